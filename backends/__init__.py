@@ -1,1 +1,1 @@
-"""What the parts of hookline ship: model families, calibrators, grafts, runtimes and processors."""
+"""The parts of hookline: model families, calibrators, grafts, runtimes, processors, trackers and checks."""

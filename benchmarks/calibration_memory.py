@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.process.resources import machine
 from core.process.versions import versions
+
+if TYPE_CHECKING:
+    from core.inference.detector import PreparedBatch
 
 SHOWN = ("onnxruntime", "opencv-python", "numpy")
 
@@ -74,19 +76,21 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
     return {"pictures": pictures, "seconds": seconds, "cpu": cpu, "memory": memory}
 
 
-def batches(arguments: argparse.Namespace, count: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Pictures as network inputs, read and letterboxed ahead as the stage does."""
+def batches(arguments: argparse.Namespace, count: int) -> Iterator[PreparedBatch]:
+    """Images as network inputs, read and letterboxed ahead as the stage does."""
     from backends.cv.plugin import hookline_processors
+    from core.inference.calibration_images import prepared_batches
     from core.media.source import list_source
     from core.media.tolerance import Tolerance
     from core.model_facts import InputContract
-    from stages.calibrate.observing import prepared_batches
 
     (part,) = hookline_processors()
     context = SimpleNamespace(processor=lambda _: part.load(part.options()), seed=0)
     config = SimpleNamespace(processor="opencv", pictures=count, batch=1)
     contract = InputContract(batch=1, height=arguments.imgsz, width=arguments.imgsz)
-    return prepared_batches(config, contract, list_source(arguments.source), Tolerance(count, print), context)
+    source, tolerance = list_source(arguments.source), Tolerance(count, print)
+    with prepared_batches(config, contract, source, tolerance, context) as prepared:
+        yield from prepared
 
 
 def infer(arguments: argparse.Namespace) -> int:
@@ -99,7 +103,7 @@ def infer(arguments: argparse.Namespace) -> int:
     session: ort.InferenceSession = load_session(
         arguments.onnx, session_options(OrtOptions(), Level.ORT_ENABLE_ALL), str(arguments.onnx)
     )
-    return sum(bool(session.run(None, {"images": images})) for images, _ in batches(arguments, arguments.pictures))
+    return sum(bool(session.run(None, {"images": batch.images})) for batch in batches(arguments, arguments.pictures))
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
@@ -125,7 +129,7 @@ def calibrate_theirs(arguments: argparse.Namespace) -> int:
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
 
-    images = [item.copy() for item, _ in batches(arguments, arguments.theirs)]
+    images = [batch.images for batch in batches(arguments, arguments.theirs)]
     waiting = iter(images)
     reader = SimpleNamespace(get_next=lambda: {"images": item} if (item := next(waiting, None)) is not None else None)
     with tempfile.TemporaryDirectory() as folder:

@@ -24,8 +24,8 @@ from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from backends.ort.options import OrtOptions
 from backends.ort.runtime import OrtRuntime
-from backends.yolov5.anchors import HEADS, LAYOUTS, anchors_of
 from backends.yolov5.backend import YOLOv5Backend
+from backends.yolov5.facts import HEADS, LAYOUTS, anchors_of
 from backends.yolov5.head import head
 from core.artifacts import Checkpoint, GraftedModel, QuantizedModel
 from core.kinds.session import Session

@@ -1,9 +1,9 @@
-"""What training pictures cost: one by one and by phase, and pictures a second with worker processes.
+"""What training images cost: one by one and by phase, and images per second with worker processes.
 
-``python -m benchmarks.loader ../data/coco128/images/train`` makes mosaics of the pictures of a folder (labels beside
-it, as YOLO lays them out) with the default augmentation. ``canvas`` is the plain way to the same pictures: decode and
+``python -m benchmarks.loader ../data/coco128/images/train`` makes mosaics of the images of a folder (labels beside
+it, as YOLO lays them out) with the default augmentation. ``canvas`` is the plain way to the same images: decode and
 resize four, paste them on a canvas of twice the side, warp it, change its colours by tables, stack in a DataLoader.
-Both are timed in turns in one process; of each picture the fastest of the rounds counts, so that other work on the
+Both are timed in turns in one process; of each image the fastest of the rounds counts, so that other work on the
 machine matters less.
 """
 
@@ -76,24 +76,24 @@ class CanvasPictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self._colours, self._planes = timed("colours", three_tables), timed("planes", planes)
 
     def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
-        rng = generator(0, Purpose.PICTURE, draw.epoch, draw.index, draw.position)
+        rng = generator(0, Purpose.IMAGE, draw.epoch, draw.index, draw.position)
         rng.random(2)
         indices = rng.permutation([draw.index, *rng.integers(len(self.samples), size=3)]).tolist()
         tiles = mosaic(indices, self.side, rng)
         matrix = random_matrix(self.settings, rng, (2 * self.side, 2 * self.side), (self.side, self.side))
-        pictures = {index: self._read(self.samples[index].picture) for index in indices}
-        picture = self._draw(tiles, matrix, self.side, pictures)
-        rows = self._boxes(tiles, matrix, pictures)
+        images = {index: self._read(self.samples[index].image) for index in indices}
+        image = self._draw(tiles, matrix, self.side, images)
+        rows = self._boxes(tiles, matrix, images)
         sideways = bool(rng.random(2)[0] < self.settings.fliplr)
-        picture, rows = self._flip(picture, rows, sideways=sideways, over=False)
-        picture = self._colours(picture, random_gains(self.settings, rng))
+        image, rows = self._flip(image, rows, fliplr=sideways, flipud=False)
+        image = self._colours(image, random_gains(self.settings, rng))
         targets = np.column_stack([rows[:, :1], to_fractions(rows[:, 1:], (self.side, self.side))])
-        return torch.from_numpy(self._planes(picture)), torch.from_numpy(targets.astype(np.float32))
+        return torch.from_numpy(self._planes(image)), torch.from_numpy(targets.astype(np.float32))
 
-    def _rows(self, tiles: list[Tile], matrix: np.ndarray, pictures: dict[int, np.ndarray]) -> np.ndarray:
+    def _rows(self, tiles: list[Tile], matrix: np.ndarray, images: dict[int, np.ndarray]) -> np.ndarray:
         rows = [np.empty((0, 5))]
         for tile in tiles:
-            sample, shape = self.samples[tile.index], pictures[tile.index].shape[:2]
+            sample, shape = self.samples[tile.index], images[tile.index].shape[:2]
             place, covered = tile.place(shape)
             on_canvas = project(place, to_corners(sample.boxes, shape))
             moved, kept = follow(on_canvas, matrix, covered, (self.side, self.side))
@@ -101,18 +101,18 @@ class CanvasPictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return np.concatenate(rows)
 
 
-def three_tables(picture: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
+def three_tables(image: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
     """Hue, saturation and value changed by one table each."""
     values = np.arange(256)
     tables = [values * gains[0] % 180, *(np.clip(values * gain, 0, 255) for gain in gains[1:])]
-    channels = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV))
+    channels = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
     changed = [cv2.LUT(channel, table.astype(np.uint8)) for channel, table in zip(channels, tables, strict=True)]
     return cv2.cvtColor(cv2.merge(changed), cv2.COLOR_HSV2BGR)
 
 
-def planes(picture: np.ndarray) -> np.ndarray:
+def planes(image: np.ndarray) -> np.ndarray:
     """BGR [H, W, 3] to RGB [3, H, W]."""
-    return np.ascontiguousarray(picture.transpose(2, 0, 1)[::-1])
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[::-1])
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     samples = read_samples(arguments.folder)
-    print(f"{len(samples)} pictures, mosaics at {arguments.imgsz}, OpenCV {cv2.__version__}, {platform.machine()}")
+    print(f"{len(samples)} images, mosaics at {arguments.imgsz}, OpenCV {cv2.__version__}, {platform.machine()}")
     print(f"command: python -m benchmarks.loader {' '.join(sys.argv[1:])}")
     print_phases(phases(samples, arguments.imgsz, arguments.rounds))
     print_rates(rates(samples, arguments))
@@ -130,7 +130,7 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="a folder of pictures, .../images/...")
+    parser.add_argument("folder", type=Path, help="a folder of images, .../images/...")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
@@ -139,34 +139,34 @@ def read_arguments() -> argparse.Namespace:
 
 
 def read_samples(folder: Path) -> list[LabelledImage]:
-    """The pictures of the folder with their labels."""
+    """The images of the folder with their labels."""
     samples = []
-    for picture in sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"}):
-        label = label_path(picture)
-        labels = load_labels(Sample(picture, label if label.is_file() else None), [str(number) for number in range(80)])
-        samples.append(LabelledImage(picture, labels.classes, labels.boxes.astype(np.float32)))
+    for image in sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"}):
+        label = label_path(image)
+        labels = load_labels(Sample(image, label if label.is_file() else None), [str(number) for number in range(80)])
+        samples.append(LabelledImage(image, labels.classes, labels.boxes.astype(np.float32)))
     if not samples:
-        raise SystemExit(f"no pictures in '{folder}'")
+        raise SystemExit(f"no images in '{folder}'")
     return samples
 
 
 def ours(samples: list[LabelledImage], imgsz: int, cache: ImageCache) -> TrainingImages:
-    """The library's pictures."""
+    """The library's images."""
     return TrainingImages(samples, read_picture, TrainingOptions(), imgsz=imgsz, epochs=1, seed=0, cache=cache)
 
 
 def phases(samples: list[LabelledImage], imgsz: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds a picture by phase: of each picture the fastest round, mean over pictures."""
+    """Milliseconds per image by phase: of each image the fastest round, mean over images."""
     clock = Clock()
     scene.draw = clock.timed("draw", scene.draw)
     scene.follow = clock.timed("boxes", scene.follow)
     training.flip = clock.timed("flip", training.flip)
     training.write_planes = clock.timed("colours", training.write_planes)
     made = {cache.value: ours(samples, imgsz, cache) for cache in ImageCache}
-    for pictures in made.values():
-        pictures.read = clock.timed("read", pictures.read)
+    for images in made.values():
+        images.read = clock.timed("read", images.read)
     ways: dict[str, Any] = {"canvas": CanvasPictures(samples, imgsz, clock), **made}
-    timed = {name: clock.timed("all", pictures.__getitem__) for name, pictures in ways.items()}
+    timed = {name: clock.timed("all", images.__getitem__) for name, images in ways.items()}
     best: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     clock.take()
     for index in range(len(samples)):
@@ -184,7 +184,7 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def rates(samples: list[LabelledImage], arguments: argparse.Namespace) -> dict[str, list[float]]:
-    """Pictures a second of whole epochs, all ways in turns, the first epoch (processes start) left out."""
+    """Images a second of whole epochs, all ways in turns, the first epoch (processes start) left out."""
     sampler = EpochSampler(count=len(samples) * 4, batch=arguments.batch, seed=0)
     repeated = samples * 4
     ways: dict[str, Callable[[int], Iterable[Any]]] = {"canvas": canvas_batches(repeated, sampler, arguments)}
@@ -234,14 +234,14 @@ def canvas_batches(
 
 def print_phases(table: dict[str, dict[str, float]]) -> None:
     """One column a way."""
-    print(f"\n{'ms a picture':14}" + "".join(f"{name:>10}" for name in table))
+    print(f"\n{'ms per image':14}" + "".join(f"{name:>10}" for name in table))
     for phase in ("read", "draw", "boxes", "flip", "colours", "planes", "all"):
         print(f"{phase:14}" + "".join(f"{times.get(phase, 0):10.2f}" for times in table.values()))
 
 
 def print_rates(table: dict[str, list[float]]) -> None:
     """Median and best epoch of each way."""
-    print(f"\n{'pictures a second':20}{'median':>10}{'best':>10}")
+    print(f"\n{'images per second':20}{'median':>10}{'best':>10}")
     for name, values in table.items():
         print(f"{name:20}{np.median(values):10.0f}{max(values):10.0f}")
 

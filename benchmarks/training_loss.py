@@ -29,13 +29,13 @@ BATCH, SIDE, CLASSES, BOXES, ROUNDS = 16, 640, 80, 20, 15
 def indexed(logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """As autograd differentiates an index and a slice."""
     cells = logits.view(logits.shape[0], anchors, -1, *logits.shape[2:])
-    return cells[found.picture, found.anchor, :, found.gy, found.gx].to(dtype), cells[:, :, 4].to(dtype)
+    return cells[found.image, found.anchor, :, found.gy, found.gx].to(dtype), cells[:, :, 4].to(dtype)
 
 
 def copied(logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """With a copy of everything."""
     cells = logits.view(logits.shape[0], anchors, -1, *logits.shape[2:]).permute(0, 1, 3, 4, 2).contiguous()
-    return cells[found.picture, found.anchor, found.gy, found.gx].to(dtype), cells[..., 4].to(dtype)
+    return cells[found.image, found.anchor, found.gy, found.gx].to(dtype), cells[..., 4].to(dtype)
 
 
 def best(work: Callable[[], object]) -> float:

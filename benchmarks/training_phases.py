@@ -1,7 +1,7 @@
 """Where the time of a training goes: seconds an epoch by phase.
 
 ``python -m benchmarks.training_phases --pictures ../data/coco128/images/train --weights yolov5n.pt`` trains on the
-pictures of a folder (labels beside it, as YOLO lays them out) with the default options, once with loader workers, as
+images of a folder (labels beside it, as YOLO lays them out) with the default options, once with loader workers, as
 one trains, and once without, which shows what loading and augmentation cost by themselves. The first epoch, in which
 processes start and memory is taken, is left out.
 """
@@ -21,10 +21,10 @@ import torch
 from backends.yolov5 import convert_checkpoint as official
 from backends.yolov5.data.batches import TrainingBatches
 from backends.yolov5.data.samples import TrainingBatch
-from backends.yolov5.training.hyperparameters import Hyperparameters
+from backends.yolov5.training.distributed import join_processes
 from backends.yolov5.training.loop import Batches, Loop
 from backends.yolov5.training.memory import keep_freed_memory
-from backends.yolov5.training.processes import processes
+from backends.yolov5.training.options import Hyperparameters
 from benchmarks.loader import Clock, read_samples
 from core.data.dataset import Sample
 from core.evaluation.batches import read_sizes
@@ -45,7 +45,7 @@ class TimedBatches:
     """Batches that count the time in which the loop waits for them."""
 
     def __init__(self, batches: Batches, clock: Clock) -> None:
-        self.pictures, self._batches, self._clock = batches.pictures, batches, clock
+        self.images, self._batches, self._clock = batches.images, batches, clock
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -60,7 +60,7 @@ class TimedBatches:
 def main() -> None:
     """Time both ways, print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, required=True, help="a folder of pictures, .../images/...")
+    parser.add_argument("--pictures", type=Path, required=True, help="a folder of images, .../images/...")
     parser.add_argument("--weights", type=Path, required=True, help="an official .pt to start from")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=4)
@@ -75,15 +75,15 @@ def main() -> None:
 def seconds(arguments: argparse.Namespace, workers: int) -> dict[str, float]:
     """Seconds of the fastest epoch by phase; the first is left out."""
     samples = read_samples(arguments.pictures)
-    sizes = read_sizes([Sample(item.picture, None) for item in samples])
+    sizes = read_sizes([Sample(item.path, None) for item in samples])
     weights = official.read(arguments.weights)
     network = weights.network().train().requires_grad_(requires_grad=True)
-    recipe = Hyperparameters(epochs=arguments.epochs + 1, batch=arguments.batch, workers=workers)
+    hyperparameters = Hyperparameters(epochs=arguments.epochs + 1, batch=arguments.batch, workers=workers)
     clock, found = Clock(), []
-    with processes(torch.device("cpu")) as mine:
-        batches = TrainingBatches(samples, sizes, read_picture, recipe, network.config, mine)
-        loop = timed(Loop(network, recipe, TimedBatches(batches, clock), mine), clock)
-        for epoch in range(recipe.epochs):
+    with join_processes(torch.device("cpu")) as distributed:
+        batches = TrainingBatches(samples, sizes, read_picture, hyperparameters, network.config, distributed)
+        loop = timed(Loop(network, hyperparameters, TimedBatches(batches, clock), distributed), clock)
+        for epoch in range(hyperparameters.epochs):
             start = time.perf_counter()
             loop.train_epoch(epoch, {}, lambda *_: None)
             times = clock.take()

@@ -1,1 +1,1 @@
-"""The spine of hookline: configuration, plugins, planning, the store and the runner."""
+"""The framework of hookline: configuration, plugins, planning, execution, the store, and what all stages share."""

@@ -1,8 +1,8 @@
-"""What travels between stages: frozen dataclasses that point at files.
+"""Artifacts: the inputs and results of stages, as frozen dataclasses that refer to files.
 
-An artifact holds the path of its main file and the facts that later stages need, so that no stage
-reads another stage's configuration. Files that belong to it lie in the same directory. The store
-fills in :attr:`Artifact.sha256` and :attr:`Artifact.provenance` when a stage has finished.
+An artifact holds the path of its main file and the facts that later stages need, so that no stage reads the
+configuration of another one. Further files of the artifact are in the same directory. The store sets
+:attr:`Artifact.sha256` and :attr:`Artifact.provenance` when a stage has finished.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from core.model_facts import InputContract, ModelFacts, Precision
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an artifact comes from: the stage, who ships it, and the digests of what went in.
+    """The origin of an artifact: its stage, the plugin of the stage, and the digests of the inputs.
 
-    There is no time in it: equal work gives equal files. The modification time of the file says when it was made.
+    It contains no time, so that equal work produces equal files; use the modification time of the file.
 
     Attributes:
         stage: Name of the stage.
-        distribution: Distribution, version and plugin that ship the stage, e.g. ``blur 1.2 (plugin 'blur')``.
-        key: The store's key of the result, hexadecimal.
-        inputs: SHA-256 of the main file of each input by the name of the parameter.
+        distribution: Distribution, version and plugin of the stage, e.g. ``blur 1.2 (plugin 'blur')``.
+        key: Store key of the result, hexadecimal.
+        inputs: SHA-256 of the main file of each input, by parameter.
     """
 
     stage: str
@@ -38,12 +38,12 @@ class Artifact:
     """Base of all artifacts.
 
     Attributes:
-        path: The main file, absolute. A stage writes it below ``context.workdir``; the store moves it with all other
-            files there.
-        sha256: Of that file, hexadecimal; empty until the store has taken the artifact in.
-        provenance: Filled in by the store.
-        notes: Remarks a user must see wherever the artifact is used, e.g. a default that was taken.
-        report: Text that is printed whenever the artifact was asked for, also when it is reused, e.g. a table.
+        path: Absolute path of the main file. A stage writes it below ``context.workdir``; the store moves all files of
+            that folder.
+        sha256: SHA-256 of the main file, hexadecimal; set by the store.
+        provenance: Origin of the artifact; set by the store.
+        notes: Remarks that are shown wherever the artifact is used, e.g. about a default.
+        report: Lines that are printed if the stage was requested, also for a reused result, e.g. a table.
     """
 
     path: Path
@@ -55,11 +55,11 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Artifact):
-    """A labelled data set. ``path`` is a JSON file that lists the images and labels of each split.
+    """A labelled data set. ``path`` is a JSON file that lists the images and label files of each split.
 
     Attributes:
-        digest: SHA-256 of the content: class names, and per split the images and labels in their order
-            The listing itself holds absolute paths and says nothing of content.
+        digest: SHA-256 of the content: the class names, and the images and labels of each split in order. (``sha256``
+            is that of the list of absolute paths.)
         names: Class names, index = class id.
         splits: Number of images per split, e.g. ``{"train": 128, "val": 128}``.
     """
@@ -74,9 +74,9 @@ class Checkpoint(Artifact):
     """Trained weights. ``path`` is a safetensors file; its metadata repeats ``facts`` as JSON.
 
     Attributes:
-        facts: What the model is.
-        values: What the training measured, for ``summary.json``; JSON values. None for weights that no training of
-            this run made.
+        facts: Facts of the model.
+        values: Metrics of the training for ``summary.json``, as JSON values; None for weights that were not trained in
+            this run.
     """
 
     facts: ModelFacts
@@ -85,13 +85,13 @@ class Checkpoint(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxModel(Artifact):
-    """An ONNX graph as exported, float32.
+    """An exported ONNX graph, float32.
 
     Attributes:
-        facts: What the model is.
-        contract: Its input.
-        layout: Which of its family's layouts the outputs have, or :data:`DECODED`.
-        precision: Arithmetic of the graph.
+        facts: Facts of the model.
+        contract: Input of the model.
+        layout: Layout of the outputs: one of ``ModelFamily.layouts``, or :data:`DECODED`.
+        precision: Precision of the graph.
     """
 
     facts: ModelFacts
@@ -102,11 +102,11 @@ class OnnxModel(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationTable(Artifact):
-    """A range per tensor. ``path`` is a JSON file, which :meth:`Ranges.read` reads.
+    """The calibrated range of each tensor. ``path`` is a JSON file; read it with :meth:`Ranges.read`.
 
     Attributes:
         method: Name of the calibrator.
-        pictures: How many images were observed.
+        pictures: Number of calibration images.
     """
 
     method: str
@@ -115,11 +115,11 @@ class CalibrationTable(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizedModel(OnnxModel):
-    """An ONNX graph whose precision is settled: float32, float16 inside, or int8 Q/DQ.
+    """An ONNX graph in its final precision: float32, float16 with float32 inputs and outputs, or int8 with Q/DQ pairs.
 
     Attributes:
-        runtime: Name of the runtime whose rules the graph follows.
-        fixed_sizes: That runtime takes no operators whose result has a size that depends on the data.
+        runtime: Name of the runtime that the graph is made for.
+        fixed_sizes: That runtime supports no operators with data-dependent output sizes.
     """
 
     runtime: str
@@ -128,12 +128,12 @@ class QuantizedModel(OnnxModel):
 
 @dataclass(frozen=True, kw_only=True)
 class GraftedModel(QuantizedModel):
-    """A graph that ends in decoded boxes.
+    """An ONNX graph that outputs decoded boxes.
 
     Attributes:
-        graft: Name of the graft that was appended.
+        graft: Name of the appended graft.
         score_threshold: Objectness below which the graph drops a box.
-        operators: Names of the non-standard operators a runtime needs, empty if none.
+        operators: Names of the non-standard operators in the graph; empty if there are none.
     """
 
     graft: str
@@ -143,21 +143,21 @@ class GraftedModel(QuantizedModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Artifact):
-    """A model prepared for one runtime on one kind of machine.
+    """A model that was built for one runtime and one kind of machine.
 
-    ``RuntimeBackend.build`` makes one: ``facts``, ``layout``, ``score_threshold`` and ``notes`` are those of
-    ``job.model``; ``contract`` is that of the model with the sizes of ``job.batch`` and ``job.imgsz``.
+    ``RuntimeBackend.build`` returns it. It copies ``facts``, ``layout``, ``score_threshold`` and ``notes`` from
+    ``job.model``, and ``contract`` with the sizes of ``job.batch`` and ``job.imgsz``.
 
     Attributes:
-        facts: What the model is.
-        contract: Its input.
-        layout: Layout of its outputs; :data:`DECODED` for an engine of a grafted model.
-        precision: The precision that was asked for.
-        runtime: Name of the runtime that opens it.
-        score_threshold: Objectness below which the engine drops a box; 0.0 where it does not.
-        machine: What it was built on and for, as ``RuntimeBackend.machine`` returned it; the runtime compares it when
-            it opens the engine.
-        settings: Options of the runtime that it was built and warmed up with.
+        facts: Facts of the model.
+        contract: Input of the engine.
+        layout: Layout of the outputs; :data:`DECODED` for an engine of a grafted model.
+        precision: Precision that was requested.
+        runtime: Name of the runtime that opens the engine.
+        score_threshold: Objectness below which the engine drops a box; 0.0 if it drops none.
+        machine: Facts of the machine, from ``RuntimeBackend.machine``; the runtime compares them when it opens the
+            engine.
+        settings: Options of the runtime with which the engine was built.
     """
 
     facts: ModelFacts
@@ -171,8 +171,8 @@ class Engine(Artifact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures(Artifact):
-    """Images without labels. ``path`` is a .txt list, one path per line, relative to its folder; ``source=`` takes it.
+class ImageList(Artifact):
+    """Images without labels. ``path`` is a .txt file for ``source=``, with one path per line, relative to its folder.
 
     Attributes:
         values: Counts for ``summary.json``, e.g. ``{"pictures": 200}``.
@@ -183,10 +183,10 @@ class Pictures(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions(Artifact):
-    """Boxes found in images or video. ``path`` is the COCO results JSON.
+    """Detections in images or video. ``path`` is a JSON file in the format of COCO results.
 
     Attributes:
-        values: Counts and speeds of the run (frames, boxes, frames per second, ...).
+        values: Counts and speeds (frames, boxes, frames per second, ...) for ``summary.json``.
     """
 
     values: Mapping[str, float]
@@ -194,10 +194,10 @@ class Predictions(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics(Artifact):
-    """Accuracy and speed on a data set. ``path`` is a JSON file with the tables in full.
+    """Accuracy and speed on a data set. ``path`` is a JSON file with all metrics.
 
     Attributes:
-        values: The figures that ``summary.json`` repeats, e.g. ``{"map50_95": 0.34}``.
+        values: Metrics for ``summary.json``, e.g. ``{"map50_95": 0.34}``.
     """
 
     values: Mapping[str, float]
@@ -205,10 +205,10 @@ class Metrics(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Artifact):
-    """An engine compared with a reference engine on the same images. ``path`` is comparison.json.
+    """Comparison of an engine with a reference on the same images. ``path`` is comparison.json.
 
     Attributes:
-        values: The figures that ``summary.json`` repeats: latencies, their ratio, agreement of boxes.
+        values: Metrics for ``summary.json``: latencies, their ratio, agreement of boxes.
     """
 
     values: Mapping[str, float]
@@ -216,12 +216,12 @@ class Comparison(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis(Artifact):
-    """What was found on this machine. ``path`` is a JSON file with all findings.
+    """The diagnosis of this machine. ``path`` is a JSON file with all findings.
 
     Attributes:
-        values: Number of findings in each state.
-        problem: Why what was asked for cannot work here; empty where it can. It ends the run with exit code 2.
-        remedy: What to do first about it.
+        values: Number of findings per state.
+        problem: Why the target cannot work on this machine; the run then ends with exit code 2. Empty if it can.
+        remedy: The first thing to do.
     """
 
     values: Mapping[str, float]
@@ -230,14 +230,14 @@ class Diagnosis(Artifact):
 
 
 AnyModel = Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine
-"""Everything that can be opened and asked for boxes."""
+"""All types of models that can be opened for inference."""
 
 
 def named(value: Artifact) -> dict[str, object]:
-    """Return content and facts of an artifact, without its place and origin: what its identity is made from."""
+    """Return the values that identify an artifact: content and facts, without path and origin."""
     unnamed = {"path", "provenance", "report"}
     if isinstance(value, Checkpoint):
-        unnamed.add("values")  # measured; the weights say what it is
+        unnamed.add("values")  # measured; the weights identify it
     if isinstance(value, Dataset):
-        unnamed.add("sha256")  # of the listing, which holds absolute paths; ``digest`` says what they lead to
+        unnamed.add("sha256")  # of a list of absolute paths; ``digest`` is that of the content
     return {key: item for key, item in vars(value).items() if key not in unnamed}

@@ -1,8 +1,8 @@
-"""The calibration table: a range per tensor, as JSON and as TensorRT's cache text.
+"""Calibration tables: the range of each tensor, as JSON and as the text of a TensorRT calibration cache.
 
-The cache text is one header line, then ``name: hhhhhhhh`` per tensor, the scale amax/127 as a big-endian IEEE 754
-float32 in hexadecimal (docs/tensorrt.md). Both are sorted by the name of the tensor: activations are observed by
-several threads, and equal work must give equal bytes.
+The cache has one header line, then ``name: hhhhhhhh`` per tensor: the scale amax/127 as a big-endian IEEE 754 float32
+in hexadecimal (docs/tensorrt.md). Both files are sorted by tensor name: several threads observe activations, and equal
+work must produce equal bytes.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from core.files.regular_file import read_regular
 from core.storage.serial import MAX_SHOWN, DecodeError, decode, encode, parse
 
 MAX_BYTES = 16_000_000
-"""Bytes of a table or cache. For a network of 300 tensors a table has 60 kB, a cache 10 kB."""
+"""Maximum size of a table or cache in bytes. For a network with 300 tensors, a table has 60 kB and a cache 10 kB."""
 MAX_MAGNITUDE = 1e30
-"""Of a range; with larger ones float32 overflows. Activations of a trained network are below 1e4."""
-MAX_PICTURES = 1_000_000_000
-"""Number of images that a table can state."""
+"""Maximum magnitude of a range; larger ones overflow float32. Activations of a trained network are below 1e4."""
+MAX_IMAGES = 1_000_000_000
+"""Maximum number of images in a table."""
 _OWN_HEADER = re.compile(r"hookline-\S+ model=([0-9a-f]{64})")
 
 
 STEPS = 127
-"""Steps of symmetric int8: a scale is a magnitude divided by them."""
+"""Steps of symmetric int8: scale = amax / 127."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class TensorRange:
     """Range of one tensor. All values must be finite, with ``min <= max``, ``low <= high`` and ``amax >= 0``.
 
     Attributes:
-        min: Smallest value that was observed.
-        max: Largest value that was observed.
-        low: Begin of the range that the method chose, for asymmetric int8; values below it are clipped.
-        high: End of that range.
-        amax: Magnitude that the method chose, for symmetric int8 with the scale amax / 127; larger magnitudes are
-            clipped. Without clipping: ``max(abs(min), abs(max))``.
+        min: Smallest observed value.
+        max: Largest observed value.
+        low: Lower end of the range for asymmetric int8; smaller values are clipped.
+        high: Upper end of the range for asymmetric int8; larger values are clipped.
+        amax: Maximum magnitude for symmetric int8 with the scale amax / 127; larger magnitudes are clipped. Without
+            clipping, it is ``max(abs(min), abs(max))``.
     """
 
     min: float
@@ -57,12 +57,12 @@ class Ranges:
 
     Attributes:
         method: Name of the calibrator.
-        pictures: How many images were observed; 0 where the ranges come from a calibration cache.
-        model: SHA-256 of the file of the model that was observed; a table of another model is refused.
-        data: Digest of the images, as a record.
-        preprocessing: Digest of how they were prepared, as a record.
-        tensors: Range by tensor name; the names are those of the ONNX model.
-        header: First line of the TensorRT cache that the ranges come from, empty where they do not.
+        pictures: Number of calibration images; 0 if the ranges come from a calibration cache.
+        model: SHA-256 of the file of the calibrated model. Quantizers refuse a table of another model.
+        data: Digest of the images, for information.
+        preprocessing: Digest of the preprocessing, for information.
+        tensors: Ranges by tensor name of the ONNX model.
+        header: First line of the TensorRT cache that the ranges come from; otherwise empty.
     """
 
     method: str
@@ -74,23 +74,29 @@ class Ranges:
     header: str = ""
 
     def write(self, path: Path) -> None:
-        """Write as JSON.
+        """Write the table as JSON.
+
+        Args:
+            path: The file to write.
 
         Raises:
-            HooklineError: A range is not finite, or beyond what a table can hold.
+            HooklineError: A range is not finite or exceeds the limits of a table.
         """
         try:
             _check(self)
         except DecodeError as error:
             raise HooklineError(
-                f"the ranges that were observed are unusable ({error})", "the weights or the images are broken"
+                f"the observed ranges are invalid ({error})", "check the weights and the calibration images"
             ) from error
         content = encode(self) | {"tensors": encode(dict(sorted(self.tensors.items())))}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
     def read(path: Path) -> Ranges:
-        """Read JSON.
+        """Read a table from JSON.
+
+        Args:
+            path: The file.
 
         Raises:
             HooklineError: The file is not a calibration table.
@@ -109,7 +115,7 @@ def read_bounded(path: Path) -> bytes:
     """Return the content of a table or cache.
 
     Raises:
-        HooklineError: It cannot be read, is not a regular file, or has more than :data:`MAX_BYTES`.
+        HooklineError: The file cannot be read, is not a regular file, or is larger than :data:`MAX_BYTES`.
     """
     try:
         return read_regular(path, MAX_BYTES)
@@ -118,20 +124,20 @@ def read_bounded(path: Path) -> bytes:
 
 
 def _check(ranges: Ranges) -> None:
-    if not 0 <= ranges.pictures <= MAX_PICTURES:
-        raise DecodeError("pictures", f"expected a number from 0 to {MAX_PICTURES:,}, got {shown(ranges.pictures)}")
+    if not 0 <= ranges.pictures <= MAX_IMAGES:
+        raise DecodeError("pictures", f"expected a number from 0 to {MAX_IMAGES:,}, got {shown(ranges.pictures)}")
     for name, found in ranges.tensors.items():
         place = f"tensors.{name[:MAX_SHOWN]}"
         if not is_tensor_name(name):
-            raise DecodeError(place, "no name of a tensor: it has a line break, or is not Unicode")
+            raise DecodeError(place, "not a tensor name: it has a line break, or is not Unicode")
         if not all(abs(value) <= MAX_MAGNITUDE for value in vars(found).values()):
-            raise DecodeError(place, f"no range: a magnitude is above {MAX_MAGNITUDE:g}")
+            raise DecodeError(place, f"not a range: a magnitude is above {MAX_MAGNITUDE:g}")
         if found.amax < 0 or found.low > found.high or found.min > found.max:
-            raise DecodeError(place, f"no range: {found}")
+            raise DecodeError(place, f"not a range: {found}")
 
 
 def is_tensor_name(name: str) -> bool:
-    """Return whether a calibration cache, which has one line per tensor, can hold a name."""
+    """Return whether a name fits into a calibration cache, which has one line per tensor."""
     return bool(name) and len(name.splitlines()) == 1 and name.encode(errors="replace").decode() == name
 
 
@@ -140,8 +146,8 @@ class TensorRtCache:
     """The content of a calibration cache.
 
     Attributes:
-        header: Its first line. TensorRT's own names a release and an algorithm, ours a method and the model.
-        scales: amax / 127 by tensor name.
+        header: First line: release and algorithm if TensorRT wrote it, method and model if hookline wrote it.
+        scales: Scales, amax / 127, by tensor name.
     """
 
     header: str
@@ -149,25 +155,25 @@ class TensorRtCache:
 
     @property
     def model(self) -> str:
-        """SHA-256 of the ONNX model that was calibrated; empty where the header does not name it."""
+        """SHA-256 of the calibrated ONNX model; empty if the header does not contain it."""
         return model_of(self.header)
 
 
 def model_of(header: str) -> str:
-    """Return the SHA-256 of the model in a header that hookline wrote, or an empty text."""
+    """Return the SHA-256 of the model from a header that hookline wrote; empty for another header."""
     found = _OWN_HEADER.fullmatch(header)
     return found[1] if found else ""
 
 
 def write_tensorrt_cache(scales: Mapping[str, float], *, method: str, model: str, header: str = "") -> str:
-    """Return TensorRT's cache text.
+    """Return the text of a TensorRT calibration cache.
 
     Args:
-        scales: amax / 127 by tensor name.
+        scales: Scales, amax / 127, by tensor name.
         method: Name of the calibrator.
-        model: SHA-256 of the ONNX model that was calibrated.
-        header: Of the cache that the scales come from. A header of TensorRT is never made up: it names a release and an
-            algorithm, which decide whether TensorRT uses the cache.
+        model: SHA-256 of the calibrated ONNX model.
+        header: Header of the cache that the scales come from. A header of TensorRT is never invented: it names a
+            release and an algorithm, and TensorRT uses a cache only if they match.
     """
     lines = [
         header or f"hookline-{method} model={model}",
@@ -177,12 +183,15 @@ def write_tensorrt_cache(scales: Mapping[str, float], *, method: str, model: str
 
 
 def read_tensorrt_cache(content: bytes) -> TensorRtCache:
-    """Read the text of a calibration cache; names may hold ``": "``.
+    """Read the text of a calibration cache. Tensor names may contain ``": "``.
 
-    A scale of 0 is that of a tensor that was always 0. A cache of such tensors alone is refused.
+    A tensor that is always 0 has the scale 0. A cache with only such tensors is refused.
+
+    Args:
+        content: Content of the file.
 
     Raises:
-        HooklineError: No text, a line that is not ``name: hhhhhhhh``, or scales that no tensor has.
+        HooklineError: The content is not text, a line is not ``name: hhhhhhhh``, or a scale is out of range.
     """
     try:
         header, *lines = content.decode().replace("\r\n", "\n").split("\n")
@@ -202,12 +211,12 @@ def read_tensorrt_cache(content: bytes) -> TensorRtCache:
             ) from error
         if not 0 <= scale <= MAX_MAGNITUDE / STEPS:
             raise HooklineError(
-                f"line {number} of the calibration cache gives {shown(name)} the scale {scale}",
-                f"calibrate again: a scale is finite and not negative, up to {MAX_MAGNITUDE / STEPS:.3g}",
+                f"line {number} of the calibration cache has the scale {scale:g} for {shown(name)}",
+                f"calibrate again; scales are finite, from 0 to {MAX_MAGNITUDE / STEPS:.3g}",
             )
         if name in scales:
             raise HooklineError(f"line {number} of the calibration cache repeats {shown(name)}", "calibrate again")
         scales[name] = scale
     if not any(scales.values()):
-        raise HooklineError("the calibration cache holds no scale above 0", "give the file that TensorRT wrote")
+        raise HooklineError("the calibration cache has no scale above 0", "give the file that TensorRT wrote")
     return TensorRtCache(header.rstrip("\r"), scales)

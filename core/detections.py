@@ -1,4 +1,4 @@
-"""Boxes found in one picture, and how raw outputs are filtered to them."""
+"""Detections of one image, and the filter and letterbox that lead to them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SCORE = 1.01
-"""Of a box: objectness times class score, with room for the rounding of float16."""
+"""Maximum score of a box (objectness times class score), with a tolerance for rounding in float16."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes of one image, best score first. ``len(found)`` is their number.
+    """Boxes in one image, highest score first. ``len(found)`` is their number.
 
     Attributes:
         boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the original image, clipped to it.
-        scores: float32 [n], 0..1.
-        classes: int32 [n].
+        scores: float32 [n], 0 to 1.
+        classes: int32 [n], class ids.
     """
 
     boxes: NDArray[np.float32]
@@ -36,10 +36,14 @@ class Detections:
 
 
 def checked(found: Detections, facts: ModelFacts) -> Detections:
-    """Return ``found``, the boxes of a model, where they are boxes: a file of anybody can compute anything.
+    """Return the detections of a model after checking their values, since a foreign model may output anything.
+
+    Args:
+        found: Detections of the model.
+        facts: Facts of the model, for the message.
 
     Raises:
-        HooklineError: A number is not finite, a score is no probability, or a box has a negative side.
+        HooklineError: A value is not finite, a score is not a probability, or a box has a negative side.
     """
     boxes, scores = found.boxes, found.scores
     if not len(scores):
@@ -52,19 +56,19 @@ def checked(found: Detections, facts: ModelFacts) -> Detections:
     else:
         return found
     raise HooklineError(
-        f"the model '{facts.variant}' gives {problem}",
+        f"the model '{facts.variant}' outputs {problem}",
         f"its outputs are not those of the family '{facts.family}'; export it again",
     )
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Boxes of one image before the NMS, in no order that matters.
+    """Boxes in one image before NMS, in any order.
 
     Attributes:
         boxes: float32 [n, 4], x1, y1, x2, y2 in pixels of the network input, not clipped.
         scores: float32 [n].
-        classes: int32 [n].
+        classes: int32 [n], class ids.
     """
 
     boxes: NDArray[np.float32]
@@ -72,24 +76,28 @@ class Candidates:
     classes: NDArray[np.int32]
 
     def pick(self, chosen: NDArray[np.bool_ | np.integer]) -> Candidates:
-        """Return those of an index array or mask."""
+        """Return the candidates that an index array or mask selects.
+
+        Args:
+            chosen: Indices, or a mask of length n.
+        """
         return Candidates(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which boxes are kept; docs/contracts.md states the NMS.
+    """Which boxes to keep; docs/contracts.md defines the NMS.
 
     Attributes:
-        conf: Boxes with a score below it are dropped, 0..1.
-        iou: A box that overlaps a better one of its class by more than this is dropped, 0..1.
+        conf: Confidence threshold: drop boxes with a lower score, 0 to 1.
+        iou: IoU threshold: drop a box that overlaps a better box of its class by more, 0 to 1.
         max_det: Maximum number of boxes per image.
-        classes: Only these class ids, all where empty.
-        multi_label: Keep every class of a box that reaches ``conf`` instead of the best one. Needs
-            a layout that still has all class scores, which the decoded one has not.
-        max_candidates: Maximum number of boxes per image that enter the NMS, best first.
-        score_threshold: Drop what a graft with this threshold drops, whatever ``conf`` is: by objectness where the
-            family has one, else by the best score of the box.
+        classes: Keep only these class ids; empty for all.
+        multi_label: Keep every class of a box with a score of at least ``conf``, instead of the best class only. Needs
+            a layout with all class scores, so not the decoded one.
+        max_candidates: Maximum number of boxes per image that enter NMS, best first.
+        score_threshold: Drop the boxes that a graft with this threshold drops, independently of ``conf``: by objectness
+            if the family has it, otherwise by the best score of the box.
     """
 
     conf: float = 0.25
@@ -103,12 +111,12 @@ class Filter:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How one image was placed in the network input: x_net = x * ratio + left.
+    """Position of one image in the network input: x_net = x * ratio + left.
 
     Attributes:
-        ratio: Factor from image pixels to network pixels.
+        ratio: Scale from image pixels to network pixels.
         left, top: Border in network pixels.
-        height, width: Size of the original image.
+        height, width: Size of the original image in pixels.
     """
 
     ratio: float

@@ -1,7 +1,7 @@
-"""The one root of errors that a user can cause, and the form of values in messages.
+"""The root class of all user errors, and the form of values in messages.
 
-A :class:`HooklineError` is printed as one line and ends the program with exit code 2. Every other
-exception is a bug and keeps its traceback.
+A :class:`HooklineError` is printed as one line and ends the program with exit code 2. Every other exception is a bug
+and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from pathlib import PurePath
 from core.masking import masked
 
 LONGEST_VALUE = 80
-"""Characters of a value that a message repeats."""
+"""Maximum length of a value in a message."""
 LONGEST_LINE = 1000
-"""Characters of a message. What is longer is cut in its middle."""
+"""Maximum length of a message; longer ones are cut in the middle."""
 LONGEST_LIST = 130
-"""Characters of a list of possible names that a message contains in full."""
-MANY_NAMES = 2000
-"""How many names are compared with a wrong one."""
-SIMILAR = 0.6
-"""How similar a name must be to be suggested, 0 to 1."""
+"""Maximum length of a list of possible names in a message; longer ones are cut."""
+MAX_COMPARED = 2000
+"""Maximum number of names that are compared with a wrong one."""
+MIN_SIMILARITY = 0.6
+"""Minimum similarity of a suggested name, 0 to 1."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class HooklineError(Exception):
-    """A user's mistake or an environment that cannot do what was asked. The run ends in one line with exit code 2.
+    """An error that the user can fix. The run ends with one line and exit code 2.
 
-    ``str(error)`` is that line: message and hint, separated by ``; ``, at most 1,000 characters; control characters are
+    ``str(error)`` is that line: message and hint, separated by ``; ``, at most 1,000 characters. Control characters are
     escaped and passwords masked. ``error.message``, ``error.hint`` and ``error.retry`` are the arguments.
 
     Args:
-        message: What was wrong, with the offending value in the form of :func:`shown`. No full stop at the end.
+        message: What is wrong, with the value in the form of :func:`shown`; without a full stop.
         hint: What is possible and what to do, e.g. ``give a number above 0``.
-        retry: Options with which the same command can succeed, e.g. ``("predict.on_error=skip",)``; the printed
-            command that continues the run has them.
+        retry: Options with which the same command can succeed, e.g. ``("predict.on_error=skip",)``. The printed resume
+            command contains them.
     """
 
     def __init__(self, message: str, hint: str = "", *, retry: tuple[str, ...] = ()) -> None:
@@ -54,10 +54,10 @@ class HooklineError(Exception):
 
 
 class PlanError(HooklineError):
-    """All problems of a plan at once; ``hookline.run``, ``build`` and ``open`` raise it, plugins do not.
+    """All problems of a plan. Raised by ``hookline.run``, ``build`` and ``open``, not by plugins.
 
     Args:
-        problems: The errors. ``error.problems`` holds them; the command prints a line for each.
+        problems: The errors, also in ``error.problems``. The command prints one line for each.
     """
 
     def __init__(self, problems: Sequence[HooklineError]) -> None:
@@ -66,11 +66,11 @@ class PlanError(HooklineError):
 
 
 class UnavailableError(HooklineError):
-    """A package, library or device is missing here, or cannot do what was asked. Arguments as of ``HooklineError``."""
+    """A package, library or device is missing or lacks a feature. Arguments as for ``HooklineError``."""
 
 
 class _Brief(reprlib.Repr):
-    """A ``repr`` with bounded time and length: that of what YAML or a pickle builds can be endless."""
+    """A ``repr`` with bounded time and length, since objects from YAML or a pickle can be arbitrarily large."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,15 +78,15 @@ class _Brief(reprlib.Repr):
         self.maxstring = LONGEST_VALUE
 
     def repr_str(self, x: str, level: int) -> str:
-        """Text with passwords masked: once it is cut, they cannot be told from other text."""
+        """Mask passwords before the text is cut, while they can be recognised."""
         return super().repr_str(masked(_cut(x, LONGEST_LINE)), level)
 
     def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
-        """Digits, or the number of bits where Python would refuse to print them."""
+        """Return the digits, or the number of bits of an integer that Python refuses to print."""
         return repr(x) if x.bit_length() <= 256 else f"<integer of {x.bit_length()} bits>"
 
     def repr_instance(self, x: object, level: int) -> str:  # noqa: ARG002
-        """The text of simple values, the type of all others: their own ``repr`` may be endless."""
+        """Return the ``repr`` of simple types, and the type name of all others."""
         if isinstance(x, bytes | bytearray):
             return repr(bytes(x[:LONGEST_VALUE]))
         simple = x is None or isinstance(x, bool | float | complex | date | Enum | PurePath)
@@ -94,13 +94,13 @@ class _Brief(reprlib.Repr):
 
 
 def shown(value: object) -> str:
-    """Return a value from outside as a message repeats it: at most 80 characters, whatever it is.
+    """Return a value from a user or a file as text for a message, at most 80 characters long.
 
-    Text stands in quotes, its control characters are escaped and its passwords masked. Nested values are cut. Use it
-    for whatever comes from a user or a file, since the ``repr`` of such a value may be endless.
+    Strings are quoted, with control characters escaped and passwords masked. Nested values are cut. Use it instead of
+    ``repr``, which is not bounded in time and length.
 
     Args:
-        value: Of any type.
+        value: Any object.
     """
     return _cut(_Brief().repr(value), LONGEST_VALUE)
 
@@ -115,18 +115,18 @@ def one_line(text: str) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: ``1 image``, ``2 images``, ``3 boxes``, ``1,203 classes``."""
+    """Return a count with its noun, e.g. ``1 image``, ``2 images``, ``3 boxes``, ``1,203 classes``."""
     plural = "es" if noun.endswith(("s", "x", "tch", "sh")) else "s"
     return f"{count:,} {noun if count == 1 else noun + plural}"
 
 
 def with_article(noun: str) -> str:
-    """Return a noun with its article: ``a Checkpoint``, ``an Engine``."""
+    """Return a noun with its article, e.g. ``a Checkpoint``, ``an Engine``."""
     return f"{'an' if noun[:1].lower() in set('aeio') else 'a'} {noun}"
 
 
 def _cut(text: str, longest: int) -> str:
-    """Return ``text`` without its middle where it is longer."""
+    """Return ``text``, cut in the middle if it is too long."""
     if len(text) <= longest:
         return text
     head = 2 * (longest - 3) // 3
@@ -134,11 +134,14 @@ def _cut(text: str, longest: int) -> str:
 
 
 def code_of(error: BaseException) -> str:
-    """Return the code by which summary.json and status.json classify what ended a run. The codes are stable.
+    """Return the class of an error for summary.json and status.json. The codes are stable.
+
+    Args:
+        error: The exception that ended the run.
 
     Returns:
-        ``interrupted`` (Ctrl-C or a signal), ``unavailable`` (a package, library or device that is missing or cannot do
-        what was asked), ``user_error`` (anything else that a user can mend), ``internal_error`` (a bug).
+        ``interrupted`` (Ctrl-C or a signal), ``unavailable`` (a package, library or device is missing or lacks a
+        feature), ``user_error`` (any other error that the user can fix), ``internal_error`` (a bug).
     """
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
@@ -149,7 +152,7 @@ def code_of(error: BaseException) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why something ended, as summary.json reports it; never empty."""
+    """Return the message of an error for summary.json; never empty."""
     if isinstance(error, KeyboardInterrupt):
         return str(error) or "interrupted by Ctrl-C"
     return one_line(str(error)) or type(error).__name__
@@ -158,14 +161,14 @@ def reason_of(error: BaseException) -> str:
 def unknown(
     kind: str, name: object, possible: Iterable[str], others: Iterable[str] = (), *, listed: str = ""
 ) -> HooklineError:
-    """Return the error for a name that is not registered, with the nearest names first.
+    """Return the error for an unknown name, with similar names and a list of the possible ones.
 
     Args:
-        kind: What the name is of, e.g. ``stage``.
-        name: As it was given.
-        possible: All names. They are listed in the message where that takes at most 130 characters.
-        others: More names that may have been meant, never listed.
-        listed: What lists all names where the message cannot, e.g. ``--help lists all``.
+        kind: What the name denotes, e.g. ``stage``.
+        name: The unknown name.
+        possible: All valid names. The message lists them if they take at most 130 characters.
+        others: Further names that can be suggested but are not listed.
+        listed: The hint if the list is too long, e.g. ``--help lists all``.
     """
     options = sorted(set(possible))
     meant = nearest(str(name), [*options, *others])
@@ -174,15 +177,15 @@ def unknown(
 
 
 def nearest(name: str, options: Iterable[str]) -> list[str]:
-    """Return at most three of the options that ``name`` may stand for, the most similar first."""
+    """Return at most three options that are similar to ``name``, the most similar one first."""
     given = name[:LONGEST_VALUE].lower()
-    scores = {option: _likeness(given, option.lower()) for option in islice(options, MANY_NAMES)}
-    close = [option for option, score in scores.items() if score >= max(SIMILAR, max(scores.values()) - 0.1)]
+    scores = {option: _likeness(given, option.lower()) for option in islice(options, MAX_COMPARED)}
+    close = [option for option, score in scores.items() if score >= max(MIN_SIMILARITY, max(scores.values()) - 0.1)]
     return sorted(close, key=lambda option: (-scores[option], -_shared_start(given, option.lower())))[:3]
 
 
 def _likeness(given: str, option: str) -> float:
-    """How similar two names are, 0 to 1; the start of a long name may stand for it."""
+    """Return the similarity of two names, 0 to 1. A prefix of a long name counts as similar."""
     score = difflib.SequenceMatcher(None, given, option).ratio()
     if 3 <= len(given) < len(option):
         score = max(score, 0.95 * difflib.SequenceMatcher(None, given, option[: len(given)]).ratio())

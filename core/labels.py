@@ -1,4 +1,4 @@
-"""YOLO label files: one ``class cx cy w h`` per line, normalised to the image, classes from 0."""
+"""YOLO label files: one row ``class cx cy w h`` per object, normalised to the image size, class ids from 0."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from core.data.dataset import Sample
 
 SINGLE_CLASS = ("object",)
-"""The class names of a data set whose classes are treated as one."""
+"""Class names with ``single_class=true``."""
 MAX_BYTES = 8 << 20
-"""Bytes of a label file: some 200,000 boxes."""
+"""Maximum size of a label file in bytes: about 200,000 boxes."""
 MAX_BAD = 1000
-"""Wrong rows of one label file after which it is not read further; as many repeated rows are reported."""
+"""Maximum number of reported bad rows per label file, and of reported repeated rows; then reading stops."""
 LONGEST_NUMBER = 24
-"""Characters of a number that a message repeats as it is."""
-ROW = "a row is 'class cx cy w h', the box in fractions 0..1 of the image"
+"""Maximum length of a number that a message shows unchanged."""
+ROW = "a row is 'class cx cy w h' with the box as fractions 0..1 of the image size"
 
 
 class RowProblem(str, Enum):
-    """What can be wrong with a row; a repeated one is dropped, each of the others is an error."""
+    """Problems of a label row. A repeated row is dropped; all others are errors."""
 
     malformed = "malformed-row"
     unknown_class = "class-out-of-range"
@@ -40,7 +40,7 @@ class RowProblem(str, Enum):
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that is wrong: its line, counted from 1, and a sentence that names line and file."""
+    """A bad label row: its line number, from 1, and a message that names line and file."""
 
     line: int
     problem: RowProblem
@@ -49,11 +49,11 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Labels:
-    """The objects of one image.
+    """The labelled objects of one image.
 
     Attributes:
-        classes: int32 [n].
-        boxes: float64 [n, 4], centre x, centre y, width, height as fractions of the image, 0..1.
+        classes: int32 [n], class ids.
+        boxes: float64 [n, 4], centre x, centre y, width, height as fractions of the image size, 0 to 1.
     """
 
     classes: NDArray[np.int32]
@@ -64,7 +64,7 @@ class Labels:
 
 
 def of_classes(labels: Labels, wanted: Sequence[int]) -> Labels:
-    """The objects of the wanted classes, all where none is named; their numbers stay."""
+    """Return the objects of the given classes, or all if none is given. Class ids do not change."""
     import numpy as np
 
     if not wanted:
@@ -74,21 +74,22 @@ def of_classes(labels: Labels, wanted: Sequence[int]) -> Labels:
 
 
 def as_one_class(labels: Labels) -> Labels:
-    """All objects as the one class of :data:`SINGLE_CLASS`."""
+    """Return all objects with class id 0, the class of :data:`SINGLE_CLASS`."""
     return replace(labels, classes=labels.classes * 0)
 
 
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
-    """Read and check the labels of one image; none for a background image.
+    """Read and check the labels of one image; a background image has no objects.
 
-    A row that repeats another one, number for number, is dropped.
+    Rows that repeat another row are dropped.
 
     Args:
         sample: The image and its label file.
-        names: Class names; a label's class is an index into them.
+        names: Class names, index = class id.
 
     Raises:
-        HooklineError: A row is malformed, its class is out of range, or its box leaves 0..1; says which line.
+        HooklineError: A row is malformed, its class id is out of range, or its box is outside 0..1. The message names
+            the line.
     """
     labels, bad = check_labels(sample.label, len(names))
     for row in bad:
@@ -98,18 +99,21 @@ def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
 
 
 def check_labels(label: Path | None, count: int) -> tuple[Labels, tuple[BadRow, ...]]:
-    """The good rows of a label file, each once, and what is wrong with the others: at most :data:`MAX_BAD` errors.
+    """Return the objects of a label file and its bad rows.
 
     Args:
-        label: The file; None for a background picture.
+        label: The file; None for a background image.
         count: Number of classes of the data set.
+
+    Returns:
+        The distinct valid rows, and at most :data:`MAX_BAD` errors and as many repeated rows.
 
     Raises:
         HooklineError: The file cannot be read.
     """
     good: dict[tuple[float, ...], int] = {}
     bad: list[BadRow] = []
-    reported = {True: 0, False: 0}  # apart, so that repeated rows hide no error
+    reported = {True: 0, False: 0}  # counted separately, so that repeated rows do not hide errors
     for line, row in _rows(label) if label else ():
         problem: BadRow | None = None
         try:
@@ -124,7 +128,7 @@ def check_labels(label: Path | None, count: int) -> tuple[Labels, tuple[BadRow, 
             reported[problem.problem is RowProblem.repeated] += 1
             if reported[problem.problem is RowProblem.repeated] <= MAX_BAD:
                 bad.append(problem)
-            if reported[False] == MAX_BAD:  # the picture cannot be used as it is labelled
+            if reported[False] == MAX_BAD:  # the image cannot be used with these labels
                 break
     return _labels(good), tuple(bad)
 
@@ -137,7 +141,7 @@ def _labels(rows: Iterable[tuple[float, ...]]) -> Labels:
 
 
 def _rows(label: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and values of each line that is not blank."""
+    """Return line number and values of each line that is not blank."""
     try:
         lines = read_regular(label, MAX_BYTES).decode("utf-8-sig").splitlines()
     except OSError as error:
@@ -155,10 +159,10 @@ class _RowError(Exception):
 
 
 def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
-    """Class, centre x, centre y, width, height of one row.
+    """Return class id, centre x, centre y, width and height of one row.
 
     Raises:
-        _RowError: It is not a good row.
+        _RowError: The row is invalid.
     """
     if len(row) != 5:
         polygon = " (a polygon?)" if len(row) >= 7 and len(row) % 2 else ""
@@ -166,7 +170,7 @@ def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
     try:
         number, x, y, width, height = map(float, row)
     except ValueError:
-        raise _RowError(RowProblem.malformed, f"is not numbers: {shown(' '.join(row))}") from None
+        raise _RowError(RowProblem.malformed, f"has a value that is not a number: {shown(' '.join(row))}") from None
     if not number.is_integer() or not 0 <= number < count:
         message = f"has class {_number(row[0])}, but the data set has {counted(count, 'class')} (0 to {count - 1})"
         raise _RowError(RowProblem.unknown_class, message)
@@ -184,17 +188,17 @@ def _number(text: str) -> str:
 def check_objects(
     labels: Iterable[Labels], names: Sequence[str], classes: Sequence[int], split: str, purpose: str
 ) -> None:
-    """Refuse a split without a single object of the wanted classes.
+    """Check that a split has at least one object of the given classes.
 
     Args:
-        labels: Of the pictures of the split.
+        labels: Labels of the images of the split.
         names: Class names.
-        classes: Wanted class ids; none: all.
-        split: Its name.
-        purpose: What objects are needed for, an infinitive.
+        classes: Class ids; empty for all.
+        split: Name of the split.
+        purpose: What the objects are needed for, e.g. ``train on``.
 
     Raises:
-        HooklineError: There is none.
+        HooklineError: There is no such object.
     """
     wanted = set(classes or range(len(names)))
     if any(wanted.intersection(item.classes.tolist()) for item in labels):
@@ -202,13 +206,13 @@ def check_objects(
     of = f" of the classes {', '.join(names[index] for index in classes)}" if classes else ""
     raise HooklineError(
         f"split '{split}' has no labelled objects{of}: there is nothing to {purpose}",
-        "labels lie in labels/ beside images/, one .txt per image",
+        "put the labels into labels/ next to images/, one .txt file per image",
     )
 
 
-def image_ids(pictures: Sequence[Path]) -> list[int]:
-    """An id for each picture: its name where all are distinct numbers, else 1..n."""
-    numbers = [int(path.stem) for path in pictures if path.stem.isdecimal()]
-    if len(set(numbers)) == len(pictures):
+def image_ids(images: Sequence[Path]) -> list[int]:
+    """Return an id per image: the number in its file name if all names are distinct numbers, otherwise 1 to n."""
+    numbers = [int(path.stem) for path in images if path.stem.isdecimal()]
+    if len(set(numbers)) == len(images):
         return numbers
-    return list(range(1, len(pictures) + 1))
+    return list(range(1, len(images) + 1))

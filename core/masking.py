@@ -1,4 +1,4 @@
-"""Passwords in addresses, kept out of everything that a run prints and writes."""
+"""Mask passwords and secrets in URLs in everything that a run prints or writes."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from typing import IO
 MASK = "***"
 _WORDS = "apikey|auth|credentials?|key|pass|passwd|password|pwd|secret|sig|signature|token"
 _SECRET = re.compile(
-    r"(?P<user>://[^\s/?#:@'\"]*:)(?:[^\s/?#]*|(?!\d+[/?#])[^\s'\",]{0,200})@"  # also with / ? # that are not encoded
-    r"|(?P<path>\w:/[^\s/?#:@'\"]*:)[^\s/?#'\"]*@"  # an address that was taken for a path has lost a slash
+    r"(?P<user>://[^\s/?#:@'\"]*:)(?:[^\s/?#]*|(?!\d+[/?#])[^\s'\",]{0,200})@"  # also with unencoded / ? #
+    r"|(?P<path>\w:/[^\s/?#:@'\"]*:)[^\s/?#'\"]*@"  # a URL that was normalised as a path has lost a slash
     rf"|(?P<query>[?&;](?:[\w-]{{0,40}}[_-])?(?:{_WORDS})=)[^\s&;#'\",\]}})]+",
     re.IGNORECASE,
 )
 
 
 def masked(text: str) -> str:
-    """Return ``text`` with ``***`` for each password of an address and each secret of its query.
+    """Replace each password and each secret query parameter of a URL by ``***``.
 
-    ``rtsp://user:secret@host/1`` and ``http://host/?token=secret``; a name of a secret ends with one of
-    ``_WORDS``. Every way out calls it: standard output and error, the log, summary.json, the files of Hydra.
+    Examples are ``rtsp://user:secret@host/1`` and ``http://host/?token=secret``. The name of a secret parameter ends
+    with one of ``_WORDS``. All output passes through it: standard output and error, the log, summary.json, and the
+    files of Hydra.
     """
     return _SECRET.sub(_mask, text) if ":/" in text else text
 
 
 class MaskedFormatter(logging.Formatter):
-    """Formats records of a log, tracebacks included."""
+    """A log formatter that masks passwords, also in tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of ``record`` with passwords masked."""
+        """Return the formatted record with passwords masked."""
         return masked(super().format(record))
 
 
 @contextmanager
 def masked_yaml() -> Iterator[None]:
-    """Mask what Hydra and its sweepers save with ``OmegaConf.save`` in the block, e.g. multirun.yaml."""
+    """Mask the files that Hydra and its sweepers save with ``OmegaConf.save`` in the block, e.g. multirun.yaml."""
     from omegaconf import OmegaConf
 
     save = OmegaConf.save

@@ -1,4 +1,4 @@
-"""What a model is: its family, classes and strides, and what its input expects."""
+"""Facts of a model: family, classes and strides, and the contract of its input."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import Enum
 from typing import Any, Literal
 
 Padding = Literal["centre", "top_left"]
-"""Where the letterbox puts an image: in the centre of the input, or in its top left corner."""
+"""Position of the image in the letterbox: in the centre, or in the top left corner."""
 Channels = Literal["rgb", "bgr"]
-"""Order of the input's channels."""
+"""Order of the channels of the network input."""
 
 
 class Precision(str, Enum):
-    """Arithmetic of a model: ``fp32``, ``fp16`` (float32 inputs and outputs) or ``int8`` (Q/DQ)."""
+    """Precision of a model: ``fp32``, ``fp16`` (with float32 inputs and outputs) or ``int8``."""
 
     fp32 = "fp32"
     fp16 = "fp16"
@@ -22,27 +22,27 @@ class Precision(str, Enum):
 
 
 class Int8Route(str, Enum):
-    """How a model comes to int8: ``qdq``, in the graph; or by the ``calibrator`` of a runtime while it builds."""
+    """How a model gets to int8: ``qdq`` pairs in the graph, or the ``calibrator`` of a runtime during the build."""
 
     qdq = "qdq"
     calibrator = "calibrator"
 
 
 DECODED = "decoded"
-"""The layout of every grafted model (:class:`core.kinds.head.DecodedHead`). A model family names all others."""
+"""Layout of all grafted models (:class:`core.kinds.head.DecodedHead`). Model families define all others."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a detector is, independent of the file format it lies in.
+    """Facts of a detector that do not depend on its file format.
 
     Attributes:
-        family: Name of the model family, a :class:`ModelFamily`, which can rebuild it and decodes its outputs.
-        variant: Size, one of ``ModelFamily.variants``; the stem of the file where the family does not know it.
+        family: Name of its :class:`ModelFamily`, which builds the network and decodes its outputs.
+        variant: Size of the network, one of ``ModelFamily.variants``; the file stem if the family does not know it.
         names: Class names, index = class id.
-        strides: Pixels of the network input per cell of each output level, smallest first, e.g. ``(8, 16, 32)``.
-        head: What else the family needs to know of its outputs, e.g. anchors: JSON values that only the family reads.
-            Lists and not tuples, so that they are equal to what is read back from a file.
+        strides: Stride of each output level in pixels of the network input, smallest first, e.g. ``(8, 16, 32)``.
+        head: Further facts that the family needs to decode the outputs, e.g. anchors: JSON values. Use lists and not
+            tuples, so that the values do not change when they are written and read.
     """
 
     family: str
@@ -53,28 +53,28 @@ class ModelFacts:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, nc."""
+        """Number of classes (``nc``)."""
         return len(self.names)
 
     @property
     def max_stride(self) -> int:
-        """The largest stride: height and width of the input are multiples of it."""
+        """Largest stride; height and width of the input are multiples of it."""
         return max(self.strides)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How an image becomes network input; a model family states it, and every processor obeys it.
+    """How images become network input. A model family defines it, and every processor applies it.
 
-    A value of the input is ``level * scale + offset``, where the level is that of the image or the border, 0..255. The
-    defaults are RGB 0..1 with a centred image on grey.
+    A value of the network input is ``pixel * scale + offset``, where the pixel value is 0 to 255. The defaults give RGB
+    in the range 0 to 1, with the image in the centre of a grey letterbox.
 
     Attributes:
-        padding: Where the image lies in the input: ``centre``, between two borders, or ``top_left``.
-        pad_value: Level 0..255 of the letterbox border, before scaling.
-        channels: Order of the planes, ``rgb`` or ``bgr``. Images are read as BGR.
-        scale: Factor of a level.
-        offset: Summand, after scaling.
+        padding: Position of the image in the letterbox: ``centre`` or ``top_left``.
+        pad_value: Pixel value of the letterbox border, 0 to 255.
+        channels: Order of the channels: ``rgb`` or ``bgr``. Images are read as BGR.
+        scale: Factor of the pixel values.
+        offset: Added after scaling.
     """
 
     padding: Padding = "centre"
@@ -86,20 +86,20 @@ class Preprocessing:
     def contract(
         self, *, batch: int, height: int, width: int, dynamic: tuple[str, ...] = (), name: str = "images"
     ) -> InputContract:
-        """Return the contract of an input of this size whose images are prepared in this way."""
+        """Return the contract of an input of this size with this preprocessing."""
         values = {item.name: getattr(self, item.name) for item in fields(Preprocessing)}
         return InputContract(batch, height, width, dynamic, name, **values)
 
 
 @dataclass(frozen=True)
 class InputContract(Preprocessing):
-    """The input that a model expects.
+    """The input of a model: its shape and preprocessing.
 
     Attributes:
-        batch: Images per inference; the number to use where the batch is dynamic.
-        height, width: Size in pixels, multiples of the largest stride; the size to use where that axis is dynamic.
-        dynamic: Which of ``batch``, ``height``, ``width`` may change from call to call; empty for a static input.
-        name: Name of the input tensor, float32 [B, 3, H, W]; a session converts to float16 for a file that takes that.
+        batch: Images per inference; the default if the batch is dynamic.
+        height, width: Size in pixels, multiples of the largest stride; the default if that axis is dynamic.
+        dynamic: Dynamic axes: any of ``batch``, ``height``, ``width``; empty for a static input.
+        name: Name of the input tensor, float32 [B, 3, H, W]. A session converts it for a model with a float16 input.
     """
 
     batch: int

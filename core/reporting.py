@@ -1,4 +1,4 @@
-"""Where a run reports: notes, warnings, figures and progress."""
+"""Reports of a run to the user: notes, warnings, metrics and progress."""
 
 from __future__ import annotations
 
@@ -8,32 +8,55 @@ from typing import Protocol
 
 
 def ignore(*_given: object) -> None:
-    """Do nothing: in place of a function that nobody listens to."""
+    """Do nothing; the default of a callback."""
 
 
 class Progress(Protocol):
-    """Progress of one long piece of work."""
+    """A progress line."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count ``steps`` more as done; ``note`` replaces the text at the end of the line, e.g. the newest loss."""
+        """Report finished steps.
+
+        Args:
+            steps: Number of steps that have finished since the last call.
+            note: Text at the end of the line, e.g. the latest loss.
+        """
         ...
 
 
 class Reporter(Protocol):
-    """Where a run reports to the user. Messages are one line without a full stop at the end."""
+    """Prints reports to the user. Messages are one line without a full stop."""
 
     def note(self, message: str) -> None:
-        """Print one line of information."""
+        """Print one line of information.
+
+        Args:
+            message: The line.
+        """
         ...
 
     def warn(self, message: str) -> None:
-        """Print one line that must not be missed; summary.json repeats it."""
+        """Print a warning; summary.json lists it.
+
+        Args:
+            message: The line.
+        """
         ...
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Write the newest figures of the running stage into status.json."""
+        """Write current metrics of the running stage into status.json.
+
+        Args:
+            values: Metrics by name.
+        """
         ...
 
     def progress(self, title: str, total: int | None, unit: str) -> AbstractContextManager[Progress]:
-        """Show a progress line for ``total`` steps (None: not known) while the block runs."""
+        """Show a progress line while the block runs.
+
+        Args:
+            title: What is done, e.g. ``calibrate``.
+            total: Number of steps; None if unknown.
+            unit: Unit of the steps, e.g. ``images``; may be empty.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Names of models and aligned columns of text, for tables and results."""
+"""Text tables with aligned columns, and titles of models for tables and results."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from core.artifacts import AnyModel
 from core.drawing.labels import columns, shortened
 
 WIDTH = 80
-"""Columns of a table."""
+"""Width of a table in columns of the terminal."""
 SHORTEST_NAME = 12
-"""Columns of the first cell of a row, however many the others take."""
+"""Minimum width of the first column of a table."""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return one line per row: the first column aligned to the left, the others to the right.
+    """Return one line per row: the first column left-aligned, the others right-aligned.
 
-    Cells of the first column are shortened in the middle where the line would take more than :data:`WIDTH` columns.
+    Cells of the first column are shortened in the middle if a line would be longer than :data:`WIDTH`.
+
+    Args:
+        rows: The cells of each row.
     """
     others = [max(map(columns, column)) for column in zip(*(row[1:] for row in rows), strict=True)]
     room = max(WIDTH - sum(width + 2 for width in others), SHORTEST_NAME)
@@ -34,12 +37,12 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def title(model: AnyModel) -> str:
-    """Return variant, precision and runtime, as far as the model has them."""
+    """Return variant, precision and runtime of a model, without those that it does not have."""
     precision = getattr(model, "precision", None)
     runtime = getattr(model, "runtime", "")
     return " ".join(part for part in (model.facts.variant, precision.value if precision else "", runtime) if part)
 
 
 def describe(model: AnyModel) -> dict[str, str]:
-    """Return what the JSON of a result says of a model."""
+    """Return the JSON entry that identifies a model in a result."""
     return {"title": title(model), "type": type(model).__name__, "sha256": model.sha256}

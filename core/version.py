@@ -1,4 +1,4 @@
-"""The version of hookline, read by the packaging too."""
+"""The version of hookline, also read by the build of the package."""
 
 __version__ = "0.1.0"
-"""The version of hookline, as text."""
+"""The version of hookline."""

@@ -1,1 +1,1 @@
-"""CUDA kernels and TensorRT plugins of hookline, and the NumPy twins that state what they compute."""
+"""CUDA kernels and TensorRT plugins of hookline, each with a NumPy twin that defines its results."""

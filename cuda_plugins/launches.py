@@ -1,8 +1,7 @@
-"""What a launch of a kernel is: grid, block and the one argument, for whoever runs it.
+"""The launch of a kernel: grid, block and argument.
 
-Every kernel takes one structure by value. It is built as a NumPy array of one element whose memory is that of the
-C structure, which is what CuPy passes by value; device memory enters as plain addresses, so nothing in here
-needs a GPU.
+Every kernel takes one structure by value. It is a NumPy array of one element with the memory layout of the C structure,
+which CuPy passes by value. Device memory is given by address, so this module needs no GPU.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class Launch:
         source: Name of the source, for :func:`cuda_plugins.nvrtc.source`.
         kernel: Name of the function.
         grid: Blocks.
-        block: Threads a block.
+    block: Threads per block.
         argument: Structured array of shape (1,), passed by value.
     """
 
@@ -35,7 +34,7 @@ class Launch:
 
 
 def struct(*fields: tuple[str, DTypeLike] | tuple[str, DTypeLike, int]) -> np.dtype[np.void]:
-    """A structure with its fields at the places where C puts them.
+    """Return a structure type with the memory layout of C.
 
     Args:
         fields: Name and type, and for an array its length; addresses are ``np.uintp``.

@@ -1,4 +1,4 @@
-"""The letterbox kernel: NumPy twin and launch."""
+"""The letterbox kernel: NumPy twin and launches."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cuda_plugins.launches import Launch, struct
 
 Ints = NDArray[np.int32]
 
-BITS = 11
-"""Of the weights. Those of ``cv2.resize``, whose results for uint8 this equals to the last bit."""
+WEIGHT_BITS = 11
+"""Bits of the weights. The results for uint8 equal those of ``cv2.resize`` exactly."""
 
 
 @dataclass(frozen=True)
 class LetterboxPlacement:
-    """Where a picture lies in the network input, network pixels: its size there, and the border before it."""
+    """The placement of an image in the network input: its size there, and its border above and left, in pixels."""
 
     height: int
     width: int
@@ -29,7 +29,7 @@ class LetterboxPlacement:
 
 
 def letterbox(
-    pictures: Sequence[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8]],
     places: Sequence[LetterboxPlacement],
     *,
     height: int,
@@ -40,35 +40,35 @@ def letterbox(
     swap: bool = True,
     half: bool = False,
 ) -> NDArray[np.float32] | NDArray[np.float16]:
-    """Resize, place, reorder and scale pictures (docs/contracts.md, Input: letterbox).
+    """Resize, place, reorder and scale images (docs/contracts.md, Input: letterbox).
 
     Args:
-        pictures: uint8 [h, w, 3], sizes may differ.
-        places: Of each picture.
-        height, width: Of the network input.
-        border: Level around the images, 0..255.
+        images: uint8 [h, w, 3]; sizes may differ.
+        places: Placement of each image.
+        height, width: Size of the network input.
+        border: Level of the border, 0..255.
         scale: Factor of all levels.
-        offset: Summand of all values, after scaling.
-        swap: The first plane is the last channel: BGR to RGB.
-        half: float16 instead of float32: each value rounded once more.
+        offset: Added to all values after scaling.
+        swap: Reverse the channels: BGR to RGB.
+        half: float16 instead of float32; each value is rounded once more.
 
     Returns:
         [B, 3, height, width].
     """
     table = (np.arange(256) * scale + offset).astype(np.float32)
-    levels = np.full((len(pictures), 3, height, width), border, np.uint8)
-    for picture, place, planes in zip(pictures, places, levels, strict=True):
-        resized = resize(picture, place.height, place.width)
+    levels = np.full((len(images), 3, height, width), border, np.uint8)
+    for image, place, planes in zip(images, places, levels, strict=True):
+        resized = resize(image, place.height, place.width)
         rows, columns = slice(place.top, place.top + place.height), slice(place.left, place.left + place.width)
         planes[:, rows, columns] = (resized[:, :, ::-1] if swap else resized).transpose(2, 0, 1)
     return table.astype(np.float16)[levels] if half else table[levels]
 
 
-def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Bilinear, in whole numbers: rows of 11-bit sums, cut to 15 bits, weighted, cut to 10, rounded to 8."""
-    left, right, weight_left, weight_right = sources(width, picture.shape[1])
-    above, below, weight_above, weight_below = (values[..., None, None] for values in sources(height, len(picture)))
-    wide = picture.astype(np.int32)
+def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize bilinearly in integers: sums with 11-bit weights, cut to 15 bits, weighted, cut to 10, rounded to 8."""
+    left, right, weight_left, weight_right = sources(width, image.shape[1])
+    above, below, weight_above, weight_below = (values[..., None, None] for values in sources(height, len(image)))
+    wide = image.astype(np.int32)
     sums = wide[:, left] * weight_left[:, None] + wide[:, right] * weight_right[:, None] >> 4
     upper, lower = sums[above[:, 0, 0]], sums[below[:, 0, 0]]
     mixed = (weight_above * upper >> 16) + (weight_below * lower >> 16)
@@ -76,24 +76,24 @@ def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 
 
 def sources(target: int, count: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Of each of ``target`` pixels along an axis: the two of ``count`` source pixels, and their weights.
+    """Return the two of ``count`` source pixels of each of ``target`` pixels along an axis, and their weights.
 
-    Beyond the edge both are the last one.
+    Beyond the edge both are the last pixel.
     """
     step = 1.0 / (target / count)
     exact = ((np.arange(target) + 0.5) * step - 0.5).astype(np.float32)
     first = np.floor(exact).astype(np.int32)
     fraction = exact - first.astype(np.float32)
-    weights = [np.rint(part * np.float32(1 << BITS)).astype(np.int32) for part in (1 - fraction, fraction)]
+    weights = [np.rint(part * np.float32(1 << WEIGHT_BITS)).astype(np.int32) for part in (1 - fraction, fraction)]
     return first.clip(0, count - 1), (first + 1).clip(0, count - 1), weights[0], weights[1]
 
 
-MAX_PICTURES = 64
-"""Of one launch: they are passed by value, so nothing is uploaded or kept, and arguments of 4 KiB fit every driver."""
+MAX_IMAGES = 64
+"""Images per launch. They are passed by value, so nothing is uploaded; every driver supports arguments of 4 KiB."""
 TILE_WIDTH, TILE_HEIGHT = 128, 16
 BLOCK = (32, 8, 1)
 
-PICTURE = struct(
+IMAGE = struct(
     ("pixels", np.uintp),
     ("pitch", np.int64),
     ("size", np.int32, 2),
@@ -101,8 +101,8 @@ PICTURE = struct(
     ("steps", np.float64, 2),
 )
 LETTERBOX = struct(
-    ("pictures", PICTURE, MAX_PICTURES),
-    ("images", np.uintp),
+    ("images", IMAGE, MAX_IMAGES),
+    ("inputs", np.uintp),
     ("height", np.int32),
     ("width", np.int32),
     ("border", np.int32),
@@ -113,12 +113,12 @@ LETTERBOX = struct(
 
 
 @dataclass(frozen=True)
-class Picture:
-    """uint8 [height, width, 3] on the device.
+class DeviceImage:
+    """An image uint8 [height, width, 3] in device memory.
 
     Attributes:
-        address: Of the first pixel.
-        height, width: Pixels, at least 1.
+        address: Address of the first pixel.
+        height, width: Size in pixels, at least 1.
         pitch: Bytes from row to row, at least 3 * width.
     """
 
@@ -129,9 +129,9 @@ class Picture:
 
 
 def letterbox_launches(
-    pictures: Sequence[Picture],
+    images: Sequence[DeviceImage],
     places: Sequence[LetterboxPlacement],
-    images: int,
+    inputs: int,
     *,
     height: int,
     width: int,
@@ -141,48 +141,48 @@ def letterbox_launches(
     swap: bool = True,
     half: bool = False,
 ) -> list[Launch]:
-    """Make the network input of a batch: one launch for every 64 pictures.
+    """Return the launches that compute the network input of a batch: one per 64 images.
 
     Args:
-        pictures, places: What goes where; the places lie within the input.
-        images: Address of [B, 3, height, width], float32 or with ``half`` float16. Every value is written.
-        height, width: Of the network input.
-        border: Level around the images, 0..255.
+        images, places: The images and their placements inside the input.
+        inputs: Address of [B, 3, height, width], float32 or with ``half`` float16. Every value is written.
+        height, width: Size of the network input.
+        border: Level of the border, 0..255.
         scale: Factor of all levels, not negative.
-        offset: Summand of all values, after scaling.
-        swap: The first plane is the last channel: BGR to RGB.
+        offset: Added to all values after scaling.
+        swap: Reverse the channels: BGR to RGB.
         half: float16 instead of float32.
 
     Raises:
-        HooklineError: An image without pixels, or a border, scale or offset out of range.
+        HooklineError: An image has no pixels, or border, scale or offset are out of range.
     """
     if not 0 <= border <= 255 or not (scale >= 0 and math.isfinite(scale) and math.isfinite(offset)):
         raise HooklineError(
             f"a border of {border}, a scale of {scale:g}, an offset of {offset:g}",
-            "possible: 0 to 255, a finite number from 0, a finite number",
+            "border: 0 to 255; scale: a finite number from 0; offset: a finite number",
         )
     bytes_each = 3 * height * width * (2 if half else 4)
     grid = (-(-width // TILE_WIDTH), -(-height // TILE_HEIGHT))
     launches = []
-    for start in range(0, len(pictures), MAX_PICTURES):
-        part = slice(start, start + MAX_PICTURES)
+    for start in range(0, len(images), MAX_IMAGES):
+        part = slice(start, start + MAX_IMAGES)
         argument = np.zeros(1, LETTERBOX)
-        for entry, picture, place in zip(argument["pictures"][0], pictures[part], places[part], strict=False):
-            _fill(entry, picture, place)
-        argument[["images", "height", "width"]] = images + start * bytes_each, height, width
+        for entry, image, place in zip(argument["images"][0], images[part], places[part], strict=False):
+            _fill(entry, image, place)
+        argument[["inputs", "height", "width"]] = inputs + start * bytes_each, height, width
         argument[["border", "swap", "scale", "offset"]] = border, swap, scale, offset
         kernel = "letterbox_half" if half else "letterbox_float"
-        launches.append(Launch("letterbox", kernel, (*grid, len(pictures[part])), BLOCK, argument))
+        launches.append(Launch("letterbox", kernel, (*grid, len(images[part])), BLOCK, argument))
     return launches
 
 
-def _fill(entry: np.void, picture: Picture, place: LetterboxPlacement) -> None:
-    if picture.height < 1 or picture.width < 1 or place.height < 1 or place.width < 1:
+def _fill(entry: np.void, image: DeviceImage, place: LetterboxPlacement) -> None:
+    if image.height < 1 or image.width < 1 or place.height < 1 or place.width < 1:
         raise HooklineError(
-            f"an image of {picture.width}x{picture.height} pixels at {place.width}x{place.height}",
+            f"an image of {image.width}x{image.height} pixels at {place.width}x{place.height}",
             "every side must have at least one pixel",
         )
-    entry["pixels"], entry["pitch"], entry["size"] = picture.address, picture.pitch, (picture.height, picture.width)
+    entry["pixels"], entry["pitch"], entry["size"] = image.address, image.pitch, (image.height, image.width)
     entry["corners"] = place.top, place.left, place.top + place.height, place.left + place.width
-    # Divided twice, as OpenCV does: the last bit of a coordinate follows from it.
-    entry["steps"] = 1.0 / (place.height / picture.height), 1.0 / (place.width / picture.width)
+    # Two divisions, as in OpenCV, so that coordinates agree to the last bit.
+    entry["steps"] = 1.0 / (place.height / image.height), 1.0 / (place.width / image.width)

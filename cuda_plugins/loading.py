@@ -1,4 +1,4 @@
-"""Kernels through CuPy, the heavy half of the package: compiled by NVRTC when first launched, kept per device."""
+"""Compile and launch kernels through CuPy; NVRTC compiles a kernel at its first launch on a device."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ INSTALL = "pip install 'cupy-cuda13x[ctk]' ('cupy-cuda12x[ctk]' for CUDA 12)"
 
 
 def launch(wanted: Launch, stream: int) -> None:
-    """Launch a kernel on a stream of the current device. Returns at once; allocates and waits for nothing.
+    """Launch a kernel on a stream of the current device. Returns at once; does not allocate or synchronise.
 
-    The first launch on a device compiles the source; :func:`load` does that before a CUDA graph is captured.
+    The first launch on a device compiles the source. Call :func:`load` before capturing a CUDA graph.
 
     Args:
-        wanted: What to launch. All its addresses belong to the current device.
-        stream: The ``cudaStream_t`` as a number, as TensorRT gives it and as ``cupy.cuda.Stream.ptr``.
+        wanted: The launch. All its addresses belong to the current device.
+        stream: The ``cudaStream_t`` as an integer, as from TensorRT or ``cupy.cuda.Stream.ptr``.
 
     Raises:
         UnavailableError: CuPy is not installed, finds no GPU, or cannot compile.
@@ -36,7 +36,7 @@ def launch(wanted: Launch, stream: int) -> None:
 
 
 def on(stream: int) -> AbstractContextManager[object]:
-    """CuPy's current stream while the block runs: a ``cudaStream_t`` of the current device that is kept alive."""
+    """Make a ``cudaStream_t`` CuPy's current stream in a ``with`` block; the caller keeps the stream alive."""
     cuda = import_cupy().cuda
     if hasattr(cuda.Stream, "from_external"):
         foreign: AbstractContextManager[object] = cuda.Stream.from_external(_Foreign(stream))
@@ -46,18 +46,18 @@ def on(stream: int) -> AbstractContextManager[object]:
 
 
 class _Foreign:
-    """A stream by CUDA's stream protocol."""
+    """A stream in CUDA's stream protocol."""
 
     def __init__(self, pointer: int) -> None:
         self._pointer = pointer
 
     def __cuda_stream__(self) -> tuple[int, int]:
-        """Version of the protocol, and the ``cudaStream_t``."""
+        """Return the version of the protocol and the ``cudaStream_t``."""
         return 0, self._pointer
 
 
 def load(source: str, kernel: str) -> RawKernel:
-    """The ``cupy.RawKernel`` of a function, compiled and on the current device.
+    """Return the compiled ``cupy.RawKernel`` of a function on the current device.
 
     Raises:
         UnavailableError: CuPy is not installed, finds no GPU, or cannot compile.
@@ -68,44 +68,44 @@ def load(source: str, kernel: str) -> RawKernel:
 @functools.cache
 def _function(source: str, kernel: str, device: int) -> RawKernel:
     function = _module(source, device).get_function(kernel)
-    function.num_regs  # noqa: B018  # asking loads the code even where CUDA loads lazily, which a capture would forbid
+    function.num_regs  # noqa: B018  # loads the code even if CUDA loads lazily, which a capture would forbid
     return function
 
 
 @functools.cache
 def _module(source: str, device: int) -> RawModule:
-    del device  # a module belongs to the device that was current when it was loaded
+    del device  # the cache key: a module belongs to the device that is current when it is loaded
     cupy = import_cupy()
     module = cupy.RawModule(code=sources.source(source), options=sources.OPTIONS)
     try:
         module.compile()
-    except (RuntimeError, OSError) as error:  # an error in the source is neither, and a bug
-        why = " ".join(str(error).split())
+    except (RuntimeError, OSError) as error:  # a mistake in the source raises another error: that is a bug
+        reason = " ".join(str(error).split())
         raise UnavailableError(
-            f"CuPy cannot compile the kernels of {source}.cu: {type(error).__name__}: {why}",
-            f"{INSTALL} brings NVRTC, the compiler; +stage=doctor processor=cupy looks closer",
+            f"CuPy cannot compile the kernels of {source}.cu: {type(error).__name__}: {reason}",
+            f"{INSTALL} installs NVRTC, the compiler; run +stage=doctor processor=cupy for details",
         ) from error
     return module
 
 
 @functools.cache
 def import_cupy() -> ModuleType:
-    """The package ``cupy``, with a GPU to run on.
+    """Import CuPy and check that there is a GPU.
 
     Raises:
-        UnavailableError: It is missing, broken, or finds no GPU.
+        UnavailableError: CuPy is missing or broken, or finds no GPU.
     """
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
         raise UnavailableError(
             f"the CUDA kernels need the package CuPy, which cannot be imported ({error})",
-            f"{INSTALL}, whichever fits the driver",
+            f"{INSTALL}: the version that the driver supports",
         ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise UnavailableError(f"CuPy finds no usable GPU ({error})", "+stage=doctor says why") from error
+        raise UnavailableError(f"CuPy finds no usable GPU ({error})", "run +stage=doctor for the reason") from error
     if not count:
-        raise UnavailableError("CuPy finds no GPU", "is CUDA_VISIBLE_DEVICES empty?")
+        raise UnavailableError("CuPy finds no GPU", "check CUDA_VISIBLE_DEVICES")
     return cupy

@@ -1,4 +1,4 @@
-"""The NMS kernel: NumPy twin and launch."""
+"""The NMS kernel: NumPy twin and launches."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cuda_plugins.launches import Launch, struct
 Floats = NDArray[np.float32]
 
 DETECTION = np.dtype([("box", np.float32, 4), ("score", np.float32), ("label", np.int32)])
-"""One box of the result: x1, y1, x2, y2 in pixels of the picture, clipped to it; score; class."""
+"""A box of the result: x1, y1, x2, y2 in image pixels, clipped to the image; score; class."""
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """Which boxes are kept (docs/contracts.md, NMS).
+    """The NMS parameters (docs/contracts.md, NMS).
 
     Attributes:
-        conf: Least score.
-        iou: A box that overlaps a better one of its class by more is dropped.
-        max_det: At most this many boxes a picture.
-        max_candidates: At most this many boxes a picture enter the NMS, best first.
-        classes: Only these; all where empty.
+        conf: Minimum score.
+        iou: A box is dropped if its IoU with a better box of its class is larger.
+        max_det: Maximum number of boxes per image.
+        max_candidates: Maximum number of candidates per image, best first.
+        classes: The classes to keep; empty keeps all.
     """
 
     conf: float
@@ -38,7 +38,7 @@ class Suppression:
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """From network pixels back to those of a picture: x = (x_net - left) / ratio, within its width and height."""
+    """From network pixels to image pixels: x = (x_net - left) / ratio, clipped to width and height."""
 
     ratio: float
     left: float
@@ -48,36 +48,36 @@ class ImageTransform:
 
 
 def nms(
-    boxes: Floats, scores: Floats, classes: NDArray[np.int32], origins: Sequence[ImageTransform], wanted: Suppression
+    boxes: Floats, scores: Floats, classes: NDArray[np.int32], transforms: Sequence[ImageTransform], wanted: Suppression
 ) -> tuple[NDArray[np.int32], NDArray[np.void]]:
-    """Greedy and class-aware: the best box stays, those of its class that overlap it too much go, and so on.
+    """Apply greedy class-aware NMS: keep the best box, drop boxes of its class that overlap it too much, and repeat.
 
-    Equal scores are taken by row. Everything is computed in float32.
+    Equal scores are ordered by row. Everything is computed in float32.
 
     Args:
         boxes: float32 [B, N, 4], x1, y1, x2, y2 in network pixels.
-        scores: float32 [B, N]; a row is a candidate where it is above zero.
+        scores: float32 [B, N]; rows with a score above zero are candidates.
         classes: int32 [B, N].
-        origins: Of each picture.
-        wanted: Which are kept.
+        transforms: One per image.
+        wanted: The NMS parameters.
 
     Returns:
-        How many boxes each picture has, [B], and the boxes, :data:`DETECTION` [B, max_det], best first; those
-        behind the count are zero.
+        The number of boxes per image, [B], and the boxes, :data:`DETECTION` [B, max_det], best first; rows after the
+        count are zero.
     """
     counts = np.zeros(len(scores), np.int32)
     found = np.zeros((len(scores), wanted.max_det), DETECTION)
-    for picture, origin in enumerate(origins):
-        kept = _suppress(boxes[picture], scores[picture], classes[picture], wanted)
-        rows = found[picture, : len(kept)]
-        rows["box"] = _restored(boxes[picture][kept], origin)
-        rows["score"], rows["label"] = scores[picture][kept], classes[picture][kept]
-        counts[picture] = len(kept)
+    for image, transform in enumerate(transforms):
+        kept = _suppress(boxes[image], scores[image], classes[image], wanted)
+        rows = found[image, : len(kept)]
+        rows["box"] = _restored(boxes[image][kept], transform)
+        rows["score"], rows["label"] = scores[image][kept], classes[image][kept]
+        counts[image] = len(kept)
     return counts, found
 
 
 def _suppress(boxes: Floats, scores: Floats, classes: NDArray[np.int32], wanted: Suppression) -> list[int]:
-    """Rows kept, best first."""
+    """Return the kept rows, best first."""
     candidates = (scores > 0) & (scores >= np.float32(wanted.conf))
     if wanted.classes:
         candidates &= np.isin(classes, list(wanted.classes))
@@ -100,23 +100,23 @@ def _overlap(one: Floats, others: Floats, iou: float) -> NDArray[np.bool_]:
     return above
 
 
-def _restored(boxes: Floats, origin: ImageTransform) -> Floats:
-    offset = np.asarray([origin.left, origin.top] * 2, np.float32)
-    limit = np.asarray([origin.width, origin.height] * 2, np.float32)
-    restored: Floats = np.clip((boxes - offset) / np.float32(origin.ratio), 0, limit)
+def _restored(boxes: Floats, transform: ImageTransform) -> Floats:
+    offset = np.asarray([transform.left, transform.top] * 2, np.float32)
+    limit = np.asarray([transform.width, transform.height] * 2, np.float32)
+    restored: Floats = np.clip((boxes - offset) / np.float32(transform.ratio), 0, limit)
     return restored
 
 
-MAX_PICTURES = 64
-"""Of one launch; see ``letterbox_launch``."""
+MAX_IMAGES = 64
+"""Images per launch; see :data:`cuda_plugins.letterbox.MAX_IMAGES`."""
 MAX_CLASSES = 2048
-"""Only classes below it can be asked for by number."""
+"""Classes from this number on cannot be filtered by number."""
 MAX_ROWS = 1 << 29
 THREADS = 1024
 
-ORIGIN = struct(*((name, np.float32) for name in ("ratio", "left", "top", "width", "height")))
+TRANSFORM = struct(*((name, np.float32) for name in ("ratio", "left", "top", "width", "height")))
 NMS = struct(
-    ("origins", ORIGIN, MAX_PICTURES),
+    ("transforms", TRANSFORM, MAX_IMAGES),
     ("allowed", np.uint32, MAX_CLASSES // 32),
     ("boxes", np.uintp),
     ("scores", np.uintp),
@@ -134,13 +134,13 @@ NMS = struct(
 
 @dataclass(frozen=True)
 class CandidateArrays:
-    """The outputs of a decode on the device, contiguous.
+    """The contiguous outputs of a decode in device memory.
 
     Attributes:
         boxes: Address of float32 [B, rows, 4], aligned to 16 bytes.
         scores: Address of float32 [B, rows].
         classes: Address of int32 [B, rows].
-        rows: Of each picture.
+        rows: Rows per image.
     """
 
     boxes: int
@@ -148,37 +148,42 @@ class CandidateArrays:
     classes: int
     rows: int
 
-    def after(self, pictures: int) -> CandidateArrays:
-        """Those of the following pictures."""
-        rows = pictures * self.rows
+    def after(self, images: int) -> CandidateArrays:
+        """Return the arrays without the first ``images`` images."""
+        rows = images * self.rows
         return CandidateArrays(self.boxes + 16 * rows, self.scores + 4 * rows, self.classes + 4 * rows, self.rows)
 
 
 def nms_launches(
-    candidates: CandidateArrays, origins: Sequence[ImageTransform], counts: int, detections: int, wanted: Suppression
+    candidates: CandidateArrays, transforms: Sequence[ImageTransform], counts: int, detections: int, wanted: Suppression
 ) -> list[Launch]:
-    """Suppress the candidates of a batch: one launch for every 64 pictures.
+    """Return the launches that apply NMS to a batch: one per 64 images.
 
     Args:
-        candidates: What is looked at.
-        origins: Of each picture.
+        candidates: The candidates.
+        transforms: One per image.
         counts: Address of int32 [B].
         detections: Address of :data:`~cuda_plugins.nms.DETECTION` [B, max_det]. Every row is written.
-        wanted: Which are kept.
+        wanted: The NMS parameters.
 
     Raises:
-        HooklineError: Numbers that the kernel does not hold.
+        HooklineError: A number exceeds the limits of the kernel.
     """
     _check(candidates, wanted)
     launches = []
-    for start in range(0, len(origins), MAX_PICTURES):
-        part, argument = origins[start : start + MAX_PICTURES], np.zeros(1, NMS)
-        for entry, origin in zip(argument["origins"][0], part, strict=False):
-            for name in ORIGIN.names or ():
-                entry[name] = getattr(origin, name)
+    for start in range(0, len(transforms), MAX_IMAGES):
+        part, argument = transforms[start : start + MAX_IMAGES], np.zeros(1, NMS)
+        for entry, transform in zip(argument["transforms"][0], part, strict=False):
+            for name in TRANSFORM.names or ():
+                entry[name] = getattr(transform, name)
         argument["allowed"], argument["is_filtered"] = _bits(wanted.classes), bool(wanted.classes)
-        ours = candidates.after(start)
-        argument[["boxes", "scores", "classes", "rows"]] = ours.boxes, ours.scores, ours.classes, ours.rows
+        remaining = candidates.after(start)
+        argument[["boxes", "scores", "classes", "rows"]] = (
+            remaining.boxes,
+            remaining.scores,
+            remaining.classes,
+            remaining.rows,
+        )
         argument["counts"] = counts + start * np.dtype(np.int32).itemsize
         argument["detections"] = detections + start * wanted.max_det * DETECTION.itemsize
         argument[["conf", "iou", "max_det"]] = wanted.conf, wanted.iou, wanted.max_det
@@ -189,17 +194,17 @@ def nms_launches(
 
 def _check(candidates: CandidateArrays, wanted: Suppression) -> None:
     if not 0 <= candidates.rows < MAX_ROWS:
-        raise HooklineError(f"{candidates.rows} boxes per image", f"the kernel holds fewer than {MAX_ROWS}")
+        raise HooklineError(f"{candidates.rows} boxes per image", f"the kernel supports fewer than {MAX_ROWS}")
     if wanted.max_det < 1 or wanted.max_candidates < 1:
         raise HooklineError(
-            f"max_det={wanted.max_det}, max_candidates={wanted.max_candidates}", "both are whole numbers from 1"
+            f"max_det={wanted.max_det}, max_candidates={wanted.max_candidates}", "both must be at least 1"
         )
     if wrong := [number for number in wanted.classes if not 0 <= number < MAX_CLASSES]:
-        raise HooklineError(f"class {wrong[0]} is asked for", f"the kernel picks classes from 0 to {MAX_CLASSES - 1}")
+        raise HooklineError(f"class {wrong[0]} is requested", f"the kernel filters classes from 0 to {MAX_CLASSES - 1}")
 
 
 def _bits(classes: Iterable[int]) -> NDArray[np.uint32]:
-    """A bit for each class."""
+    """Return one bit per class."""
     flags = np.zeros(MAX_CLASSES, np.uint8)
     flags[np.fromiter(classes, np.intp)] = 1
     return np.packbits(flags, bitorder="little").view("<u4")

@@ -1,4 +1,4 @@
-"""The CUDA sources, and NVRTC by ctypes: source to PTX."""
+"""The CUDA sources, and NVRTC through ctypes to compile them to PTX."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from core.errors import UnavailableError
 
 FOLDER = Path(__file__).parent / "kernels"
 OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=true")
-"""For NVRTC and nvcc. Without contraction to fused operations a kernel rounds as its NumPy twin does. Subnormal float32
-count as zero: CuPy compiles so whatever it is told, and every other compiler is to do the same."""
+"""Options for NVRTC and nvcc. Without fused multiply-add a kernel rounds as its NumPy twin. Subnormal float32 are
+flushed to zero, because CuPy always compiles so and all compilers must agree."""
 
 
 def names() -> tuple[str, ...]:
-    """The kernels' sources by name, e.g. ``yolo_layer``."""
+    """Return the names of the sources, for example ``yolo_layer``."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.cu")))
 
 
 def source(name: str) -> str:
-    """The text of one source.
+    """Return the text of a source.
 
     Raises:
-        FileNotFoundError: There is none of this name.
+        FileNotFoundError: There is no source of this name.
     """
     return (FOLDER / f"{name}.cu").read_text(encoding="utf-8")
 
 
 @functools.cache
 def library(major: str = "") -> ctypes.CDLL:
-    """The library: as the linker finds it, or of the package ``nvidia-cuda-nvrtc``.
+    """Load NVRTC: as the linker finds it, or from the package ``nvidia-cuda-nvrtc``.
 
     Args:
-        major: Of its CUDA, e.g. ``12``; empty for the newest. Drivers cannot read the PTX of a newer one.
+        major: CUDA major version, for example ``12``; empty: the newest. Drivers cannot read PTX of a newer version.
 
     Raises:
-        UnavailableError: There is none.
+        UnavailableError: NVRTC is not installed.
     """
     for name in _candidates(f".{major}" if major else ""):
         try:
@@ -48,7 +48,7 @@ def library(major: str = "") -> ctypes.CDLL:
     package = "nvidia-cuda-nvrtc-cu12" if major == "12" else "nvidia-cuda-nvrtc"
     wanted = f"no NVRTC of CUDA {major}" if major else "no NVRTC"
     raise UnavailableError(
-        f"{wanted}, the compiler of CUDA sources", f"pip install {package}, or install the CUDA toolkit"
+        f"{wanted} (the compiler of CUDA sources) is installed", f"pip install {package}, or install the CUDA toolkit"
     )
 
 
@@ -64,20 +64,20 @@ def _candidates(ending: str) -> Iterator[str]:
 
 @functools.cache
 def ptx(source: str, name: str, options: tuple[str, ...], major: str = "") -> bytes:
-    """Compile a source that needs no headers.
+    """Compile a source without headers.
 
     Args:
         source: The text.
-        name: What messages call it.
-        options: Options of NVRTC, e.g. ``--gpu-architecture=compute_75``.
-        major: Of NVRTC; empty for the newest.
+        name: The name in messages.
+        options: Options of NVRTC, for example ``--gpu-architecture=compute_75``.
+        major: CUDA major version of NVRTC; empty for the newest.
 
     Returns:
-        PTX, without the zero at the end.
+        PTX, without the final zero.
 
     Raises:
-        UnavailableError: There is no NVRTC.
-        RuntimeError: It does not compile; holds the log.
+        UnavailableError: NVRTC is not installed.
+        RuntimeError: The source does not compile; the message holds the log.
     """
     nvrtc, program = library(major), ctypes.c_void_p()
     _check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), name.encode(), 0, None, None), name)
@@ -95,7 +95,7 @@ def _strings(values: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
 
 
 def _text(nvrtc: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> bytes:
-    """The log or the result of a program."""
+    """Return the log or the result of a program."""
     size = ctypes.c_size_t()
     _check(getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size)), what)
     text = ctypes.create_string_buffer(size.value)

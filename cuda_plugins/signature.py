@@ -1,8 +1,8 @@
-"""The signature of the operator ``YoloLayer_TRT``: one definition for the graft, the runtimes and the plugin.
+"""The signature of the operator ``YoloLayer_TRT``, shared by graft, runtimes and plugin.
 
-Inputs are the heads ``p3 p4 p5 (p6)``, float32 [B, A*(5+nc), H, W] with the sigmoid applied. Outputs are
-:data:`OUTPUTS`, with N = A * sum(H*W) rows of which ``DecodeNumDetection`` are used and the rest is
-zero. Those with a score above zero are valid, wherever they stand (docs/contracts.md).
+Inputs are the heads ``p3 p4 p5 (p6)``, float32 [B, A*(5+nc), H, W] after the sigmoid. Outputs are :data:`OUTPUTS` with
+N = A * sum(H*W) rows: ``DecodeNumDetection`` of them hold boxes, the others are zero. Rows with a score above zero are
+valid, in any position (docs/contracts.md).
 """
 
 from __future__ import annotations

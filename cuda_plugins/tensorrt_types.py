@@ -1,4 +1,4 @@
-"""Types of the objects that TensorRT passes to plugins, and errors in functions that it calls."""
+"""Protocols of the objects that TensorRT passes to plugins, and errors of plugin methods."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-class _Kept(threading.local):
+class _ThreadErrors(threading.local):
     """The errors of a thread."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
 
 
-_kept = _Kept()
+_errors = _ThreadErrors()
 
 
 def reported(callback: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Log and keep what the callback raises, and raise it again."""
+    """Log and keep the exception of a callback, and raise it again."""
 
     @functools.wraps(callback)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -35,16 +35,16 @@ def reported(callback: Callable[Parameters, Result]) -> Callable[Parameters, Res
             return callback(*args, **kwargs)
         except Exception as error:
             log.error("%s failed: %s: %s", callback.__qualname__.split(".")[-1], type(error).__name__, error)
-            _kept.errors.append(error)
+            _errors.errors.append(error)
             raise
 
     return call
 
 
 def take_errors() -> tuple[Exception, ...]:
-    """The errors in this thread since the last call, oldest first. Empty means that no callback failed."""
-    taken = tuple(_kept.errors)
-    _kept.errors.clear()
+    """Return the errors in this thread since the last call, oldest first; empty if no callback failed."""
+    taken = tuple(_errors.errors)
+    _errors.errors.clear()
     return taken
 
 
@@ -52,7 +52,7 @@ ExprT = TypeVar("ExprT")
 
 
 class PluginTensorDesc(Protocol):
-    """``trt.PluginTensorDesc``: type, format and shape of a tensor; -1 for a side that is still open."""
+    """``trt.PluginTensorDesc``: type, format and shape of a tensor; -1 for an unknown dimension."""
 
     @property
     def type(self) -> object:
@@ -71,7 +71,7 @@ class PluginTensorDesc(Protocol):
 
 
 class DynamicPluginTensorDesc(Protocol):
-    """``trt.DynamicPluginTensorDesc``: a description whose shape may vary."""
+    """``trt.DynamicPluginTensorDesc``: the description of a tensor of dynamic shape."""
 
     @property
     def desc(self) -> PluginTensorDesc:
@@ -80,7 +80,7 @@ class DynamicPluginTensorDesc(Protocol):
 
 
 class ExprBuilder(Protocol[ExprT]):
-    """``trt.IExprBuilder``: makes expressions of sizes, ``trt.IDimensionExpr``."""
+    """``trt.IExprBuilder``: creates expressions of sizes, ``trt.IDimensionExpr``."""
 
     def constant(self, value: int, /) -> ExprT:
         """Return the expression of a number."""

@@ -1,4 +1,4 @@
-"""``YoloLayer_TRT``: NumPy twin and launch."""
+"""The ``YoloLayer_TRT`` kernel: NumPy twin and launch."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Floats = NDArray[np.float32]
 def yolo_layer(
     heads: Sequence[Floats], *, max_stride: int, num_classes: int, anchors: Sequence[float], threshold: float
 ) -> dict[str, NDArray[np.number]]:
-    """Decode heads to boxes, as docs/contracts.md defines it.
+    """Decode heads to boxes (docs/contracts.md).
 
     Args:
-        heads: Per level, small stride first: float32 [B, A*(5+nc), H, W], sigmoid applied.
-        max_stride: Stride of the last level, in pixels.
+        heads: Per level, small stride first: float32 [B, A*(5+nc), H, W], after the sigmoid.
+        max_stride: Stride of the last level in pixels.
         num_classes: nc.
-        anchors: w, h in pixels of the network input, A pairs a level, levels in the order of ``heads``.
-        threshold: Cells with an objectness below it are dropped, 0..1.
+        anchors: w, h in network pixels, A pairs per level, levels in the order of ``heads``.
+        threshold: Minimum objectness of a cell, 0..1.
 
     Returns:
-        The four outputs by name; N = A * sum(H*W). Rows stand in the order of picture, level, anchor,
-        y, x, without gaps; rows that are not used are zero.
+        The four outputs by name; N = A * sum(H*W). Rows are ordered by image, level, anchor, y, x, without gaps; the
+        remaining rows are zero.
 
     Raises:
-        HooklineError: The channels of a head do not fit anchors and classes.
+        HooklineError: The channels of a head do not match anchors and classes.
     """
     pairs = np.asarray(anchors, np.float32).reshape(len(heads), -1, 2)
     levels = [_planes(head, len(pair), num_classes) for head, pair in zip(heads, pairs, strict=True)]
@@ -45,19 +45,19 @@ def yolo_layer(
         SCORES: np.zeros((batch, rows), np.float32),
         CLASSES: np.zeros((batch, rows), np.int32),
     }
-    for picture in range(batch):
-        kept = [_decode(level[picture], pair, network, threshold) for level, pair in zip(levels, pairs, strict=True)]
+    for image in range(batch):
+        kept = [_decode(level[image], pair, network, threshold) for level, pair in zip(levels, pairs, strict=True)]
         boxes, scores, classes = (np.concatenate(part) for part in zip(*kept, strict=True))
         count = len(scores)
-        outputs[NUM][picture] = count
-        outputs[BOXES][picture, :count] = boxes
-        outputs[SCORES][picture, :count] = scores
-        outputs[CLASSES][picture, :count] = classes
+        outputs[NUM][image] = count
+        outputs[BOXES][image, :count] = boxes
+        outputs[SCORES][image, :count] = scores
+        outputs[CLASSES][image, :count] = classes
     return outputs
 
 
 def _planes(head: Floats, anchors: int, num_classes: int) -> Floats:
-    """[B, A*(5+nc), H, W] as [B, A, 5+nc, H, W]."""
+    """Reshape [B, A*(5+nc), H, W] to [B, A, 5+nc, H, W]."""
     batch, channels, height, width = head.shape
     if channels != (wanted := anchors * (5 + num_classes)):
         raise HooklineError(
@@ -69,7 +69,7 @@ def _planes(head: Floats, anchors: int, num_classes: int) -> Floats:
 def _decode(
     planes: Floats, anchors: Floats, network: Floats, threshold: float
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Boxes [n, 4], scores [n] and classes [n] of one picture's level, [A, 5+nc, H, W]."""
+    """Return boxes [n, 4], scores [n] and classes [n] of one level of an image, [A, 5+nc, H, W]."""
     anchor, y, x = np.nonzero(planes[:, 4] >= np.float32(threshold))
     rows = planes[anchor, :, y, x]
     stride = network / np.array(planes.shape[:1:-1], np.float32)
@@ -81,13 +81,13 @@ def _decode(
 
 SOURCE = "yolo_layer"
 KERNELS = {False: "yolo_layer_float", True: "yolo_layer_half"}
-"""By whether the heads are float16."""
+"""Kernel for heads in float32 (False) and float16 (True)."""
 THREADS = 512
-CELLS_A_PART = 1024
+CELLS_PER_PART = 1024
 MAX_PARTS = 32
-"""A part of a picture reads the objectness of all cells before it again, so the number of parts is bounded."""
+"""Maximum number of parts per image: each part reads the objectness of all cells before it."""
 BLOCKS = 528
-"""A batch is divided no further than this: four blocks for each of 132 multiprocessors."""
+"""Maximum number of blocks per batch: four for each of 132 multiprocessors."""
 
 LEVEL = struct(
     ("head", np.uintp),
@@ -110,7 +110,7 @@ YOLO_LAYER = struct(
 
 @dataclass(frozen=True)
 class LevelInput:
-    """One level's input: its address on the device, and the height and width of its grid."""
+    """The input of one level: its device address, and the height and width of its grid."""
 
     address: int
     height: int
@@ -119,7 +119,7 @@ class LevelInput:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Addresses on the device of contiguous int32 [B, 1], float32 [B, N, 4], float32 [B, N], int32 [B, N]."""
+    """Device addresses of contiguous int32 [B, 1], float32 [B, N, 4], float32 [B, N] and int32 [B, N]."""
 
     counts: int
     boxes: int
@@ -128,7 +128,7 @@ class Decoded:
 
 
 def cells(heads: Sequence[LevelInput], anchors: int) -> int:
-    """Rows of the outputs: N = anchors a level * sum(H * W)."""
+    """Return the rows of the outputs: N = anchors per level * sum(H * W)."""
     return anchors * sum(head.height * head.width for head in heads)
 
 
@@ -143,20 +143,20 @@ def yolo_layer_launch(
     threshold: float,
     half: bool = False,
 ) -> Launch:
-    """Decode all levels of a batch.
+    """Return the launch that decodes all levels of a batch.
 
     Args:
         heads: Small stride first; contiguous [B, A*(5+nc), H, W].
-        outputs: Where the results go.
+        outputs: Addresses of the outputs.
         batch: B.
         max_stride: Stride of the last level in pixels.
         num_classes: nc.
-        anchors: w, h in pixels of the network input, A pairs a level, levels in the order of ``heads``.
-        threshold: Cells with an objectness below it are dropped.
+        anchors: w, h in network pixels, A pairs per level, levels in the order of ``heads``.
+        threshold: Minimum objectness of a cell.
         half: The heads are float16 instead of float32.
 
     Raises:
-        HooklineError: Levels or anchors that the kernel does not hold, or boxes that are not aligned.
+        HooklineError: The kernel does not support this number of levels or anchors, or the boxes are not aligned.
     """
     pairs = Settings(max_stride, num_classes, tuple(anchors), threshold).pairs(len(heads))
     argument = np.zeros(1, YOLO_LAYER)
@@ -177,20 +177,20 @@ def yolo_layer_launch(
         block=(THREADS, 1, 1),
         argument=argument,
     )
-    place(launch, [head.address for head in heads], outputs)
+    set_addresses(launch, [head.address for head in heads], outputs)
     return launch
 
 
-def place(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
-    """Point a launch at other data of the same shapes, in place; one that is under way keeps its own.
+def set_addresses(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
+    """Set the addresses of a launch for data of the same shapes. Launches in progress are not affected.
 
     Args:
         launch: From :func:`yolo_layer_launch`.
-        heads: Addresses on the device of contiguous [B, A*(5+nc), H, W], one a level.
-        outputs: Where the results go.
+        heads: Device addresses of contiguous [B, A*(5+nc), H, W], one per level.
+        outputs: Addresses of the outputs.
 
     Raises:
-        HooklineError: The boxes are not aligned to 16 bytes, as the kernel writes each at once.
+        HooklineError: The boxes are not aligned to 16 bytes; the kernel writes each box at once.
     """
     if outputs.boxes % 16:
         raise HooklineError(f"boxes at the address {outputs.boxes:#x}", "the kernel needs them aligned to 16 bytes")
@@ -199,5 +199,5 @@ def place(launch: Launch, heads: Sequence[int], outputs: Decoded) -> None:
 
 
 def parts(count: int, batch: int) -> int:
-    """Blocks a picture of ``count`` cells."""
-    return max(1, min(-(-count // CELLS_A_PART), -(-BLOCKS // batch), MAX_PARTS))
+    """Return the blocks per image of ``count`` cells."""
+    return max(1, min(-(-count // CELLS_PER_PART), -(-BLOCKS // batch), MAX_PARTS))

@@ -1,10 +1,10 @@
-"""``YoloLayer_TRT`` ahead of time: the kernel goes into the engine as PTX, which then runs without Python and plugin.
+"""Register ``YoloLayer_TRT`` ahead of time: an engine contains the kernel as PTX and runs without Python and plugin.
 
-TensorRT's quickly deployable plugins (``tensorrt.plugin``) take one kernel whose arguments are the inputs, 32-bit
-integers, and the outputs, in this order. So the entry ``yolo_layer_aot`` gets the sizes of the grids as integers, and
-the attributes of the node are constants of the compilation.
+TensorRT's quickly deployable plugins (``tensorrt.plugin``) take one kernel with the arguments inputs, 32-bit integers
+and outputs, in this order. The entry ``yolo_layer_aot`` therefore gets the grid sizes as integers, and the attributes
+of the node are constants of the compilation.
 
-Register this form or :mod:`cuda_plugins.yolo_layer_plugin` where a network is parsed, not both.
+A process that parses networks can register this form or :mod:`cuda_plugins.yolo_layer_plugin`, not both.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from cuda_plugins import nvrtc
 from cuda_plugins import nvrtc as sources
 from cuda_plugins.signature import NAMESPACE, OPERATOR
 from cuda_plugins.tensorrt_types import SymInt, TensorDesc, reported
-from cuda_plugins.yolo_layer import BLOCKS, CELLS_A_PART, MAX_PARTS, SOURCE, THREADS
-from cuda_plugins.yolo_layer_plugin import check_channels, output_types, registered_form
+from cuda_plugins.yolo_layer import BLOCKS, CELLS_PER_PART, MAX_PARTS, SOURCE, THREADS
+from cuda_plugins.yolo_layer_callbacks import check_channels, output_types
+from cuda_plugins.yolo_layer_plugin import registered_form
 from cuda_plugins.yolo_layer_settings import TYPES, Settings, from_arrays
 
 if TYPE_CHECKING:
@@ -33,33 +34,33 @@ if TYPE_CHECKING:
 
 KERNEL = "yolo_layer_aot"
 ARCHITECTURE = "--gpu-architecture=compute_75"
-"""PTX for the oldest GPU of CUDA 13; the driver compiles it for the GPU at hand, and the kernel uses nothing newer."""
+"""PTX for the oldest GPU that CUDA 13 supports; the driver compiles it for the GPU."""
 
 
 def register(trt: ModuleType, cuda: str = "") -> None:
-    """Make the ahead-of-time form known to TensorRT, once a process; before a network is parsed.
+    """Register the ahead-of-time form once per process. Call this before parsing a network.
 
-    Engines made with it need no registration where they run.
+    Engines built with it need no registration.
 
     Args:
         trt: The module ``tensorrt``.
-        cuda: Major version of CUDA that it is for, and NVRTC is to be of; empty for the newest NVRTC.
+        cuda: Its CUDA major version, which NVRTC must have; empty for the newest NVRTC.
 
     Raises:
-        HooklineError: The other form is registered in this process.
+        HooklineError: This process has registered the Python form.
     """
     form = registered_form(trt)
     if form == "python":
         raise HooklineError(
-            f"the Python form of {NAMESPACE}::{OPERATOR} is registered already",
-            "one process holds one form: build ahead-of-time engines in a process of their own",
+            f"the Python form of {NAMESPACE}::{OPERATOR} is already registered",
+            "a process can hold one form only: build ahead-of-time engines in another process",
         )
     if form is None:
         _define(trt, importlib.import_module(f"{trt.__name__}.plugin"), cuda)
 
 
 def _define(trt: ModuleType, plugin: ModuleType, cuda: str) -> None:
-    """The three functions that TensorRT calls by their signatures; they take any number of heads."""
+    """Register the three functions that TensorRT calls by their signatures; they accept any number of heads."""
     name = f"{NAMESPACE}::{OPERATOR}"
     heads = dict.fromkeys(("p3", "p4", "p5"), plugin.TensorDesc)
     attributes = {key: _array_of(dtype) for key, dtype in TYPES.items()}
@@ -76,21 +77,21 @@ def _define(trt: ModuleType, plugin: ModuleType, cuda: str) -> None:
     def tune(*arguments: object) -> list[AutoTuneCombination]:
         return [plugin.AutoTuneCombination(combinations(len(arguments) - 1), "LINEAR")]
 
-    made = GenericAlias(tuple, (str, bytes, plugin.KernelLaunchParams, plugin.SymIntExprs))
+    result = GenericAlias(tuple, (str, bytes, plugin.KernelLaunchParams, plugin.SymIntExprs))
     plugin.register(name)(_declared(describe, {**heads, **attributes}, outputs))
-    plugin.aot_impl(name)(_declared(implement, {**heads, **attributes, "outputs": outputs, "tactic": int}, made))
+    plugin.aot_impl(name)(_declared(implement, {**heads, **attributes, "outputs": outputs, "tactic": int}, result))
     plugin.autotune(name)(
         _declared(tune, {**heads, "outputs": outputs}, GenericAlias(list, plugin.AutoTuneCombination))
     )
 
 
 def _array_of(dtype: type[np.int32 | np.float32]) -> GenericAlias:
-    """The annotation of an array in the form that TensorRT 10 and 11 read, whatever ``NDArray`` is in this NumPy."""
+    """Return the annotation of an array as TensorRT 10 and 11 read it, which may differ from NumPy's ``NDArray``."""
     return GenericAlias(np.ndarray, (Any, GenericAlias(np.dtype, (dtype,))))
 
 
 def _declared(function: Callable[..., object], parameters: Mapping[str, object], result: object) -> object:
-    """Give a function the signature that TensorRT wants to read, its own is more lenient; keep what it raises."""
+    """Give a function the signature that TensorRT reads, and keep its exceptions."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     listed = [inspect.Parameter(name, kind, annotation=annotation) for name, annotation in parameters.items()]
     declared = reported(function)
@@ -101,9 +102,9 @@ def _declared(function: Callable[..., object], parameters: Mapping[str, object],
 def describe_outputs(
     trt: ModuleType, plugin: ModuleType, heads: Sequence[TensorDesc], settings: Settings
 ) -> tuple[TensorDesc, ...]:
-    """Descriptions of the outputs for descriptions of the heads."""
+    """Return the descriptions of the outputs."""
     channels = [head.shape_expr[1] for head in heads]
-    known = [-1 if one.is_fake or not one.is_constant else one.constant_value() for one in channels]
+    known = [-1 if size.is_fake or not size.is_constant else size.constant_value() for size in channels]
     if -1 not in known:
         check_channels([(-1, count, -1, -1) for count in known], settings)
     batch, rows = heads[0].shape_expr[0], _rows(heads, settings)
@@ -112,7 +113,7 @@ def describe_outputs(
 
 
 def _rows(heads: Sequence[TensorDesc], settings: Settings) -> SymInt:
-    """N = A * sum(H * W)."""
+    """Return N = A * sum(H * W)."""
     grids = [head.shape_expr[2] * head.shape_expr[3] for head in heads]
     cells = functools.reduce(lambda one, other: one + other, grids)
     return cells * int(settings.pairs(len(heads)).shape[1])
@@ -121,10 +122,10 @@ def _rows(heads: Sequence[TensorDesc], settings: Settings) -> SymInt:
 def implementation(
     trt: ModuleType, plugin: ModuleType, heads: Sequence[TensorDesc], settings: Settings, cuda: str = ""
 ) -> tuple[str, bytes, KernelLaunchParams, SymIntExprs]:
-    """Name of the kernel, PTX, launch, and the integers between the inputs and the outputs: H and W of each level."""
+    """Return kernel name, PTX, launch, and the integer arguments: H and W of each level."""
     launch = plugin.KernelLaunchParams()
     batch = heads[0].shape_expr[0]
-    parts = plugin.min(plugin.cdiv(_rows(heads, settings), CELLS_A_PART), plugin.cdiv(BLOCKS, batch))
+    parts = plugin.min(plugin.cdiv(_rows(heads, settings), CELLS_PER_PART), plugin.cdiv(BLOCKS, batch))
     launch.grid_x = plugin.min(parts, MAX_PARTS)
     launch.grid_y = batch
     launch.block_x = THREADS
@@ -134,22 +135,22 @@ def implementation(
 
 
 def combinations(heads: int) -> str:
-    """Types of inputs and outputs as ``tensorrt.plugin`` writes them: all heads float32, or all float16."""
+    """Return the types of inputs and outputs for ``tensorrt.plugin``: all heads float32, or all float16."""
     return ",".join(["FP32|FP16"] * heads + ["INT32", "FP32", "FP32", "INT32"])
 
 
 def compiled(settings: Settings, levels: int, half: bool, cuda: str = "") -> bytes:  # noqa: FBT001
-    """PTX of the entry for one node, by the NVRTC of a major version of CUDA, or the newest.
+    """Return the PTX of the entry for one node, from the NVRTC of a CUDA major version, or the newest.
 
     Raises:
-        UnavailableError: There is no NVRTC.
+        UnavailableError: NVRTC is not installed.
     """
     text = defines(settings, levels, half) + sources.source(SOURCE)
     return nvrtc.ptx(text, f"{SOURCE}.cu", (*sources.OPTIONS, ARCHITECTURE), cuda)
 
 
 def defines(settings: Settings, levels: int, half: bool) -> str:  # noqa: FBT001
-    """The attributes as constants, to stand before the source."""
+    """Return the attributes as constants, to be put before the source."""
     values = {
         "AOT_LEVELS": levels,
         "AOT_HALF": int(half),

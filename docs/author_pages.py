@@ -1,6 +1,6 @@
-"""The pages for authors of plugins: every name that outside code can import, grouped by subject.
+"""The pages for authors of plugins: all public names by subject.
 
-:data:`PAGES` says what stands where. Signatures, fields and texts come from the code.
+:data:`PAGES` defines the subjects. Signatures, fields and descriptions come from the code.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import ast
 import importlib
 import inspect
 import itertools
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import ModuleType
 from typing import Protocol
 
 from author_subjects import PAGES, Page
 from docstrings import SECTIONS, attributes, body, cell, entries, fenced, markdown
+from signatures import default_cell, definition, signature, type_cell, written
 
 import hookline
 import hookline.checks
@@ -29,13 +29,12 @@ from core.config.option_help import docstring_lines
 from hookline import Artifact
 
 OURS = ("core.", "hookline.", "stages.")
-"""Where the documented classes are defined."""
+"""Packages of the documented classes."""
 
 Item = object
-"""A class, a function, or a value with a name."""
+"""A class, a function, or a constant."""
 
 
-LINE_LENGTH = 120
 TESTING = ("load", "context", "run", "Recorder", "tiny_dataset", "tiny_model")
 
 
@@ -45,7 +44,10 @@ def author_pages() -> dict[str, str]:
 
 
 def place_of(name: str) -> str:
-    """Return the page and the heading of a name that outside code can import or is given.
+    """Return the page and the heading of a public name.
+
+    Args:
+        name: The name.
 
     Raises:
         KeyError: No page describes it.
@@ -57,9 +59,9 @@ def place_of(name: str) -> str:
 
 
 def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
-    """Yield module, name, value and documentation of everything on a page."""
-    for name in page.names:
-        yield "hookline", name, getattr(hookline, name), _written(hookline._MODULES[name], name)
+    """Yield module, name, value and description of each item on a page."""
+    for name in page.names.split():
+        yield "hookline", name, getattr(hookline, name), _written(hookline.MODULES[name], name)
     if page.module:
         module = importlib.import_module(page.module)
         for name in getattr(module, "__all__", TESTING):
@@ -70,7 +72,7 @@ def items(page: Page) -> Iterator[tuple[str, str, Item, str]]:
 
 
 def table_of(kind: type) -> str:
-    """Return a table of the fields of a class; empty for one without fields."""
+    """Return a table of the fields of a class; empty if there are none."""
     rows = [f"| `{name}` | {type_} | {default} | {text} |" for name, type_, default, text in _shown_fields(kind)]
     if not rows:
         return ""
@@ -83,30 +85,30 @@ def table_of(kind: type) -> str:
 
 
 def _shown_fields(kind: type) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the fields that a page lists: those that every artifact has are listed once."""
+    """Yield the fields for the page of a class; those of all artifacts are listed once, for ``Artifact``."""
     common = {item.name for item in fields(Artifact)} if issubclass(kind, Artifact) and kind is not Artifact else set()
     return (entry for entry in fields_of(kind) if entry[0] not in common)
 
 
 def fields_of(kind: type) -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, type, default and text of each field of a dataclass, or attribute of a protocol or class."""
+    """Yield name, type, default and description of each field of a dataclass, or of each attribute of another class."""
     texts: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         texts |= attributes(base) if base.__module__.startswith(OURS) else {}
     if is_dataclass(kind):
         for item in fields(kind):
-            yield item.name, _type(item.type), _default(item), texts.get(item.name, "")
+            yield item.name, type_cell(item.type), default_cell(item), texts.get(item.name, "")
         return
     found: dict[str, object] = {}
     for base in reversed(kind.__mro__):
         found |= vars(base).get("__annotations__", {}) if base is not Protocol else {}
     for name, annotation in found.items():
         if not name.startswith("_"):
-            yield name, _type(annotation), "", texts.get(name, "")
+            yield name, type_cell(annotation), "", texts.get(name, "")
 
 
 def shown_members(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
-    """Yield the methods and properties of a class that its page lists."""
+    """Yield the methods and properties for the page of a class."""
     chosen = next((names for page in PAGES.values() for place, names in page.met.items() if _is_at(kind, place)), ())
     return ((name, member) for name, member in members_of(kind) if not chosen or name in chosen)
 
@@ -116,7 +118,7 @@ def _is_at(kind: type, place: str) -> bool:
 
 
 def members_of(kind: type) -> Iterator[tuple[str, Callable[..., object] | property]]:
-    """Yield the public methods and properties of a class, in the order in which they are written."""
+    """Yield the public methods and properties of a class, in the order of the code."""
     known = {item.name for item in fields(kind)} if is_dataclass(kind) else set()
     for name, member in vars(kind).items():
         if name in known:
@@ -125,49 +127,6 @@ def members_of(kind: type) -> Iterator[tuple[str, Callable[..., object] | proper
         wanted = inspect.isfunction(plain) or isinstance(plain, property)
         if wanted and (not name.startswith("_") or name == "__call__"):
             yield name, plain
-
-
-def signature(function: Callable[..., object], name: str) -> str:
-    """Return ``name(arg: type, ...) -> type`` as an author would write it."""
-    return f"{name}({', '.join(_parameters(function))}){_returned(function)}"
-
-
-def _wrapped(function: Callable[..., object], name: str) -> str:
-    """Return the signature as a statement, formatted as ruff formats it."""
-    parameters, end = _parameters(function), f"){_returned(function)}: ..."
-    for line in (f"def {name}({', '.join(parameters)}{end}", f"def {name}(\n    {', '.join(parameters)}\n{end}"):
-        if max(map(len, line.splitlines())) <= LINE_LENGTH:
-            return line
-    return "\n".join([f"def {name}(", *(f"    {parameter}," for parameter in parameters), end])
-
-
-def _parameters(function: Callable[..., object]) -> list[str]:
-    found, keyword_only = [], False
-    for value in inspect.signature(function).parameters.values():
-        if value.kind is value.KEYWORD_ONLY and not keyword_only and not any(item[0] == "*" for item in found):
-            found.append("*")
-        keyword_only = value.kind is value.KEYWORD_ONLY
-        stars = {value.VAR_POSITIONAL: "*", value.VAR_KEYWORD: "**"}.get(value.kind, "")
-        annotation = "" if value.annotation is value.empty else f": {_Bare(value.annotation)}"
-        default = json.dumps(value.default) if isinstance(value.default, str) else repr(value.default)
-        assigned = "" if value.default is value.empty else f"{' = ' if annotation else '='}{default}"
-        found.append(f"{stars}{value.name}{annotation}{assigned}")
-    return found
-
-
-def _returned(function: Callable[..., object]) -> str:
-    given = inspect.signature(function).return_annotation
-    return "" if given is inspect.Signature.empty else f" -> {_Bare(given)}"
-
-
-class _Bare:
-    """An annotation that prints as it is written."""
-
-    def __init__(self, annotation: object) -> None:
-        self.text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-
-    def __repr__(self) -> str:
-        return self.text
 
 
 def _page(page: Page) -> str:
@@ -182,17 +141,17 @@ def _page(page: Page) -> str:
 
 
 def _change(module: str) -> str:
-    """Return the line above names that come from somewhere else."""
+    """Return the line above names of another module."""
     if module:
         return f"The following names come from `{module}`."
-    return "What follows is met in signatures; there is nothing to import."
+    return "The following types appear in signatures. You do not need to import them."
 
 
 def _item(name: str, value: Item, text: str) -> str:
     if isinstance(value, type) and value.__module__.startswith(OURS):
         return _class(name, value)
     if inspect.isfunction(value):
-        call = f"```python\n{_wrapped(value, name)}\n```"
+        call = f"```python\n{definition(value, name)}\n```"
         return f"## `{name}`\n\n{call}\n\n{_documented(inspect.getdoc(value) or '')}"
     shown = f"\n\nValue: `{value!r}`" if isinstance(value, str | int | float) and name != "__version__" else ""
     return f"## `{name}`\n\n{fenced(markdown(text))}{shown}"
@@ -213,7 +172,7 @@ def _class(name: str, kind: type) -> str:
 
 def _member(owner: str, name: str, member: Callable[..., object] | property) -> str:
     if isinstance(member, property):
-        returned = _Bare(inspect.signature(member.fget).return_annotation) if member.fget else ""
+        returned = written(inspect.signature(member.fget).return_annotation) if member.fget else ""
         return f"### `{owner}.{name}`: `{returned}`\n\n{_documented(inspect.getdoc(member) or '')}"
     shown = signature(member, name).replace("(self, ", "(").replace("(self)", "()")
     call = shown.removeprefix(name)
@@ -239,37 +198,8 @@ def _lines(text: str, title: str) -> Iterator[str]:
     return (line.strip() for line in docstring_lines(text, title))
 
 
-def _type(annotation: object) -> str:
-    return f"`{cell(str(_Bare(annotation)))}`" if str(_Bare(annotation)) else ""
-
-
-def _default(item: Field[object]) -> str:
-    if item.default is MISSING and item.default_factory is MISSING:
-        return "required"
-    value = item.default if item.default_factory is MISSING else item.default_factory()
-    if inspect.isfunction(value):
-        return "optional"
-    if isinstance(value, type):
-        return f"`{value.__name__}`"
-    if isinstance(value, Enum):
-        return f"`{_member_name(value)}`"
-    if isinstance(value, frozenset):
-        return f"`{_set(value)}`"
-    return f"`{value!r}`"
-
-
-def _member_name(value: Enum) -> str:
-    return f"{type(value).__name__}.{value.name}"
-
-
-def _set(value: frozenset[object]) -> str:
-    """Return a set as one writes it, in an order that does not depend on the process."""
-    names = sorted(_member_name(item) if isinstance(item, Enum) else repr(item) for item in value)
-    return f"frozenset({{{', '.join(names)}}})" if names else "frozenset()"
-
-
 def _origin(module: ModuleType, name: str) -> str:
-    """Return the name of the module in which a name is assigned or defined."""
+    """Return the module that defines a name."""
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.ImportFrom) and node.module and any(item.name == name for item in node.names):
             return node.module
@@ -277,7 +207,7 @@ def _origin(module: ModuleType, name: str) -> str:
 
 
 def _written(module: str, name: str) -> str:
-    """Return the text below the assignment of a constant."""
+    """Return the docstring of a constant: the string after its assignment."""
     importlib.import_module(module)
     statements = ast.parse(inspect.getsource(sys.modules[module])).body
     for statement, following in itertools.pairwise(statements):
@@ -306,7 +236,7 @@ def _names() -> str:
     head = [
         "# All names",
         "",
-        "Every name that outside code can import. Type checkers see them all; the package has a `py.typed`.",
+        "All public names. The package has type annotations (`py.typed`).",
     ]
     return (
         "\n".join(

@@ -1,4 +1,4 @@
-"""Reads docstrings: their sections, and their text as Markdown."""
+"""Read docstrings: their sections, and their text as Markdown."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ PUBLIC = {
     "core.options.ranges": "hookline.ranges",
     "core.kinds.training": "hookline.training",
 }
-"""Modules that outside code imports by another name; the names of all others come from ``hookline`` itself."""
+"""Modules with another public name; the public names of all others are in ``hookline``."""
 
 MODULES = (hookline, hookline.checks, hookline.ranges)
-"""Where the names of an example come from."""
+"""Modules of the names in examples."""
 
 SECTIONS = ("Attributes", "Args", "Returns", "Yields", "Raises")
 
 
 def prose(item: object) -> str:
-    """Return a docstring as Markdown: ``Example::`` blocks fenced, double backticks single."""
+    """Return a docstring as Markdown, with code blocks for ``Example::`` and code spans for double backticks."""
     return fenced(markdown(inspect.getdoc(item) or ""))
 
 
 def fenced(text: str) -> str:
-    """Return text with its ``Example::`` block as a code block that imports what it uses."""
+    """Return text with its ``Example::`` as a code block, which includes the imports."""
     lines, inside = [], False
     for line in text.splitlines():
         if line.strip() == "Example::":
@@ -45,9 +45,9 @@ def fenced(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return text of a docstring with Markdown's code spans in place of roles and double backticks.
+    """Replace roles and double backticks in the text of a docstring by Markdown code spans.
 
-    A module of ours stands as outside code imports it.
+    Modules of ``core`` are replaced by their public names.
     """
     text = re.sub(r":mod:`core([\w.]*)`", lambda found: f"`{PUBLIC.get(f'core{found[1]}', 'hookline')}`", text)
     text = re.sub(r":mod:`([\w.]+)`", r"`\1`", text)
@@ -55,12 +55,12 @@ def markdown(text: str) -> str:
 
 
 def attributes(item: type) -> dict[str, str]:
-    """Return the ``Attributes:`` section of a docstring: name -> text. ``a, b: text`` counts for both."""
+    """Return the section ``Attributes:`` of a docstring: descriptions by name. ``a, b: text`` describes both."""
     return entries(inspect.getdoc(item) or "", "Attributes")
 
 
 def entries(text: str, title: str) -> dict[str, str]:
-    """Return the entries of a section of a docstring: name -> text."""
+    """Return the entries of a section of a docstring: descriptions by name."""
     return {name: cell(markdown(text)) for name, text in docstring_entries(text, title).items()}
 
 
@@ -83,7 +83,7 @@ def body(text: str) -> str:
 
 
 def _imports(code: str) -> list[str]:
-    """Return the lines that import what an example takes from us."""
+    """Return the import statements for the public names in an example."""
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     names = {module.__name__: sorted(used & set(module.__all__)) for module in MODULES}
     return [*(f"from {module} import {', '.join(found)}" for module, found in names.items() if found), "", ""]

@@ -1,6 +1,6 @@
-"""Writes docs/hooks, docs/authors and docs/configuration.md from the hook specifications, the public names and options.
+"""Generate docs/hooks, docs/authors and docs/configuration.md from hook specifications, public names and options.
 
-``python docs/generate.py`` writes them; ``tests/test_docs.py`` fails while they are out of date.
+Run ``python docs/generate.py``. ``tests/test_docs.py`` fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ sys.path.insert(0, str(DOCS))
 
 from author_pages import author_pages, place_of  # noqa: E402
 from docstrings import attributes, markdown, prose  # noqa: E402
-from left_files import files_page  # noqa: E402
+from files_page import files_page  # noqa: E402
 
 INTRODUCTION = (
     "Every option can be set on the command line as `name=value`. The options of a stage are below its name and can be "
@@ -88,33 +88,33 @@ PROTOCOLS: Mapping[str, tuple[type[Any], ...]] = {
     ),
     "trackers": (hookline.TrackerBackend,),
 }
-"""What the heavy half behind ``load`` must be able to do, by kind, and what it may be able to do besides."""
+"""By kind: the protocol of the implementation, optional protocols, and the types of their arguments."""
 
 
 def hooks() -> dict[str, Callable[..., Any]]:
-    """The hook specifications by name."""
+    """Return the hook specifications by name."""
     return {name: item for name, item in vars(hookspecs).items() if name.startswith(f"{PROJECT}_")}
 
 
 def heading(function: Callable[..., Any]) -> str:
-    """``name(arg: type, ...) -> type``, as an author would write it."""
+    """Return the signature of a hook: ``name(arg: type, ...) -> type``."""
     return f"{function.__name__}{inspect.signature(function)}".replace("'", "")
 
 
 def hook_page(function: Callable[..., Any], registry: Registry) -> str:
-    """The page of one hook."""
+    """Return the page of a hook."""
     kind = function.__name__.removeprefix(f"{PROJECT}_")
     sections = [f"# `{heading(function)}`", prose(function)]
     if kind in KINDS:
         sections += [_described(KINDS[kind][0], PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
     elif inspect.signature(function).parameters:
-        sections.append("What it is given: [plan, steps and summary](../authors/lifecycle.md).")
-    sections.append("Every name, with fields, types and defaults: [all names](../authors/names.md).")
+        sections.append("Its arguments: [plan, steps and summary](../authors/lifecycle.md).")
+    sections.append("All types with their fields and defaults: [all names](../authors/names.md).")
     return "\n\n".join(sections) + "\n"
 
 
 def configuration(registry: Registry) -> str:
-    """The page of all options."""
+    """Return the page of all options."""
     sections = [
         "# Configuration",
         INTRODUCTION,
@@ -135,7 +135,7 @@ def configuration(registry: Registry) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Path below docs/ -> text of every generated page."""
+    """Return the text of every generated page by its path below docs/."""
     registry = load_plugins().registry
     texts = {
         Path("hooks") / f"{name.removeprefix(PROJECT + '_')}.md": hook_page(hook, registry)
@@ -147,10 +147,15 @@ def pages() -> dict[Path, str]:
 
 
 def _described(descriptor: type[Any], protocols: Sequence[type[Any]]) -> str:
-    """Return links to the descriptor that the hook yields, and to what its ``load`` returns, gets and gives."""
-    lines = ["## What it yields", "", _link(descriptor)]
+    """Return links to the descriptor that a hook yields, and to the protocols of its implementation."""
+    lines = ["## Descriptor", "", _link(descriptor)]
     if protocols:
-        lines += ["", "What its `load` returns, and the types that this takes and gives:", "", *map(_link, protocols)]
+        lines += [
+            "",
+            "Protocols of the object that its `load` returns, and the types of their arguments:",
+            "",
+            *map(_link, protocols),
+        ]
     return "\n".join(lines)
 
 
@@ -161,7 +166,7 @@ def _link(kind: type[Any]) -> str:
 
 def _shipped(kind: str, registry: Registry) -> str:
     rows = [f"| `{part.name}` | {part.summary} |" for part in registry.parts(kind).values()]
-    return "\n".join(["## Shipped", "", "| name | what it is |", "| --- | --- |", *rows])
+    return "\n".join(["## Shipped", "", "| name | summary |", "| --- | --- |", *rows])
 
 
 def _words() -> str:
@@ -180,7 +185,7 @@ def _options(config: type[Any], prefix: str) -> str:
 
 
 def _values(config: type[Any], name: str) -> str:
-    """The range of an option, or the members of its enumeration."""
+    """Return the range of an option, or the members of its enumeration."""
     if declared := ranges_of(config).get(name):
         return str(declared)
     return ", ".join(f"`{member.value}`" for member in enumeration_of(get_type_hints(config)[name]))
@@ -201,7 +206,7 @@ def _sentence(text: str) -> str:
 
 
 def main() -> None:
-    """Write every page."""
+    """Write all pages."""
     for name, text in pages().items():
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")

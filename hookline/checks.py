@@ -1,4 +1,4 @@
-"""For checks of ``+stage=doctor``: what a check is asked, and what it finds."""
+"""Names for plugins that add checks to ``+stage=doctor``."""
 
 from core.kinds.check import CheckFunction, Finding, State, Target, absent, broken, doubtful, fine, found_at
 

@@ -1,4 +1,4 @@
-"""Python values as arguments of the command line."""
+"""Convert Python values to arguments of the command line."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from core.files.quoting import hydra_quoted
 
 
 def arguments(options: Mapping[str, object]) -> list[str]:
-    """Return ``name=value`` for each option that is given, i.e. not None.
+    """Return ``name=value`` for each option that is not None.
 
-    Text means itself, whatever characters it has: a path needs no quotes.
+    Text is quoted, so that it can contain any characters.
+
+    Args:
+        options: Text, paths, numbers, bools, enumerations, and lists of these, by name. Arrays and scalars of NumPy are
+            converted.
 
     Raises:
-        HooklineError: A value is neither text, a path, a number, a truth value nor a list of these; arrays and
-            scalars of NumPy count as lists and numbers.
+        HooklineError: A value has another type.
     """
     return [f"{name}={_text(name, value)}" for name, value in options.items() if value is not None]
 
 
 def plain(value: object) -> object:
-    """Return a scalar or an array of NumPy as Python's number or list; every other value unchanged."""
+    """Convert a scalar or an array of NumPy to a Python number or list; return all other values unchanged."""
     return value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
 
 

@@ -1,4 +1,4 @@
-"""Ranges of options, declared with the type of a field; the plan refuses values out of range.
+"""Ranges of options, declared in the annotation of a field. The plan refuses values out of range.
 
 Example::
 

@@ -1,4 +1,4 @@
-"""Runs as functions: the same plan and the same store as the command line, results as objects."""
+"""Runs as functions, with the plan and the store of the command line, and results as objects."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from core.artifacts import Artifact, Engine
 from core.errors import HooklineError
 from core.execution.in_process import RunResult, run_in_process
-from hookline.model import Weights
+from hookline.opening import Weights
 from hookline.options import arguments
 
 
 def run(*overrides: str, quiet: bool = False) -> RunResult:
-    """Run stages, as ``python -m core.run <overrides>`` does.
+    """Run stages like ``python -m core.run <overrides>``.
 
     Args:
-        overrides: Arguments of the command line, without flags: ``"+stage=build"``, ``"precision=int8"``. The run's
-            directory is ``outputs/<day>/<time>`` unless ``"hydra.run.dir=<folder>"`` names another.
-        quiet: Print nothing. Otherwise progress, warnings and results go to standard error.
+        overrides: Arguments of the command line, without flags: ``"+stage=build"``, ``"precision=int8"``. The run
+            directory is ``outputs/<day>/<time>``; ``"hydra.run.dir=<folder>"`` sets another one.
+        quiet: Print nothing. Otherwise print progress, warnings and results to standard error.
 
     Returns:
         The content of summary.json, and the artifact of each stage.
 
     Raises:
-        HooklineError: The run could not do what was asked. The message is the line that the command prints.
+        HooklineError: The run failed. The message is the line that the command prints.
     """
     return run_in_process(overrides, quiet=quiet)
 
@@ -46,20 +46,20 @@ def build(
 
     Args:
         weights: As for :func:`hookline.open`.
-        overrides: More options as on the command line, e.g. ``"calibrate.pictures=500"``.
-        precision: ``fp32``, ``fp16`` or ``int8``; None: that of the model, else fp32.
-        source: Images or video to calibrate on: folder, glob, .txt list, or a list of files.
-        data: A data.yaml, whose training split is used where ``source`` is None.
-        backend: The runtime of the engine; None: the best one that can be used here.
+        overrides: Further options as on the command line, e.g. ``"calibrate.pictures=500"``.
+        precision: ``fp32``, ``fp16`` or ``int8``; None for that of the model, or else fp32.
+        source: Images or video to calibrate on: a folder, glob, .txt list, video, or a list of files.
+        data: A data.yaml; without ``source``, its training split is used for calibration.
+        backend: Name of the runtime; None for the best one on this machine.
         device, imgsz, store: As for :func:`hookline.open`.
-        calibrator: How ranges are found.
+        calibrator: Name of the calibration method.
         quiet: Print nothing.
 
     Returns:
-        The engine in the run's directory, ``outputs/<day>/<time>/build/``; :func:`hookline.open` takes it.
+        The engine in the run directory, ``outputs/<day>/<time>/build/``. Open it with :func:`hookline.open`.
 
     Raises:
-        HooklineError: The engine cannot be built as asked.
+        HooklineError: The engine cannot be built with these options.
     """
     words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights}
     words |= {"precision": precision, "calibrate.source": source, "data": data, "backend": backend, "device": device}
@@ -67,5 +67,5 @@ def build(
     result = run_in_process(["+stage=build", *arguments(words), *overrides], quiet=quiet)
     engine = result.artifacts.get("build")
     if not isinstance(engine, Engine):
-        raise HooklineError("build gave no engine in this process", "only the first process of torchrun has it")
+        raise HooklineError("build returned no engine in this process", "use it in the process of rank 0 of torchrun")
     return engine

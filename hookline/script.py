@@ -1,4 +1,4 @@
-"""The console script ``hookline``: ``python -m core.run``, which first looks whether ``core`` is really hookline's."""
+"""The console script ``hookline``: check that ``core`` is the package of hookline, then run ``core.run``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ USER_ERROR = 2
 
 
 def main() -> int:
-    """Run the command line; return the exit code."""
+    """Run the command line and return the exit code."""
     installation = _installation()
     if problem := installation.unsupported_system() or installation.replaced_package():
         print(f"error: {problem}", file=sys.stderr)
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def _installation() -> ModuleType:
-    """Load ``core/process/installation.py`` of hookline by its path: the package ``core`` may be another one."""
+    """Load ``core/process/installation.py`` by path, since the package ``core`` may belong to another distribution."""
     file = Path(__file__).resolve().parent.parent / "core" / "process" / "installation.py"
     spec = importlib.util.spec_from_file_location("hookline.installation", file)
     if spec is None or spec.loader is None:

@@ -1,21 +1,59 @@
-"""What ``source=`` accepts, as images: ``for frame in hookline.frames("street.mp4")``."""
+"""Images in memory: from files, from every source that ``source=`` accepts, and from samples."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.errors import unknown
+from core.errors import HooklineError, unknown
 from core.execution.console import Console
+from core.fetch.assets import asset
 from core.media.frame import Frame
 from core.media.source import Source, list_source
 from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
 from core.options.ranges import Range, out_of_range
+from core.process.environment import cache_home
 from hookline.options import plain
 
+if TYPE_CHECKING:
+    from hookline.model import Image
+
 _COUNT = Range(1, whole=True)
-"""Possible values of ``stride``, ``limit`` and ``max_pixels``."""
+"""Valid values of ``stride``, ``limit`` and ``max_pixels``."""
 _SECONDS = Range(0)
-"""Possible values of ``reconnect``."""
+"""Valid values of ``reconnect``."""
+
+
+def read_image(path: str | os.PathLike[str]) -> Image:
+    """Read an image file: uint8 [height, width, 3] with channels B, G, R, rotated by its EXIF orientation.
+
+    Args:
+        path: A file in a format that OpenCV reads.
+
+    Raises:
+        HooklineError: The file is missing, damaged, or too large.
+    """
+    from core.files.paths import user_path
+    from core.media.picture import UnreadableError, read_picture
+
+    try:
+        return read_picture(user_path(path))
+    except UnreadableError as error:
+        raise HooklineError(f"'{os.fspath(path)}' cannot be read: {error}") from error
+
+
+def sample(name: str) -> Path:
+    """Return the path of a sample file; the first call downloads it into the cache.
+
+    Args:
+        name: ``bus`` or ``zidane`` (photos), or ``street`` (a video of 250 frames). They belong to other projects.
+
+    Raises:
+        HooklineError: The name is unknown, or the file cannot be downloaded. The message says where to put it by hand.
+    """
+    return asset(name, cache_home(), Console())
 
 
 def frames(
@@ -28,27 +66,27 @@ def frames(
     reconnect: float = 0.0,
     warn: Callable[[str], None] | None = None,
 ) -> Iterator[Frame]:
-    """Read the images of a source, or the frames of its video, one after another.
+    """Iterate over the images of a source, or over the frames of a video or stream.
 
-    A video is decoded while it is read: memory does not depend on its length. Of a camera or a network stream the
-    newest frame is yielded whenever the next one is asked for.
+    A video is decoded while it is read, so that memory does not depend on its length. A camera or network stream yields
+    its newest frame at each step.
 
     Args:
-        source: A :class:`Source`, or what :func:`list_source` takes.
-        stride: Of a video or a stream, yield every ``stride``-th frame.
-        limit: Maximum number of images or frames; None: all.
-        on_error: ``auto``, ``skip`` or ``stop``: what happens to a file that cannot be read, as ``predict.on_error``.
-        max_pixels: Maximum width x height of an image or a frame; a larger one cannot be read.
-        reconnect: Seconds to connect again to a stream that was interrupted; 0: the interruption is its end.
+        source: A :class:`Source`, or any argument of :func:`list_source`.
+        stride: Yield every ``stride``-th frame of a video or stream.
+        limit: Maximum number of images or frames; None for all.
+        on_error: What to do with unreadable files, as ``predict.on_error``: ``auto``, ``skip`` or ``stop``.
+        max_pixels: Maximum width x height of an image or frame; a larger one counts as unreadable.
+        reconnect: Seconds to reconnect to an interrupted stream; with 0, the interruption is its end.
         warn: Called with one line per skipped or damaged file and per gap of a stream. In a stage, pass
-            ``context.warn``; None prints on standard error.
+            ``context.warn``. None prints to standard error.
 
     Returns:
-        An iterator of frames. Files are opened when they are reached; close it, or leave it to be collected, to stop.
+        An iterator of frames, which opens files one by one. Close or delete it to stop.
 
     Raises:
-        HooklineError: The source does not exist or an argument is out of range; while it is read, too many
-            files cannot be read, or a stream cannot be opened.
+        HooklineError: The source does not exist or an argument is out of range. During iteration: too many files
+            cannot be read, or a stream cannot be opened.
     """
     for name, value, possible in (
         ("stride", stride, _COUNT),
@@ -69,11 +107,12 @@ def frame_count(source: object, *, stride: int = 1) -> int | None:
     """Return the number of images or frames in a source, e.g. for ``context.progress``.
 
     Args:
-        source: A :class:`Source`, or what :func:`list_source` takes.
+        source: A :class:`Source`, or any argument of :func:`list_source`.
         stride: As for :func:`frames`.
 
     Returns:
-        The number that :func:`frames` yields if every file can be read, by the headers of videos; None for a stream.
+        The number of frames that :func:`frames` yields if all files are readable, according to the headers of videos;
+        None for a stream.
 
     Raises:
         HooklineError: The source does not exist, or ``stride`` is out of range.
@@ -86,8 +125,8 @@ def frame_count(source: object, *, stride: int = 1) -> int | None:
 
 
 def _read(source: Source, tolerance: Tolerance, *, stride: int, limit: int | None, reconnect: float) -> Iterator[Frame]:
-    """Import the decoders with the first frame; at the end report further skipped files and why a stream ended."""
-    from core.media.reader import files_read, read_frames
+    """Yield frames; at the end, report the remaining skipped files and why a stream ended."""
+    from core.media.reader import files_read, read_frames  # imports the decoders
 
     tolerance.total = files_read(source)
     yield from read_frames(source, tolerance, stride=stride, limit=limit, reconnect=reconnect)

@@ -1,6 +1,6 @@
-"""For tests of plugins: one plugin in a context of its own, and runs of the real program in a folder of the test.
+"""Helpers for tests of plugins: a registry and a context for one plugin, and complete runs in a temporary folder.
 
-Needs no pytest. ``folder`` is meant to be pytest's ``tmp_path``: everything is written below it.
+They do not depend on pytest. Pass the ``tmp_path`` of pytest as ``folder``; all files are written below it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ TINY_TRAINING = (
 
 @dataclass
 class Recorder:
-    """A reporter that keeps what was reported.
+    """A reporter that records all reports.
 
     Attributes:
         notes, warnings: Lines in order.
-        values: The newest figures.
-        titles, totals, units: Of each progress that was shown.
-        steps: Steps that all of them advanced.
-        step_note: The newest note of a step.
+        values: The latest metrics.
+        titles, totals, units: Arguments of each call of ``progress``.
+        steps: Total number of steps of all progress lines.
+        step_note: The latest note of a step.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -62,40 +62,41 @@ class Recorder:
     step_note: str = ""
 
     def note(self, message: str) -> None:
-        """Keep a line of information."""
+        """Record a line of information."""
         self.notes.append(message)
 
     def warn(self, message: str) -> None:
-        """Keep a warning."""
+        """Record a warning."""
         self.warnings.append(message)
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Keep the newest figures."""
+        """Record the latest metrics."""
         self.values = dict(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Recorder]:
-        """Keep title, number and unit of the steps, and count them."""
+        """Record title, number and unit of the steps, and count the steps."""
         self.titles.append(title)
         self.totals.append(total)
         self.units.append(unit)
         yield self
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count steps, and keep the newest note."""
+        """Count steps, and record the latest note."""
         self.steps += steps
         self.step_note = note or self.step_note
 
 
 def load(*plugins: object, shipped: bool = False) -> Registry:
-    """Return what plugins register, without any other plugin.
+    """Return a registry that contains only the given plugins.
 
     Args:
-        plugins: Modules, or objects whose methods are marked with ``hookimpl``.
-        shipped: Register the parts that hookline ships first.
+        plugins: Modules, or objects with methods marked with ``hookimpl``.
+        shipped: Also register the stages and parts of hookline, before the plugins.
 
     Raises:
-        HooklineError: A mistake of a plugin, with hook, file and line; what its code raised is the ``__cause__``.
+        HooklineError: A plugin is broken. The message names hook, file and line; ``__cause__`` is the exception of the
+            plugin.
     """
     from core.plugins.discovery import BUILTINS
     from core.plugins.loading import load_alone
@@ -119,15 +120,15 @@ def context(
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> RunContext:
-    """Return a context to call the function of a stage, or the heavy half of a part, directly.
+    """Return a context in which the function of a stage or the implementation of a part can be called directly.
 
     Args:
-        folder: Where ``workdir``, ``run_dir`` and ``cache_dir`` lie.
+        folder: Folder for ``workdir``, ``run_dir`` and ``cache_dir``.
         plugins, shipped: As for :func:`load`.
-        options: Options of a part by kind and name, e.g. ``{("runtimes", "mychip"): MyChipOptions(cores=2)}``; the
-            others have their defaults.
-        device, backend, seed: Of the context.
-        reporter: Gets notes, warnings and progress; None: a :class:`Recorder`.
+        options: Options of parts by kind and name, e.g. ``{("runtimes", "mychip"): MyChipOptions(cores=2)}``. All other
+            parts have their defaults.
+        device, backend, seed: As in :class:`RunContext`.
+        reporter: Receives notes, warnings and progress; None for a new :class:`Recorder`.
     """
     from core.kinds.context import RunContext
 
@@ -148,15 +149,15 @@ def context(
 
 
 def run(*overrides: str, folder: Path, plugins: Sequence[ModuleType | str] = ()) -> RunResult:
-    """Run stages as :func:`hookline.run` does, with cache, store and the run's directory below ``folder``.
+    """Run stages like :func:`hookline.run`, with cache, store and run directory below ``folder``.
 
     Args:
         overrides: Arguments of the command line.
-        folder: Two runs with one folder share its store.
-        plugins: Modules that no installed distribution names in the entry-point group ``hookline``.
+        folder: The folder. Runs with the same folder share its store.
+        plugins: Plugin modules that no installed distribution declares in the entry-point group ``hookline``.
 
     Raises:
-        HooklineError: The run could not do what was asked.
+        HooklineError: The run failed.
     """
     names = [plugin if isinstance(plugin, str) else plugin.__name__ for plugin in plugins]
     former = os.environ.get("HOOKLINE_PLUGINS", "")
@@ -167,21 +168,21 @@ def run(*overrides: str, folder: Path, plugins: Sequence[ModuleType | str] = ())
 
 
 def tiny_dataset(folder: Path) -> Path:
-    """Draw a data set of 12 images of 64 x 64 pixels with 3 classes; return its data.yaml.
+    """Generate a data set of 12 images of 64 x 64 pixels with 3 classes, and return its data.yaml.
 
     Args:
-        folder: As of :func:`run`; drawn once per folder.
+        folder: As for :func:`run`. The data set is generated once per folder.
     """
     return run("+stage=toy", *TINY, folder=folder).artifacts["toy"].path.parent / "data.yaml"
 
 
 def tiny_model(folder: Path) -> Checkpoint:
-    """Train yolov5n for one epoch on :func:`tiny_dataset`: a model that finds nothing and works as any other.
+    """Train yolov5n for one epoch on :func:`tiny_dataset` and return the checkpoint.
 
-    Takes some ten seconds.
+    The model detects nothing useful, but works in all stages. Training takes about ten seconds.
 
     Args:
-        folder: As of :func:`run`; trained once per folder.
+        folder: As for :func:`run`. The model is trained once per folder.
     """
     from core.artifacts import Checkpoint
 
@@ -192,7 +193,7 @@ def tiny_model(folder: Path) -> Checkpoint:
 
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Change the environment in the block, and forget what the block itself sets, e.g. the caches of libraries."""
+    """Change environment variables in the block, and restore all of them afterwards."""
     former = dict(os.environ)
     os.environ.update(changes)
     try:

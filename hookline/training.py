@@ -1,6 +1,7 @@
-"""For the training of a model family: names of the files that a trainer leaves, and types of options and arguments."""
+"""Names for plugins that train a model family: file names, types of options, and types of arguments."""
 
-from core.kinds.training import BEST, LAST, STATE, Amp, ImageCache, Optimizer, ValidationLosses
+from core.kinds.training import BEST, LAST, STATE, Amp, ImageCache, Optimizer
+from core.kinds.training_progress import ValidationLosses
 
 __all__ = [
     "BEST",

@@ -1,1 +1,1 @@
-"""The steps of a chain of hookline, one package each; they know ``core`` only."""
+"""The stages of hookline, one package each; they import ``core`` only."""

@@ -19,7 +19,7 @@ FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def files(page: str) -> Iterator[tuple[str, str]]:
-    """Name and content of every code block that begins with the name of a file."""
+    """Yield file name and content of every code block that starts with a file name."""
     for code in FENCE.findall(page):
         if found := re.match(r"# (\S+\.(?:py|toml))\n", code):
             yield found[1], code
@@ -32,7 +32,7 @@ def page(repo_root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def package(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the package, which is installed below ``site``."""
+    """The folder of the package, installed into ``site``."""
     folder = tmp_path_factory.mktemp("acme")
     for name, code in files(page):
         (folder / name).parent.mkdir(exist_ok=True)

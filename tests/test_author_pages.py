@@ -1,4 +1,4 @@
-"""The pages for authors of plugins: every public name is there and explained, and the files are those of a real run."""
+"""The pages for authors describe every public name, and the files and metrics of real runs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ MODULES = (hookline, hookline.checks, hookline.ranges, hookline.training)
 FOREIGN = {"Annotated", "Any", "Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence", "Literal"} | {
     "AbstractContextManager", "Generic", "ModuleType", "NDArray", "Path", "PathLike", "ModelProto", "DataclassInstance"
 }  # fmt: skip
-"""Names of types that are Python's, NumPy's or ONNX's."""
-SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "KindT", "OptionsT", "DefaultT", "T"} | {
+"""Types of Python, NumPy and ONNX."""
+SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "DescribedT", "OptionsT", "DefaultT", "T"} | {
     "Padding", "Channels",
 }  # fmt: skip
-"""Aliases whose meaning the text beside them gives, and type variables."""
+"""Aliases that the text explains, and type variables."""
 
 
 @pytest.fixture(scope="module")
 def docs(repo_root: Path) -> Iterator[Path]:
-    """The folder of the generator, importable."""
+    """The folder of the generators, on ``sys.path``."""
     sys.path.insert(0, str(repo_root / "docs"))
     yield repo_root / "docs"
     sys.path.remove(str(repo_root / "docs"))
@@ -48,6 +48,11 @@ def author_pages(docs: Path) -> ModuleType:
 @pytest.fixture(scope="module")
 def left_files(docs: Path) -> ModuleType:
     return importlib.import_module("left_files")
+
+
+@pytest.fixture(scope="module")
+def files_page(docs: Path) -> ModuleType:
+    return importlib.import_module("files_page")
 
 
 def everything(author_pages: ModuleType) -> Iterator[tuple[str, str, object, str]]:
@@ -97,7 +102,7 @@ def test_every_type_in_a_signature_is_on_a_page(author_pages: ModuleType) -> Non
 
 
 def annotations(author_pages: ModuleType, item: object) -> Iterator[str]:
-    """The annotations that a page shows of a class or a function."""
+    """Yield the annotations of a class or function on its page."""
     if isinstance(item, type):
         yield from (shown for _, shown, _, _ in author_pages.fields_of(item))
     functions = [member for _, member in author_pages.shown_members(item)] if isinstance(item, type) else [item]
@@ -108,7 +113,7 @@ def annotations(author_pages: ModuleType, item: object) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page, as GitHub makes them."""
+    """Return the anchors of a page, as on GitHub."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -150,10 +155,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[hookline.RunResult]:
     return [chain, toy, convert, training]
 
 
-def test_files_are_those_of_the_page(runs: list[hookline.RunResult], left_files: ModuleType) -> None:
+def test_files_are_those_of_the_page(
+    runs: list[hookline.RunResult], left_files: ModuleType, files_page: ModuleType
+) -> None:
     found: set[str] = set()
     for run in runs:
-        for stage, files in {"": left_files.RUN, **left_files.STAGES}.items():
+        for stage, files in {"": files_page.RUN, **left_files.STAGES}.items():
             folder = run.folder / stage
             if stage and folder.is_dir():
                 found.add(stage)
@@ -164,7 +171,7 @@ def test_files_are_those_of_the_page(runs: list[hookline.RunResult], left_files:
 
 
 def check_folder(folder: Path, paths: list[Path], files: tuple[object, ...]) -> None:
-    """Compare the files of one folder with what the page says."""
+    """Compare the files of a folder with the page."""
     matched: set[str] = set()
     for path in paths:
         name = path.relative_to(folder).as_posix()
@@ -179,7 +186,7 @@ def check_folder(folder: Path, paths: list[Path], files: tuple[object, ...]) -> 
 
 
 def check_keys(content: object, item: object, place: str) -> None:
-    """Compare the keys of one JSON file with what the page says."""
+    """Compare the keys of a JSON file with the page."""
     rows = content if item.listed else [content]
     assert rows, f"{place} has no entry to compare"
     for row in rows:
@@ -196,24 +203,24 @@ def test_entries_of_summary_and_status_are_those_of_the_page(runs: list[hookline
     assert set(summary["stages"][0]["artifact"]) == {"type", "path", "sha256"}
 
 
-def test_sidecars_have_the_fields_of_the_artifact(runs: list[hookline.RunResult], left_files: ModuleType) -> None:
+def test_sidecars_have_the_fields_of_the_artifact(runs: list[hookline.RunResult], files_page: ModuleType) -> None:
     seen = 0
     for run in runs:
         for artifact in run.artifacts.values():
             sidecar = artifact.path.with_name(f"{artifact.path.name}.json")
             if sidecar.is_file():
                 seen += 1
-                assert set(json.loads(sidecar.read_text())) == {*vars(artifact), *left_files.SIDECAR}
+                assert set(json.loads(sidecar.read_text())) == {*vars(artifact), *files_page.SIDECAR}
     assert seen >= 10
 
 
-def test_figures_in_the_summary_are_those_of_the_page(runs: list[hookline.RunResult], left_files: ModuleType) -> None:
+def test_figures_in_the_summary_are_those_of_the_page(runs: list[hookline.RunResult], files_page: ModuleType) -> None:
     metrics: dict[str, Mapping[str, object]] = {}
     for run in runs:
         metrics |= run.summary.metrics
-    assert set(metrics) == set(left_files.VALUES)
+    assert set(metrics) == set(files_page.VALUES)
     for stage, values in metrics.items():
-        patterns = left_files.VALUES[stage]
+        patterns = files_page.VALUES[stage]
         unknown = [name for name in values if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
         assert unknown == [], stage
         never = {name for name in patterns if not any(fnmatch.fnmatch(value, name) for value in values)}

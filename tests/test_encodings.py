@@ -1,4 +1,4 @@
-"""Every text file and every pipe has an explicit encoding: that of the locale may not have the letters of a name."""
+"""Every text file and every pipe has an explicit encoding, because the encoding of the locale may lack characters."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf", "docs", "examples", "benchmarks")
 TEXT_AT = {"read_text": 0, "write_text": 1}
-"""Function -> position of its argument ``encoding``."""
+"""Position of the argument ``encoding`` by function."""
 
 
 def calls_without_encoding(source: str) -> Iterator[tuple[int, str]]:
-    """Line and name of each call that opens text without saying in which encoding."""
+    """Yield line and name of each call that opens text without an encoding."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -31,7 +31,7 @@ def calls_without_encoding(source: str) -> Iterator[tuple[int, str]]:
 
 
 def opens_text(call: ast.Call, words: dict[str | None, ast.expr]) -> bool:
-    """Whether ``open``, ``path.open`` or ``os.fdopen`` opens text; other methods of this name take no mode."""
+    """Return whether ``open``, ``path.open`` or ``os.fdopen`` opens text; other methods of this name have no mode."""
     is_method = isinstance(call.func, ast.Attribute) and call.func.attr == "open"
     arguments = call.args if is_method else call.args[1:]
     mode = words.get("mode", arguments[0] if arguments else None)

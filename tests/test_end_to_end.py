@@ -142,4 +142,4 @@ def test_calibration_without_pictures_is_refused_before_anything_runs(run: Run, 
     result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     (told,) = result.stderr.splitlines()
-    assert told.startswith("error: no images or video in folder 'empty'; what counts: images such as .jpg")
+    assert told.startswith("error: no images or video in folder 'empty'; supported: images such as .jpg")

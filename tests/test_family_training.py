@@ -116,11 +116,11 @@ def test_the_trainer_gets_its_own_dataclass(run: Run) -> None:
     [
         (
             ("model=outside_s", "train.mosaic=1.0"),
-            "train.mosaic is an option of the family yolov5, and this network is of outside",
+            "train.mosaic is an option of the family yolov5, but this model is of outside",
         ),
         (
             ("model=yolov5n", "train.focal=1"),
-            "train.focal is an option of the family outside, and this network is of yolov5",
+            "train.focal is an option of the family outside, but this model is of yolov5",
         ),
         (("model=yolov5n", "train.focl=1"), "unknown option 'train.focl'; did you mean train.focal?"),
         (("model=yolov5n", "train.focal=x"), "train.focal=x is not a number; possible: 0 to 5"),
@@ -136,11 +136,13 @@ def test_weights_that_say_late_of_which_family_they_are(run: Run, tmp_path: Path
     write_official(tmp_path / "best.pt", P5)
     weights = f"weights={tmp_path}/best.pt"
     line = last_line(run(weights, "train.focal=1"))
-    assert line.startswith("train.focal is an option of the family outside, and this network is of yolov5; leave it")
+    assert line.startswith("train.focal is an option of the family outside, but this model is of yolov5; remove the")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert [item["name"] for item in summary["stages"]] == ["dataset", "load"]
     line = last_line(run(weights, "model=outside_s", f"hydra.run.dir={tmp_path}/second"))
-    assert line.startswith("'best.safetensors' are weights of the family 'yolov5', and model=outside_s is of 'outside'")
+    assert line.startswith(
+        "'best.safetensors' has weights of the family 'yolov5', but model=outside_s belongs to 'outside'"
+    )
 
 
 def test_a_family_that_cannot_be_trained(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Results are reused where the content is the same, wherever it lies, and made again where it changed."""
+"""Results are reused for equal content, also after a move, and made again after a change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """The program, its store filled by one INT8 engine of a small random network."""
+    """The program, with an INT8 engine of a small random network in its store."""
     folder = tmp_path_factory.mktemp("stale")
     tiny_checkpoint(folder / "tiny.safetensors")
     write_pictures(folder / "images", [f"{number}.png" for number in range(4)], 96, 128)
@@ -34,7 +34,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 @pytest.fixture
 def run(program: Program, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """One run on the small network; paths are relative to the folder of the program."""
+    """Run the small network; paths are relative to the folder of the program."""
     monkeypatch.chdir(program.folder)
     return lambda *overrides, **options: program.run("weights=tiny.safetensors", "imgsz=128", *overrides, **options)
 
@@ -123,7 +123,7 @@ def test_results_name_no_place(run: Run, program: Program) -> None:
 
 @pytest.mark.parametrize("option", ["evaluate.plots=true", "evaluate.split=train", "runtimes.onnxruntime.threads=1"])
 def test_what_shapes_an_evaluation_evaluates_again(run: Run, option: str) -> None:
-    """The number of threads too: the result contains times."""
+    """Also the number of threads, because the result contains times."""
     run(*EVALUATE, "data=data/data.yaml")
     assert run(*EVALUATE, "data=data/data.yaml", option).status["evaluate"] == "ran"
 
@@ -160,7 +160,7 @@ def test_a_comparison_is_reused(run: Run, program: Program) -> None:
 
 
 def test_a_data_set_is_the_same_by_whatever_stage(run: Run, program: Program) -> None:
-    """What ``convert`` and ``toy`` write has the identity that ``dataset`` gives it when it reads it."""
+    """Data sets from ``convert`` and ``toy`` have the identity that ``dataset`` computes for their files."""
     made = run("+stage=toy", "toy.train=4", "toy.val=2", "toy.imgsz=64").artifacts["toy"]
     data = made.path.with_name("data.yaml")
     read = run("+stage=dataset", f"data={data}", "dataset.report=false").artifacts["dataset"]
@@ -210,8 +210,8 @@ def test_a_given_engine_keeps_its_size_and_precision(run: Run, program: Program)
     predict = ("+stage=predict", "source=images", f"weights={engine}")
     assert program.run(*predict).status["predict"] == "ran"
     for wrong, message in (
-        ("imgsz=640", rf"imgsz=640, but '{engine.name}' was built for 128x128; leave imgsz out, or build it again"),
-        ("precision=int8", rf"precision=int8, but '{engine.name}' is fp32; leave precision out, or start from"),
+        ("imgsz=640", rf"imgsz=640, but '{engine.name}' was built for 128x128; omit imgsz, or build it again"),
+        ("precision=int8", rf"precision=int8, but '{engine.name}' is fp32; omit precision, or start from"),
     ):
         with pytest.raises(PlanError, match=message):
             run(*predict, wrong)

@@ -1,4 +1,4 @@
-"""Every option that declares a range, of every stage and part: the plan refuses what is outside before a stage runs."""
+"""The plan refuses values out of range for every option of every stage and part, before a stage runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Option:
 
     @property
     def outside(self) -> list[Any]:
-        """Values next to the range, far from it, and what is no number."""
+        """Return values just outside the range, far outside, and values that are not numbers."""
         item = next(item for item in fields(self.config) if item.name == self.name)
         decimal = "float" in str(item.type) or "Float" in str(item.type) or "Fraction" in str(item.type)
         endless = [math.nan, math.inf, -math.inf] if decimal else []
@@ -56,7 +56,7 @@ class Option:
 
     @property
     def inside(self) -> list[Any]:
-        """The edges of the range."""
+        """Return the limits of the range."""
         if self.declared is None:
             return []
         low, high = self.declared.low, self.declared.high
@@ -65,13 +65,13 @@ class Option:
 
 
 def options_of(owner: str, config: type[Any]) -> Iterator[Option]:
-    """Options with a range, and those whose values need only be finite."""
+    """Return the options with a range, and those that only need to be finite."""
     found = (Option(owner, item.name, config) for item in fields(config))
     return (option for option in found if option.outside)
 
 
 def options_of_stage(stage: Stage) -> Iterator[Option]:
-    """Those of a stage, and of the families whose options it takes."""
+    """Return the options of a stage, including those of model families."""
     declared = option_fields_of(stage.signature.config, plugins().registry)
     found = (Option(stage.name, item.name, config) for config, item in declared)
     return (option for option in found if option.outside)
@@ -89,7 +89,7 @@ PARTS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whatever a plan of any stage wants to find."""
+    """Files that the plans of the stages need."""
     folder = tmp_path_factory.mktemp("inputs")
     write_dataset(folder / "set", {split: {"a": [(0, 0.5, 0.5, 0.5, 0.5)]} for split in ("train", "val")})
     write_picture(folder / "images" / "a.png")
@@ -99,7 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prepared(stage: str, folder: Path, work: Path) -> tuple[Request, RunContext]:
-    """A sound request for a stage."""
+    """Return a valid request for a stage."""
     source = folder / ("a.mp4" if stage == "frames" else "images")
     request, context, _ = Program(work).prepare(
         f"+stage={stage}", f"data={folder}/set/data.yaml", f"weights={folder}/tiny.safetensors", f"source={source}",
@@ -109,7 +109,7 @@ def prepared(stage: str, folder: Path, work: Path) -> tuple[Request, RunContext]
 
 
 def said(request: Request, context: RunContext) -> list[str]:
-    """What the plan refuses, as far as it is about ranges; no stage may have begun."""
+    """Return the range errors of a plan; no stage may have started."""
     try:
         make_plan(request.stages, request.configs, context, request.words)
     except PlanError as error:

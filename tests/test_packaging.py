@@ -38,7 +38,7 @@ def test_every_source_file_is_shipped(wheel: list[str], repo_root: Path) -> None
         str(path.relative_to(repo_root))
         for top in SHIPPED
         for path in (repo_root / top).rglob("*")
-        if path.suffix in {".py", ".yaml", ".cu"} and "__pycache__" not in path.parts
+        if path.suffix in {".py", ".pyi", ".yaml", ".cu"} and "__pycache__" not in path.parts
     }
     assert sources - set(wheel) == set()
 

@@ -79,14 +79,14 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=evaluate", "data={}/two/data.yaml", "weights=yolov5s"], "the model has 80 classes (person, bicycle"),
         (["+stage=evaluate", "data={}/two/data.yaml", KNOWN, "single_class=true"], "the data set 1 class (object)"),
         (["+stage=build", KNOWN, "build.precision=fp16"], "build.precision is fp16, but the exported model is fp32"),
-        (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "layout classic cannot become fp16"),
+        (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "classic cannot be converted to fp16"),
         (
             ["+stage=build", KNOWN, "export.layout=classic"],
-            "the exported model has the layout classic, which no decode can follow",
+            "the exported model has the layout classic, to which no decode can be appended",
         ),
         (
             ["+stage=build", KNOWN, "export.layout=classic", "precision=int8"],
-            "the exported model has the layout classic, which no decode can follow",
+            "the exported model has the layout classic, to which no decode can be appended",
         ),
         (
             ["+stage=build", KNOWN, "precision=int8", "build.precision=fp16"],
@@ -209,7 +209,7 @@ def engine(tmp_path: Path) -> Path:
     [
         ("auto", []),
         ("onnxruntime", []),
-        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; leave backend out, or build an engine"]),
+        ("tensorrt", ["backend=tensorrt, but '{}' is an engine of onnxruntime; omit backend, or build an engine"]),
         ("onxn", ["unknown backend 'onxn'; did you mean onnxruntime?"]),
     ],
 )

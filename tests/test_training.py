@@ -101,7 +101,7 @@ def test_a_reused_training_gets_the_charts_that_it_lacks(run: Run, folder: Path,
     assert not list((folder / "bare" / "train").glob("*_curve.png"))
     done = run(*words, "hydra.run.dir=drawn")
     assert done.returncode == 0, done.stderr
-    assert "train: draws the charts that the stored training lacks" in done.stderr
+    assert "train: drawing the missing charts of the stored training" in done.stderr
     assert "epoch 1/1" not in done.stderr
     assert {"PR_curve.png", "results.png", "val_predictions_1.jpg"} <= {
         item.name for item in (folder / "drawn" / "train").iterdir()
@@ -122,7 +122,7 @@ def test_the_checkpoint_flows_on(run: Run, folder: Path, whole: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, repo_root: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_end(whole: Path, folder: Path, repo_root: Path) -> None:
     home = folder / "killed"
     words = ["core.run", "+stage=train", *DATA, *TINY, "train.epochs=3"]
     settings = surroundings(folder, repo_root, HOOKLINE_HOME=str(home))
@@ -138,7 +138,7 @@ def test_a_killed_training_goes_on_to_the_same_end(whole: Path, folder: Path, re
     wanted = ["resume=true", "hydra.run.dir=killed2"]
     done = command(folder, repo_root, *words, *wanted, HOOKLINE_HOME=str(home))
     assert done.returncode == 0, done.stderr
-    assert "resumes after epoch" in done.stderr
+    assert "resuming after epoch" in done.stderr
     assert curve(folder / "killed2" / "train") == curve(whole)
     for name in ("best.safetensors", "last.safetensors"):
         assert (folder / "killed2" / "train" / name).read_bytes() == (whole / name).read_bytes()
@@ -159,11 +159,11 @@ def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path, repo_roo
         )
         for name in ("a", "b")
     ]
-    told = [run.communicate(timeout=240)[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], told
-    assert sum("another run trains the same; waiting for it" in text for text in told) == 1
-    assert sum("takes the result of the run that trained the same" in text for text in told) == 1
-    assert sum("1/3 " in text for text in told) == 1
+    outputs = [run.communicate(timeout=240)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    assert sum("another run is training with the same options; waiting for it" in text for text in outputs) == 1
+    assert sum("using the result of the run with the same options" in text for text in outputs) == 1
+    assert sum("1/3 " in text for text in outputs) == 1
     for name in ("best.safetensors", "last.safetensors"):
         for run in ("a", "b"):
             assert (folder / f"both_{run}" / "train" / name).read_bytes() == (whole / name).read_bytes()
@@ -176,9 +176,7 @@ def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path)
     done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("plan:") == 1
-    assert (
-        "2 processes train together, 2 of them on this machine, by gloo: batch 8, 4 images per process" in done.stderr
-    )
+    assert "training in 2 processes, 2 of them on this machine, with gloo: batch 8, 4 images per process" in done.stderr
     assert len(results(folder / "two" / "train")) == 1
     assert not list(folder.glob(".hydra"))
 
@@ -232,7 +230,7 @@ def test_what_stops_one_process_alone_is_reported_with_its_rank(folder: Path, re
     words = ["-m", "core.run", "+stage=alone", "hydra.run.dir=two_alone"]
     settings = {"HOOKLINE_HOME": str(folder / "alone_home"), "HOOKLINE_PLUGINS": "alone"}
     done = command(folder, repo_root, *torchrun, *words, **settings)
-    assert "error: its GPU is gone (in process 1)" in done.stderr.splitlines(), done.stderr
+    assert "error: its GPU is gone (rank 1)" in done.stderr.splitlines(), done.stderr
 
 
 def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
@@ -249,9 +247,9 @@ def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "expected"),
     [
-        (["weights=null"], "nothing to train: neither a network nor weights"),
+        (["weights=null"], "neither model= nor weights= is given"),
         (["weights=null", "model=yolov5q"], "unknown model 'yolov5q'"),
         (["weights=null", "model=yolov5n", "train.epochs=0"], "train.epochs=0 is out of range"),
         (["weights=null", "model=yolov5n", "train.mosaic=2"], "train.mosaic=2.0 is out of range"),
@@ -261,16 +259,16 @@ def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
         (["weights=null", "model=yolov5n", "train.epohcs=3"], "'train.epohcs'; did you mean train.epochs"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_in_one_line_before_anything_runs(run: Run, overrides: list[str], told: str) -> None:
+def test_mistakes_are_reported_in_one_line_before_anything_runs(run: Run, overrides: list[str], expected: str) -> None:
     done = run("+stage=train", *DATA, *overrides, "hydra.run.dir=mistake")
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert told in errors[0]
+    assert expected in errors[0]
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "expected"),
     [
         (["imgsz=70"], "imgsz=70 is not a multiple of the model's largest stride 32"),
         (["resume=true", "train.epochs=77"], "no training with these options"),
@@ -278,8 +276,8 @@ def test_mistakes_are_told_in_one_line_before_anything_runs(run: Run, overrides:
         (["train.freeze=99"], "freeze=99"),
     ],
 )
-def test_mistakes_that_show_when_the_training_begins(run: Run, overrides: list[str], told: str) -> None:
+def test_mistakes_that_show_when_the_training_begins(run: Run, overrides: list[str], expected: str) -> None:
     done = run("+stage=train", *DATA, *TINY, *overrides, "hydra.run.dir=late")
     assert done.returncode == 2, done.stderr
-    assert told in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr

@@ -19,10 +19,11 @@ FOREIGN = {
         "_mark", "_pop", "_pop_mark", "_stack_global", "_reduce", "_new_with_keywords", "_build", "_append",
         "_add_items", "_set_item", "_memoize", "_persistent", "work", "lambda",
     },
-    "cuda_plugins/yolo_layer_plugin.py": {  # TensorRT's IPluginV3 and IPluginCreatorV3One
-        "create_plugin", "get_capability_interface", "get_output_data_types", "get_output_shapes", "configure_plugin",
-        "on_shape_change", "attach_to_context", "enqueue",
+    "cuda_plugins/yolo_layer_callbacks.py": {  # TensorRT's IPluginV3
+        "get_capability_interface", "get_output_data_types", "get_output_shapes", "configure_plugin", "on_shape_change",
+        "attach_to_context", "enqueue",
     },
+    "cuda_plugins/yolo_layer_plugin.py": {"create_plugin"},  # TensorRT's IPluginCreatorV3One
 }  # fmt: skip
 """Functions whose parameters another library, or Python itself, lays down."""
 

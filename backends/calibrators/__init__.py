@@ -1,1 +1,1 @@
-"""Calibrators: how the ranges of activations are found from the values that pictures give."""
+"""Calibrators: methods that compute the ranges of activations from calibration images."""

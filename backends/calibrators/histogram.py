@@ -1,4 +1,4 @@
-"""A histogram of values in bounded memory, and the observer with one histogram per tensor."""
+"""Streaming histograms of activations in constant memory, one per tensor."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from core.calibration import TensorRange
 from core.errors import HooklineError
 
 SMALLEST_WIDTH = 2.0**-40
-AT_ONCE = 1 << 17  # values whose bins are found at once: the two buffers stay in the cache of a core
+"""Initial width of a bin."""
+CHUNK = 1 << 17
+"""Number of values that are counted at once, so that both buffers fit into the cache of a core."""
 
 
 class Histogram:
-    """Counts of the values of one tensor.
+    """Histogram of the values of one tensor.
 
     Args:
-        bins: Bins a side of zero. At least half of them cover the larger side.
+        bins: Number of bins on each side of zero. The values use at least half of those on the larger side.
 
     Attributes:
-        min, max: Extremes that were seen; +inf and -inf before the first value.
-        width: Of a bin, a power of two.
-        counts: int64 [2 * bins]; counts[i] is of values in [(i - bins) * width, (i - bins + 1) * width).
+        min: Minimum of the values; +inf before the first one.
+        max: Maximum of the values; -inf before the first one.
+        width: Width of a bin, a power of two.
+        counts: int64 [2 * bins]; counts[i] is the number of values in [(i - bins) * width, (i - bins + 1) * width).
     """
 
     def __init__(self, bins: int) -> None:
@@ -36,7 +39,7 @@ class Histogram:
         self.counts: NDArray[np.int64] = np.zeros(2 * bins, np.int64)
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Take in values of any shape.
+        """Add values of any shape.
 
         Raises:
             ValueError: A value is NaN or infinite.
@@ -53,49 +56,49 @@ class Histogram:
         self._count(flat, low, high)
 
     def magnitudes(self) -> NDArray[np.int64]:
-        """Counts by magnitude, [bins]: bin i holds |x| of i * width to (i + 1) * width."""
+        """Return the counts by magnitude, [bins]: bin i counts i * width <= |x| <= (i + 1) * width."""
         return self.counts[self.bins :] + self.counts[: self.bins][::-1]
 
     def edges(self) -> NDArray[np.float64]:
-        """The 2 * bins + 1 borders of the bins, rising."""
-        borders: NDArray[np.float64] = np.arange(-self.bins, self.bins + 1) * np.float64(self.width)
-        return borders
+        """Return the 2 * bins + 1 edges of the bins, ascending."""
+        edges: NDArray[np.float64] = np.arange(-self.bins, self.bins + 1) * np.float64(self.width)
+        return edges
 
     def _double(self) -> None:
-        """Double the width: pairs of bins become one, the freed places at both ends are empty."""
+        """Double the width: merge pairs of bins, which frees bins at both ends."""
         merged = self.counts.reshape(-1, 2).sum(axis=1)
         self.counts[:] = 0
         self.counts[self.bins // 2 : self.bins // 2 + self.bins] = merged
         self.width *= 2
 
     def _count(self, flat: NDArray[np.float32], low: float, high: float) -> None:
-        """Count between the extremes of this batch only; NumPy and OpenCV let other threads run meanwhile."""
+        """Count the values of a batch between its extremes; NumPy and OpenCV release the GIL meanwhile."""
         first, last = math.floor(low / self.width), math.floor(high / self.width) + 1
-        limits = [0, max(last - first, 2)]  # OpenCV wants two bins
+        limits = [0, max(last - first, 2)]  # OpenCV needs two bins
         total = self.counts[self.bins + first : self.bins + last]
         inverse, offset = np.float32(1.0 / self.width), np.float32(first)
-        for start in range(0, flat.size, AT_ONCE):
-            # All exact: a power of two, whole numbers, and a difference of small whole numbers.
-            places = np.floor(flat[start : start + AT_ONCE] * inverse)
-            numbers = np.subtract(places, offset, out=places).astype(np.uint16)
+        for start in range(0, flat.size, CHUNK):
+            # All exact: a power of two, integers, and a difference of small integers.
+            positions = np.floor(flat[start : start + CHUNK] * inverse)
+            numbers = np.subtract(positions, offset, out=positions).astype(np.uint16)
             found = cv2.calcHist([numbers[None]], [0], None, limits[1:], limits)
             total += found.reshape(-1)[: len(total)].astype(np.int64)
 
 
 def not_finite(name: str) -> HooklineError:
-    """The error for a tensor that holds NaN or infinity."""
+    """Return the error for a tensor with NaN or infinite values."""
     return HooklineError(
         f"tensor '{name}' holds NaN or infinite values",
-        "the weights are broken or overflow: check them with precision=fp32",
+        "the weights are damaged or an activation overflows: check the model with precision=fp32",
     )
 
 
 class HistogramObserver:
-    """Fills one histogram a tensor and chooses its range at the end.
+    """Observer that fills one histogram per tensor and computes the ranges from them.
 
     Args:
-        bins: Of a histogram, a side of zero.
-        choose: The method.
+        bins: Number of bins on each side of zero.
+        choose: Returns the range of a histogram.
     """
 
     def __init__(self, bins: int, choose: Callable[[Histogram], TensorRange]) -> None:
@@ -104,7 +107,7 @@ class HistogramObserver:
         self._histograms: dict[str, Histogram] = {}
 
     def observe(self, name: str, values: NDArray[np.float32]) -> None:
-        """Take in one batch of one tensor.
+        """Add one batch of one tensor.
 
         Raises:
             HooklineError: A value is NaN or infinite.
@@ -116,5 +119,5 @@ class HistogramObserver:
             raise not_finite(name) from error
 
     def ranges(self) -> dict[str, TensorRange]:
-        """The range of each tensor seen."""
+        """Return the range of each observed tensor."""
         return {name: self._choose(histogram) for name, histogram in self._histograms.items()}

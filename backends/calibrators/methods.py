@@ -1,4 +1,4 @@
-"""The methods: minimum and maximum, percentile, entropy."""
+"""Calibration methods: minimum and maximum, percentile, entropy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from core.calibration import TensorRange
 
 
 class MinMaxObserver:
-    """Keeps two numbers a tensor."""
+    """Observer that keeps minimum and maximum of each tensor."""
 
     def __init__(self) -> None:
         self._extremes: dict[str, tuple[float, float]] = {}
 
     def observe(self, name: str, values: NDArray[np.float32]) -> None:
-        """Take in one batch of one tensor.
+        """Add one batch of one tensor.
 
         Raises:
             HooklineError: A value is NaN or infinite.
@@ -32,7 +32,7 @@ class MinMaxObserver:
         self._extremes[name] = min(low, before[0]), max(high, before[1])
 
     def ranges(self) -> dict[str, TensorRange]:
-        """The range of each tensor seen: all of it."""
+        """Return the range of each observed tensor, from minimum to maximum."""
         return {
             name: TensorRange(min=low, max=high, low=low, high=high, amax=max(-low, high))
             for name, (low, high) in self._extremes.items()
@@ -40,10 +40,10 @@ class MinMaxObserver:
 
 
 def percentile_range(histogram: Histogram, percentile: float) -> TensorRange:
-    """Clip each end where ``percentile`` per cent of the values are on the inner side of it.
+    """Return the range that clips each end at a percentile.
 
-    ``low``, ``high`` and ``amax`` are borders of bins, the outer ones, never beyond what was seen:
-    at least ``percentile`` of the values are >= low, as many are <= high, as many have |x| <= amax.
+    At least ``percentile`` percent of the values are >= ``low``, at least as many are <= ``high``, and at least as many
+    have |x| <= ``amax``. The limits are outer edges of bins and never exceed the extremes.
     """
     total = int(histogram.counts.sum())
     outside = int(total * (1.0 - percentile / 100.0))
@@ -62,7 +62,7 @@ def percentile_range(histogram: Histogram, percentile: float) -> TensorRange:
 
 
 def _first_beyond(counts: NDArray[np.int64], outside: int) -> int:
-    """Index of the first bin with more than ``outside`` values up to and including it."""
+    """Return the index of the first bin where the cumulative count exceeds ``outside``."""
     return int(np.searchsorted(np.cumsum(counts), outside, side="right"))
 
 
@@ -70,7 +70,7 @@ Floats = NDArray[np.float64]
 
 
 def entropy_range(histogram: Histogram, levels: int) -> TensorRange:
-    """Symmetric ``amax`` by divergence; ``low`` and ``high`` are the extremes clipped to [-amax, amax]."""
+    """Return the range whose symmetric ``amax`` has the minimum divergence; the extremes are clipped to it."""
     extreme = max(-histogram.min, histogram.max)
     amax = min(best_threshold(histogram.magnitudes(), levels) * histogram.width, extreme)
     return TensorRange(
@@ -79,13 +79,13 @@ def entropy_range(histogram: Histogram, levels: int) -> TensorRange:
 
 
 def best_threshold(counts: NDArray[np.int64], levels: int) -> int:
-    """How many bins of a histogram of |x| to keep, from ``levels`` to all."""
+    """Return the number of bins of a histogram of |x| to keep, from ``levels`` to all."""
     candidates = np.arange(min(levels, len(counts)), len(counts) + 1)
     return int(candidates[np.argmin(divergences(counts, candidates, levels))])
 
 
 def divergences(counts: NDArray[np.int64], candidates: NDArray[np.int64], levels: int) -> Floats:
-    """KL(P || Q) of each threshold in ``candidates`` (numbers of bins); inf where Q misses a value of P."""
+    """Return KL(P || Q) of each threshold in ``candidates`` (numbers of bins); inf if Q is 0 where P is not."""
     total = float(counts.sum())
     kept = _cumulated(counts)[candidates]
     outliers = total - kept
@@ -106,7 +106,7 @@ def divergences(counts: NDArray[np.int64], candidates: NDArray[np.int64], levels
 
 
 def _cumulated(values: NDArray[np.generic]) -> Floats:
-    """Sum of the first i values at index i."""
+    """Return the cumulative sums with a leading 0: the sum of the first i values at index i."""
     return np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
 
 

@@ -1,4 +1,4 @@
-"""The calibration methods that come with hookline."""
+"""Registration of the calibrators ``percentile``, ``entropy`` and ``minmax``."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class PercentileOptions:
     """Options of the calibrator ``percentile``.
 
     Attributes:
-        percentile: Share of the values, in per cent, that must lie inside each end of the range.
-        bins: Bins of a tensor's histogram, a side of zero.
+        percentile: Percentile that each end of the range is clipped at, percent of the values.
+        bins: Bins of the histogram of a tensor, on each side of zero.
     """
 
     percentile: Annotated[float, Range(50, 100, above=True)] = 99.9999
@@ -39,8 +39,8 @@ class EntropyOptions:
     """Options of the calibrator ``entropy``.
 
     Attributes:
-        bins: Bins of a tensor's histogram, a side of zero.
-        levels: Steps that a magnitude is quantised to when distributions are compared.
+        bins: Bins of the histogram of a tensor, on each side of zero.
+        levels: Number of quantisation levels of a magnitude when distributions are compared.
     """
 
     bins: Bins = 2048
@@ -48,23 +48,23 @@ class EntropyOptions:
 
 
 def check_entropy(options: EntropyOptions) -> Iterable[HooklineError]:
-    """Yield what is wrong where there are more levels than bins."""
+    """Yield an error if there are more levels than bins."""
     if options.levels > options.bins:
         yield HooklineError(
             f"calibrators.entropy.levels={options.levels} is more than calibrators.entropy.bins={options.bins}",
-            "give at most one level per bin",
+            "use at most one level per bin",
         )
 
 
 def load_minmax() -> MinMaxObserver:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.calibrators.methods import MinMaxObserver
 
     return MinMaxObserver()
 
 
 def load_percentile(options: PercentileOptions) -> HistogramObserver:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.calibrators.histogram import HistogramObserver
     from backends.calibrators.methods import percentile_range
 
@@ -72,7 +72,7 @@ def load_percentile(options: PercentileOptions) -> HistogramObserver:
 
 
 def load_entropy(options: EntropyOptions) -> HistogramObserver:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.calibrators.histogram import HistogramObserver
     from backends.calibrators.methods import entropy_range
 
@@ -81,22 +81,25 @@ def load_entropy(options: EntropyOptions) -> HistogramObserver:
 
 @hookimpl
 def hookline_calibrators() -> Iterable[Calibrator]:
-    """Register the methods."""
+    """Register the calibrators."""
     yield Calibrator(
         name="percentile",
-        summary="clip the rarest values: keeps 99.9999 per cent inside",
+        summary="percentile of the values, 99.9999 by default",
         load=load_percentile,
         packages=("numpy",),
         options=PercentileOptions,
     )
     yield Calibrator(
         name="entropy",
-        summary="least Kullback-Leibler divergence, as TensorRT's entropy calibrator",
+        summary="minimum Kullback-Leibler divergence, as TensorRT's entropy calibrator",
         load=load_entropy,
         packages=("numpy",),
         options=EntropyOptions,
         check_options=check_entropy,
     )
     yield Calibrator(
-        name="minmax", summary="the extremes that were seen, nothing clipped", load=load_minmax, packages=("numpy",)
+        name="minmax",
+        summary="minimum and maximum, without clipping",
+        load=load_minmax,
+        packages=("numpy",),
     )

@@ -1,4 +1,4 @@
-"""Images to network input (docs/contracts.md, Input: letterbox)."""
+"""Letterbox: convert images to network input (docs/contracts.md, Input: letterbox)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from core.model_facts import InputContract
 def placement(
     height: int, width: int, contract: InputContract, *, upscale: bool, fit: tuple[int, int] | None = None
 ) -> Letterbox:
-    """Return where an image of this size goes: r = min(H/h, W/w), and the border that the contract's padding leaves.
+    """Return the placement of an image of this size: r = min(H/h, W/w), and the border of the contract's padding.
 
-    H and W are those of ``fit``, never more than the input's. In the centre, left = round(pad/2 - 0.1).
+    H and W are those of ``fit``, at most those of the input. If centred, left = round(pad/2 - 0.1).
     """
     if not height or not width:
         raise HooklineError(f"an image of {width}x{height} pixels", "every side must have at least one pixel")
@@ -34,12 +34,12 @@ def placement(
 
 
 def resized_size(place: Letterbox) -> tuple[int, int]:
-    """Height and width of a picture in network pixels."""
+    """Return the height and width of an image in network pixels."""
     return _size(place.height, place.width, place.ratio)
 
 
 def _size(height: int, width: int, ratio: float) -> tuple[int, int]:
-    """A picture thousands of times longer than wide keeps one pixel."""
+    """Return the scaled size; very narrow images keep one pixel."""
     return max(1, round(height * ratio)), max(1, round(width * ratio))
 
 
@@ -47,47 +47,47 @@ ORDERS = {"rgb": (2, 1, 0), "bgr": (0, 1, 2)}
 
 
 def letterbox(
-    pictures: Sequence[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8]],
     contract: InputContract,
     *,
     upscale: bool = True,
     fit: tuple[int, int] | None = None,
 ) -> tuple[NDArray[np.float32], list[Letterbox]]:
-    """Fit each picture into the network's input and scale its values.
+    """Fit each image into the network input and scale its values.
 
-    Equal, bit for bit, to resizing, padding and ``float32(level * scale + offset)`` of every level: a table of the 256
-    values is applied to the image only; the border is filled in.
+    The result is bit for bit that of resizing, padding and ``float32(level * scale + offset)`` of every level. The
+    image goes through a table of the 256 values, the border is filled with one value.
 
     Args:
-        pictures: uint8 BGR [H, W, 3], sizes may differ.
-        contract: Size, padding, border, channel order, factor and offset.
-        upscale: Enlarge pictures that are smaller than the input.
-        fit: Height and width that pictures are scaled to fit into; None: the whole input.
+        images: uint8 BGR [H, W, 3]; sizes may differ.
+        contract: Input size, padding, border level, channel order, scale and offset.
+        upscale: Enlarge images that are smaller than the input.
+        fit: Height and width that images are scaled to fit; None: those of the input.
 
     Returns:
-        float32 [B, 3, height, width], and how each picture was placed.
+        float32 [B, 3, height, width], and the placement of each image.
 
     Raises:
-        HooklineError: A picture without pixels.
+        HooklineError: An image has no pixels.
     """
     table = (np.arange(256) * contract.scale + contract.offset).astype(np.float32)
-    images = np.empty((len(pictures), 3, contract.height, contract.width), np.float32)
-    placed = [placement(picture.shape[0], picture.shape[1], contract, upscale=upscale, fit=fit) for picture in pictures]
-    for picture, place, planes in zip(pictures, placed, images, strict=True):
-        _fill(planes, picture, place, table, contract)
-    return images, placed
+    batch = np.empty((len(images), 3, contract.height, contract.width), np.float32)
+    placed = [placement(image.shape[0], image.shape[1], contract, upscale=upscale, fit=fit) for image in images]
+    for image, place, planes in zip(images, placed, batch, strict=True):
+        _fill(planes, image, place, table, contract)
+    return batch, placed
 
 
 def _fill(
     planes: NDArray[np.float32],
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     place: Letterbox,
     table: NDArray[np.float32],
     contract: InputContract,
 ) -> None:
     height, width = resized_size(place)
-    if (height, width) != picture.shape[:2]:
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    if (height, width) != image.shape[:2]:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     bottom, right = place.top + height, place.left + width
     border = table[contract.pad_value]
     planes[:, : place.top] = border
@@ -95,6 +95,6 @@ def _fill(
     planes[:, place.top : bottom, : place.left] = border
     planes[:, place.top : bottom, right:] = border
     inside = planes[:, place.top : bottom, place.left : right]
-    channels = cv2.split(picture)
+    channels = cv2.split(image)
     for plane, channel in zip(inside, ORDERS[contract.channels], strict=True):
         cv2.LUT(channels[channel], table, dst=plane)

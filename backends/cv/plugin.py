@@ -1,4 +1,4 @@
-"""The processor ``opencv``: on any machine."""
+"""Register the processor ``opencv``, for any machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def probe() -> Availability:
-    """Look for the package without importing it."""
+    """Check that the package is installed, without importing it."""
     if importlib.util.find_spec("cv2") is None:
         return Availability(
             usable=False, reason="the package opencv-python is not installed", hint="pip install opencv-python"
@@ -24,7 +24,7 @@ def probe() -> Availability:
 
 
 def load() -> OpenCvProcessor:
-    """Import the heavy half."""
+    """Import and return the processor."""
     from backends.cv.processor import OpenCvProcessor
 
     return OpenCvProcessor()

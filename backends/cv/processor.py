@@ -14,20 +14,20 @@ from core.model_facts import InputContract
 
 Floats = NDArray[np.float32]
 
-# Candidates judged at once: large enough to amortise NumPy's calls, small enough that the search
-# ends soon after ``max_det`` boxes are found. Measured 64 to 384; 96 to 256 are within 10 %.
+# Candidates per block: large enough to amortise NumPy calls, small enough that the search ends soon after ``max_det``
+# boxes are found. Measured from 64 to 384; 96 to 256 are within 10 %.
 BLOCK = 128
 
 
 def suppress(found: Candidates, wanted: Filter) -> Candidates:
-    """Greedy and class-aware: the best box stays, those of its class that overlap it by more than ``iou`` go.
+    """Apply greedy class-aware NMS: keep the best box, drop boxes of its class that overlap it by more than ``iou``.
 
-    Equal scores are taken in the order of the candidates. IoU is computed in float32. The result is
-    that of the plain loop over all pairs, found block by block: each block of the sorted candidates is
-    compared with the boxes kept so far, then within itself, until ``max_det`` boxes are kept.
+    Equal scores are ordered as the candidates. IoU is computed in float32. The result is that of the simple loop over
+    all pairs, but computed in blocks: each block of sorted candidates is compared with the boxes kept so far, then
+    with itself, until ``max_det`` boxes are kept.
 
     Returns:
-        Those kept, best first.
+        The kept candidates, best first.
     """
     order = np.argsort(-found.scores, kind="stable")[: wanted.max_candidates]
     sorted_ = found.pick(order)
@@ -42,7 +42,7 @@ def suppress(found: Candidates, wanted: Filter) -> Candidates:
 
 
 def _overlaps(boxes: Candidates, first: NDArray[np.intp], second: NDArray[np.intp], iou: float) -> NDArray[np.bool_]:
-    """[first, second]: same class and IoU above the threshold."""
+    """Return [first, second]: whether two boxes have the same class and an IoU above the threshold."""
     one, other = boxes.boxes[first], boxes.boxes[second]
     shared = _extent(one, other, 0)
     shared *= _extent(one, other, 1)
@@ -53,7 +53,7 @@ def _overlaps(boxes: Candidates, first: NDArray[np.intp], second: NDArray[np.int
 
 
 def _extent(one: Floats, other: Floats, axis: int) -> Floats:
-    """Length of the intersection along an axis, [one, other]."""
+    """Return the length of the intersections along an axis, [one, other]."""
     length = np.minimum(one[:, None, axis + 2], other[None, :, axis + 2])
     length -= np.maximum(one[:, None, axis], other[None, :, axis])
     return np.maximum(length, 0, out=length)
@@ -65,7 +65,7 @@ def _areas(boxes: Floats) -> Floats:
 
 
 def _greedy(overlaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of a sorted block stay, given which pairs overlap."""
+    """Return which boxes of a sorted block stay, given the pairs that overlap."""
     later = np.triu(overlaps, 1)
     stays = np.ones(len(later), np.bool_)
     for index in np.flatnonzero(later.any(axis=1)):
@@ -75,18 +75,18 @@ def _greedy(overlaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 class OpenCvProcessor:
-    """Pictures to network input and raw outputs to boxes, on the CPU. Keeps nothing between calls."""
+    """Converts images to network input and outputs to boxes, on the CPU. Has no state."""
 
     def prepare(
         self,
-        pictures: Sequence[NDArray[np.uint8]],
+        images: Sequence[NDArray[np.uint8]],
         contract: InputContract,
         *,
         upscale: bool = True,
         fit: tuple[int, int] | None = None,
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
-        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W]."""
-        return letterbox(pictures, contract, upscale=upscale, fit=fit)
+        """Letterbox and normalise uint8 BGR [H, W, 3] images to float32 [B, 3, H, W]."""
+        return letterbox(images, contract, upscale=upscale, fit=fit)
 
     def detect(
         self,
@@ -95,8 +95,8 @@ class OpenCvProcessor:
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by ``checked``
+        """Get candidates from ``head``, keep the wanted classes, apply NMS, and rescale to the original images."""
+        with np.errstate(over="ignore", invalid="ignore"):  # ``checked`` reports overflows
             return [
                 checked(self._detect_one(outputs, index, head, place, wanted), head.facts)
                 for index, place in enumerate(letterboxes)
@@ -113,7 +113,7 @@ class OpenCvProcessor:
 
 
 def _rescaled(found: Candidates, place: Letterbox) -> Detections:
-    """Boxes in pixels of the picture, x = (x_net - left) / ratio, clipped to it."""
+    """Return boxes in pixels of the image, x = (x_net - left) / ratio, clipped to it."""
     offset = np.asarray([place.left, place.top] * 2, np.float32)
     limit = np.asarray([place.width, place.height] * 2, np.float32)
     boxes = np.clip((found.boxes - offset) / np.float32(place.ratio), 0, limit)

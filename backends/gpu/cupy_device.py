@@ -1,4 +1,4 @@
-"""A GPU through CuPy."""
+"""Access one GPU through CuPy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from backends.gpu.device import MEMORY, MEMORY_HINT, Bytes, in_one_line
+from backends.gpu.device import MEMORY_HINT, OUT_OF_MEMORY, Bytes, user_error
 from core.errors import HooklineError
 from core.kinds.session import DeviceArray
 from cuda_plugins import loading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CupyMark:
-    """An event, recorded on the device that is current."""
+    """A CUDA event, recorded on the current device."""
 
     def __init__(self, device: CupyDevice, cupy: ModuleType, stream: int) -> None:
         self._device = device
@@ -29,23 +29,23 @@ class CupyMark:
         cupy.cuda.runtime.eventRecord(self._event.ptr, stream)
 
     def wait(self) -> None:
-        """Return when the stream has come past it."""
+        """Wait until the stream has passed the event."""
         with self._device.here():
             self._event.synchronize()
 
 
 class CupyDevice:
-    """One GPU: see :class:`backends.gpu.device.Device`.
+    """A :class:`backends.gpu.device.Device` through CuPy.
 
-    The current device and stream of CuPy belong to a thread, so each call sets what it needs. The device stays set:
-    to set the one before again would open a context on it, which takes memory of a GPU that is not used.
+    CuPy's current device and stream belong to a thread, so each call sets them. The device is not reset afterwards: to
+    set the previous device again would open a context on it, which takes memory of a GPU that is not used.
 
     Args:
-        number: As the CUDA runtime counts in this process.
-        title: What messages call it: its name, since ``device=cuda:N`` may count otherwise than CUDA does here.
+        number: CUDA device number in this process.
+        title: Name in messages, because ``device=cuda:N`` may have another order than CUDA.
 
     Raises:
-        UnavailableError: CuPy cannot be imported, finds no GPU, or the GPU cannot be used.
+        UnavailableError: CuPy cannot be imported, finds no GPU, or cannot use the GPU.
         HooklineError: The GPU has no memory left for a context.
     """
 
@@ -56,17 +56,17 @@ class CupyDevice:
         self._number = number
         self._streams: list[Stream] = []
         with self.here():
-            self._runtime.free(0)  # opens the context, so that what is in its way is told now
+            self._runtime.free(0)  # opens the context, so that problems are reported now
 
     def new_stream(self) -> int:
-        """A non-blocking stream."""
+        """Create a non-blocking stream."""
         with self.here():
             self._streams.append(self._cupy.cuda.Stream(non_blocking=True))
         pointer: int = self._streams[-1].ptr
         return pointer
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: int) -> DeviceArray:
-        """From CuPy's pool, which keeps memory by stream."""
+        """Allocate from CuPy's pool, which keeps memory per stream."""
         with self.here(), loading.on(stream):
             try:
                 array: DeviceArray = self._cupy.empty(shape, dtype)
@@ -75,12 +75,12 @@ class CupyDevice:
         return array
 
     def pinned(self, size: int) -> Bytes:
-        """Page-locked."""
+        """Allocate page-locked host memory."""
         with self.here():
             try:
                 memory = self._cupy.cuda.alloc_pinned_memory(size)
             except self._runtime.CUDARuntimeError as error:
-                if error.status != MEMORY:
+                if error.status != OUT_OF_MEMORY:
                     raise
                 raise HooklineError(
                     f"the host has no page-locked memory left for {size / 2**20:.0f} MiB ({error})",
@@ -89,30 +89,30 @@ class CupyDevice:
         return np.frombuffer(memory, np.uint8, size)
 
     def upload(self, source: Bytes, address: int, stream: int) -> None:
-        """Asynchronous where ``source`` is pinned."""
+        """Copy asynchronously if ``source`` is pinned."""
         self._copy(address, source.ctypes.data, source.nbytes, self._runtime.memcpyHostToDevice, stream)
 
     def download(self, address: int, target: Bytes, stream: int) -> None:
-        """Asynchronous where ``target`` is pinned."""
+        """Copy asynchronously if ``target`` is pinned."""
         self._copy(target.ctypes.data, address, target.nbytes, self._runtime.memcpyDeviceToHost, stream)
 
     def load(self, source: str, kernel: str) -> None:
-        """By NVRTC; CuPy keeps what it has compiled on disk."""
+        """Compile with NVRTC; CuPy caches the result on disk."""
         with self.here():
             loading.load(source, kernel)
 
     def launch(self, launch: Launch, stream: int) -> None:
-        """Of what has been compiled."""
+        """Launch a compiled kernel."""
         with self.here():
             loading.launch(launch, stream)
 
     def mark(self, stream: int) -> CupyMark:
-        """An event behind all that was begun on ``stream``."""
+        """Record an event after all work on ``stream``."""
         with self.here():
             return CupyMark(self, self._cupy, stream)
 
     def wait(self, stream: int) -> None:
-        """Synchronise with the stream."""
+        """Synchronise with a stream."""
         with self.here():
             self._runtime.streamSynchronize(stream)
 
@@ -122,12 +122,12 @@ class CupyDevice:
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Make it the current device, and tell in one line what is wrong with the machine."""
+        """Make this the current device, and convert CUDA errors of the machine to messages for users."""
         try:
             if self._runtime.getDevice() != self._number:
                 self._runtime.setDevice(self._number)
             yield
         except self._runtime.CUDARuntimeError as error:
-            if told := in_one_line(error, self.title):
-                raise told from error
+            if failure := user_error(error, self.title):
+                raise failure from error
             raise

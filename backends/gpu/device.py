@@ -1,4 +1,4 @@
-"""What the processor needs of a device: memory, streams, copies and launches; errors of the machine in one line."""
+"""The device interface of processors: memory, streams, copies and launches; and CUDA errors as messages."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from core.errors import HooklineError, UnavailableError
 from core.kinds.session import DeviceArray
 from cuda_plugins.launches import Launch
 
-MEMORY = 2
-MEMORY_HINT = "end what else runs on it, take a freer one with device=cuda:N, or use smaller batches"
+OUT_OF_MEMORY = 2
+MEMORY_HINT = "end other programs on it, choose another with device=cuda:N, or use smaller batches"
 UNUSABLE = frozenset({3, 35, 46, 100, 214, 220, 304, 802, 803, 804, 805, 806, 807, 808, 809, 999})
-"""``cudaError_t``: the GPU, its driver or a service of it cannot be used, as 46: another process has it for itself."""
+"""``cudaError_t`` of an unusable GPU, driver or service; for example 46: another process uses the GPU exclusively."""
 
 
-def in_one_line(error: Exception, title: str) -> HooklineError | None:
-    """What a ``CUDARuntimeError`` of CuPy says to a user; None for what only a bug can be, as an illegal address.
+def user_error(error: Exception, title: str) -> HooklineError | None:
+    """Convert a ``CUDARuntimeError`` to a message for users; None if only a bug can cause it, as an illegal address.
 
     Args:
         error: Its attribute ``status`` is the ``cudaError_t``.
-        title: Where it happened, e.g. ``cuda:1``.
+        title: The device, for example ``cuda:1``.
     """
     status = getattr(error, "status", None)
-    if status == MEMORY:
+    if status == OUT_OF_MEMORY:
         return HooklineError(f"{title} has no memory left ({error})", MEMORY_HINT)
     if status in UNUSABLE:
         return UnavailableError(
             f"{title} cannot be used ({error})",
-            "end what else may hold it, or take another with device=cuda:N; +stage=doctor looks closer",
+            "end other programs that use it, or choose another with device=cuda:N; run +stage=doctor for details",
         )
     return None
 
@@ -44,61 +44,63 @@ class Mark(Protocol):
     """A point in the work of a stream."""
 
     def wait(self) -> None:
-        """Return when the stream has come past it."""
+        """Wait until the stream has passed this point."""
         ...
 
 
 class Device(Protocol):
-    """A CUDA device. Streams are ``cudaStream_t`` as numbers; any thread may call."""
+    """A CUDA device. Streams are ``cudaStream_t`` as integers; the methods are thread-safe."""
 
     def new_stream(self) -> int:
-        """A stream that waits for no other; it lives as long as the device's object."""
+        """Return a stream that does not synchronise with others; it lives as long as this object."""
         ...
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike, stream: int) -> DeviceArray:
-        """Memory that is used on ``stream``, and on others only until they have finished; aligned to 256 bytes.
+        """Return memory for work on ``stream``, aligned to 256 bytes.
+
+        Other streams may use it only if they finish before it is freed.
 
         Raises:
-            HooklineError: There is not enough.
+            HooklineError: There is not enough memory.
         """
         ...
 
     def pinned(self, size: int) -> Bytes:
-        """Memory of the host that copies do not wait for."""
+        """Return host memory for asynchronous copies."""
         ...
 
     def upload(self, source: Bytes, address: int, stream: int) -> None:
-        """Begin to copy contiguous memory of the host to an address of the device."""
+        """Start copying contiguous host memory to a device address."""
         ...
 
     def download(self, address: int, target: Bytes, stream: int) -> None:
-        """Begin to copy from an address of the device to contiguous memory of the host."""
+        """Start copying from a device address to contiguous host memory."""
         ...
 
     def load(self, source: str, kernel: str) -> None:
-        """Compile a kernel, so that its first launch need not."""
+        """Compile a kernel before its first launch."""
         ...
 
     def launch(self, launch: Launch, stream: int) -> None:
-        """Begin to run a kernel."""
+        """Launch a kernel."""
         ...
 
     def mark(self, stream: int) -> Mark:
-        """Where ``stream`` is now."""
+        """Return the current end of the work on ``stream``."""
         ...
 
     def wait(self, stream: int) -> None:
-        """Return when all that was begun on ``stream`` is done."""
+        """Wait for all work on ``stream``."""
         ...
 
 
 @dataclass(frozen=True)
 class View:
-    """A contiguous array of the device.
+    """A contiguous device array.
 
     Attributes:
-        address: Of its first element.
-        shape, dtype: As NumPy has them.
+        address: Address of the first element.
+        shape, dtype: Shape and element type.
     """
 
     address: int
@@ -107,26 +109,26 @@ class View:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 def view(array: DeviceArray) -> View:
-    """Where a device array lies.
+    """Return the address, shape and type of a device array.
 
     Raises:
-        ValueError: It is not contiguous.
+        ValueError: The array is not contiguous.
     """
-    about = array.__cuda_array_interface__
-    shape, dtype = tuple(about["shape"]), np.dtype(about["typestr"])
-    strides = about.get("strides")
+    interface = array.__cuda_array_interface__
+    shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+    strides = interface.get("strides")
     if strides is not None and prod(shape) and tuple(strides) != _contiguous(shape, dtype.itemsize):
-        raise ValueError(f"a device array of shape {shape} with the strides {strides} is not contiguous")
-    return View(about["data"][0], shape, dtype)
+        raise ValueError(f"a device array of shape {shape} with strides {strides} is not contiguous")
+    return View(interface["data"][0], shape, dtype)
 
 
 def fetch(array: DeviceArray, device: Device, stream: int) -> NDArray[np.number]:
-    """A copy in the host's memory; waits for the stream."""
+    """Copy a device array to host memory; wait for the stream."""
     found = view(array)
     target = np.empty(found.shape, found.dtype)
     if target.size:

@@ -1,4 +1,4 @@
-"""The processor ``cupy``: on an NVIDIA GPU."""
+"""Register the processor ``cupy``, for NVIDIA GPUs."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from backends.system.host import Host
 
 
-def probe(here: Host | None = None) -> Availability:
-    """Look for the package without importing it, and for a GPU as :func:`probe_gpu` does."""
+def probe(host: Host | None = None) -> Availability:
+    """Check that CuPy is installed, without importing it, and that a GPU is usable: see :func:`probe_gpu`."""
     if importlib.util.find_spec("cupy") is None:
         return Availability(
             usable=False,
             reason="the package CuPy is not installed",
             hint="pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12) on a machine with an NVIDIA GPU",
         )
-    return probe_gpu(here) or Availability(usable=True, reason="CuPy and NVIDIA's driver are installed")
+    return probe_gpu(host) or Availability(usable=True, reason="CuPy and NVIDIA's driver are installed")
 
 
-def probe_gpu(here: Host | None = None) -> Availability | None:
-    """Why no GPU can be used, as far as files and ``CUDA_VISIBLE_DEVICES`` tell; None where they allow it.
+def probe_gpu(host: Host | None = None) -> Availability | None:
+    """Return why no GPU can be used, from files and ``CUDA_VISIBLE_DEVICES``; None if nothing prevents it.
 
-    Nothing of NVIDIA's is loaded into this process, so that a run on the CPU stays free of it.
+    Loads no NVIDIA library into this process, so that runs on the CPU do not depend on one.
     """
     from backends.nvidia.driver import driver_problem
 
-    problem = driver_problem(here)
+    problem = driver_problem(host)
     return Availability(usable=False, reason=problem.found, hint=problem.remedy) if problem else None
 
 
 def check_device(device: str) -> Iterable[HooklineError]:
-    """A GPU that is not there. NVML is asked; nothing is started on any GPU."""
-    from backends.nvidia.devices import choose
+    """Yield an error if the GPU does not exist, according to NVML. Starts nothing on a GPU."""
+    from backends.nvidia.gpu import choose
 
     try:
         choose(device)
@@ -49,7 +49,7 @@ def check_device(device: str) -> Iterable[HooklineError]:
 
 
 def load() -> CupyProcessor:
-    """Import the heavy half."""
+    """Import and return the processor."""
     from backends.gpu.cupy_device import CupyDevice
     from backends.gpu.processor import CupyProcessor
 

@@ -1,4 +1,4 @@
-"""The processor ``cupy``."""
+"""The processor ``cupy``: pre- and post-processing on a GPU."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.device import Device, fetch
-from backends.gpu.numbering import chosen_number
 from backends.gpu.suppression import Suppressor
 from backends.gpu.uploads import ImageUploads
+from backends.nvidia.gpu import chosen_number
 from core.detections import Detections, Filter, Letterbox
 from core.kinds.head import Head
 from core.kinds.session import DeviceArray, DeviceSession
@@ -20,35 +20,35 @@ from core.model_facts import InputContract
 
 
 class CupyProcessor:
-    """Letterbox on a GPU for any session; for one on a GPU too, see :meth:`for_session`.
+    """Letterbox on a GPU, for any session. For a session on a GPU, use :meth:`for_session`.
 
-    Outputs that lie in the host's memory are filtered there, as the processor ``opencv`` does: to carry all of
-    them to the GPU would take longer.
+    Outputs in host memory are post-processed on the host, as by the processor ``opencv``: to upload all of them would
+    take longer.
 
     Args:
-        device: Opens the GPU of a number. Called when it is first needed.
-        word: What ``device=`` says; a session on a GPU is followed whatever it says.
-        number: Finds the number of the GPU that the word means.
+        device: Opens the GPU with a CUDA device number. Called on first use.
+        choice: The value of ``device=``. A session on a GPU determines the GPU itself.
+        number: Returns the CUDA device number for ``choice``.
     """
 
     def __init__(
-        self, device: Callable[[int], Device], word: str = "auto", number: Callable[[str], int] = chosen_number
+        self, device: Callable[[int], Device], choice: str = "auto", number: Callable[[str], int] = chosen_number
     ) -> None:
-        self.word = word
+        self.choice = choice
         self._open, self._number = device, number
         self._host = OpenCvProcessor()
 
     def prepare(
         self,
-        pictures: Sequence[NDArray[np.uint8]],
+        images: Sequence[NDArray[np.uint8]],
         contract: InputContract,
         *,
         upscale: bool = True,
         fit: tuple[int, int] | None = None,
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
-        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to float32 [B, 3, H, W] in the host's memory."""
-        images, letterboxes = self._pictures.prepare(pictures, contract, upscale=upscale, fit=fit)
-        return fetch(images, self._device, self._pictures.stream).view(np.float32), letterboxes
+        """Letterbox and normalise uint8 BGR [H, W, 3] images to float32 [B, 3, H, W] in host memory."""
+        inputs, letterboxes = self._uploads.prepare(images, contract, upscale=upscale, fit=fit)
+        return fetch(inputs, self._device, self._uploads.stream).view(np.float32), letterboxes
 
     def detect(
         self,
@@ -57,51 +57,51 @@ class CupyProcessor:
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """As the processor ``opencv``."""
+        """Post-process on the host, as the processor ``opencv``."""
         return self._host.detect(outputs, head, letterboxes, wanted)
 
     def on_device(self, device: str) -> CupyProcessor:
-        """The processor for sessions on the host, on the GPU that ``device=`` chooses."""
+        """Return a processor for sessions on the host, on the GPU that ``device=`` names."""
         return CupyProcessor(self._open, device, self._number)
 
     def for_session(self, session: DeviceSession) -> SessionProcessor:
-        """The processor for a session on a GPU: nothing but pictures and boxes passes through the host."""
+        """Return a processor for a session on a GPU: only images and boxes pass through the host."""
         return SessionProcessor(self._open(session.device), session)
 
     @cached_property
     def _device(self) -> Device:
-        return self._open(self._number(self.word))
+        return self._open(self._number(self.choice))
 
     @cached_property
-    def _pictures(self) -> ImageUploads:
+    def _uploads(self) -> ImageUploads:
         return ImageUploads(self._device, half=False)
 
 
 class SessionProcessor:
-    """Letterbox and NMS in the memory of a session's device.
+    """Letterbox and NMS in the device memory of a session.
 
-    Pictures are prepared on a stream of their own, since another thread does it while the session works or captures a
-    graph; boxes are found on the session's stream, behind the inference.
+    Images are prepared on a separate stream, because another thread prepares them while the session infers or captures
+    a graph. Post-processing runs on the stream of the session, after the inference.
     """
 
     def __init__(self, device: Device, session: DeviceSession) -> None:
         self._device, self._session = device, session
-        self._pictures = ImageUploads(device, half=session.input_dtype == "float16")
+        self._uploads = ImageUploads(device, half=session.input_dtype == "float16")
         self._suppressor = Suppressor(device, session.stream)
         self._host = OpenCvProcessor()
 
     def prepare(
         self,
-        pictures: Sequence[NDArray[np.uint8]],
+        images: Sequence[NDArray[np.uint8]],
         contract: InputContract,
         *,
         upscale: bool = True,
         fit: tuple[int, int] | None = None,
     ) -> tuple[DeviceArray, list[Letterbox]]:
-        """Letterbox and normalise uint8 BGR [H, W, 3] pictures to [B, 3, H, W] of the session's type, on the device."""
-        images, letterboxes = self._pictures.prepare(pictures, contract, upscale=upscale, fit=fit)
-        self._device.wait(self._pictures.stream)
-        return images, letterboxes
+        """Letterbox and normalise uint8 BGR [H, W, 3] images to [B, 3, H, W] of the session's type, on the device."""
+        inputs, letterboxes = self._uploads.prepare(images, contract, upscale=upscale, fit=fit)
+        self._device.wait(self._uploads.stream)
+        return inputs, letterboxes
 
     def detect(
         self,
@@ -110,12 +110,12 @@ class SessionProcessor:
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Filter, NMS and rescaling on the device; before, where the head is not decoded, its ``device_decode``.
+        """Decode with ``device_decode`` if needed, filter, apply NMS and rescale on the device.
 
-        On the host, after a download: outputs that lie there, a head for which there is no kernel, ``multi_label``,
-        outputs in float16 behind a decode, and class numbers that the kernel does not hold.
+        Runs on the host, after a download, for outputs in host memory, a head without a kernel, ``multi_label``,
+        decoded outputs in float16, and class numbers beyond the kernel's limit.
         """
-        if self._suppressor.holds(outputs, head, wanted):
+        if self._suppressor.supports(outputs, head, wanted):
             return self._suppressor.detect(outputs, head, letterboxes, wanted)
         return self._host.detect(self._downloaded(outputs), head, letterboxes, wanted)
 

@@ -1,4 +1,4 @@
-"""Outputs in device memory to boxes in the host's."""
+"""Decode and NMS on the device: outputs in device memory to boxes in host memory."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ COUNTS_ALIGNMENT = 16
 
 
 class Suppressor:
-    """Decodes where the outputs are heads, and suppresses, on one stream; boxes come back in one copy."""
+    """Decodes heads and applies NMS on one stream; boxes come back in one copy."""
 
     def __init__(self, device: Device, stream: int) -> None:
         self._device, self._stream = device, stream
         self._result: Bytes = np.empty(0, np.uint8)
         device.load("nms", "nms")
 
-    def holds(
+    def supports(
         self, outputs: Mapping[str, NDArray[np.number] | DeviceArray], head: Head, wanted: Filter
     ) -> TypeGuard[Mapping[str, DeviceArray]]:
-        """Whether the kernels can do it."""
+        """Return whether the kernels support these outputs, head and filter."""
         if not _are_on_device(outputs):
             return False
         if max(wanted.classes, default=0) >= MAX_CLASSES:
@@ -54,22 +54,22 @@ class Suppressor:
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """The boxes of each picture, once the stream has come past them."""
+        """Return the boxes of each image; wait for the stream."""
         arrays = outputs
         if head.layout != DECODED and head.device_decode:
-            least = max(wanted.conf, wanted.score_threshold)
-            arrays = self._decode(outputs, head.device_decode, len(letterboxes), least)
+            threshold = max(wanted.conf, wanted.score_threshold)
+            arrays = self._decode(outputs, head.device_decode, len(letterboxes), threshold)
         boxes, scores, classes = (view(arrays[name]) for name in (BOXES, SCORES, CLASSES))
         candidates = CandidateArrays(boxes.address, scores.address, classes.address, rows=scores.shape[1])
         return self._suppress(candidates, letterboxes, wanted)
 
     def _decode(
-        self, outputs: Mapping[str, DeviceArray], decode: DeviceDecode, batch: int, least: float
+        self, outputs: Mapping[str, DeviceArray], decode: DeviceDecode, batch: int, threshold: float
     ) -> dict[str, DeviceArray]:
-        """Run the kernel of ``YoloLayer_TRT``: boxes whose objectness reaches ``least``."""
+        """Run the kernel of ``YoloLayer_TRT`` for boxes with an objectness of at least ``threshold``."""
         views = [view(outputs[name]) for name in decode.inputs]
         heads = [Level(found.address, *found.shape[2:]) for found in views]
-        settings = from_arrays([*decode.attributes.items(), (THRESHOLD, least)])
+        settings = from_arrays([*decode.attributes.items(), (THRESHOLD, threshold)])
         rows = cells(heads, settings.pairs(len(heads)).shape[1])
         counts = self._empty((batch, 1), np.int32)
         arrays = {
@@ -98,7 +98,11 @@ class Suppressor:
         memory = self._empty((start + batch * wanted.max_det * DETECTION.itemsize,), np.uint8)
         found = view(memory)
         launches = nms_launches(
-            candidates, [_origin(place) for place in letterboxes], found.address, found.address + start, _asked(wanted)
+            candidates,
+            [_transform(place) for place in letterboxes],
+            found.address,
+            found.address + start,
+            _suppression(wanted),
         )
         for launch in launches:
             self._device.launch(launch, self._stream)
@@ -108,7 +112,7 @@ class Suppressor:
         return [_detections(row[:count]) for row, count in zip(rows, counts, strict=True)]
 
     def _fetch(self, found: View) -> Bytes:
-        """Its bytes in pinned memory, until the next call."""
+        """Copy the bytes to pinned memory, which the next call overwrites."""
         if len(self._result) < found.size:
             self._result = self._device.pinned(found.size)
         result = self._result[: found.size]
@@ -126,14 +130,14 @@ def _are_on_device(
     return all(isinstance(value, DeviceArray) for value in outputs.values())
 
 
-def _asked(wanted: Filter) -> Suppression:
+def _suppression(wanted: Filter) -> Suppression:
     return Suppression(wanted.conf, wanted.iou, wanted.max_det, wanted.max_candidates, wanted.classes)
 
 
-def _origin(place: Letterbox) -> ImageTransform:
+def _transform(place: Letterbox) -> ImageTransform:
     return ImageTransform(place.ratio, place.left, place.top, place.width, place.height)
 
 
 def _detections(rows: NDArray[np.void]) -> Detections:
-    """Copies, since the memory of the rows is used again."""
+    """Copy the rows, because their memory is reused."""
     return Detections(rows["box"].copy(), rows["score"].copy(), rows["label"].copy())

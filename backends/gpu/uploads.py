@@ -1,4 +1,4 @@
-"""Images on their way to the GPU: pinned buffers and placement."""
+"""Upload images through pinned buffers, and letterbox them on the GPU."""
 
 from __future__ import annotations
 
@@ -12,60 +12,60 @@ from backends.gpu.device import Bytes, Device, Mark, view
 from core.detections import Letterbox
 from core.kinds.session import DeviceArray
 from core.model_facts import InputContract
-from cuda_plugins.letterbox import LetterboxPlacement, Picture, letterbox_launches
+from cuda_plugins.letterbox import DeviceImage, LetterboxPlacement, letterbox_launches
 
 ALIGNMENT = 256
 
 
 class Slot:
-    """A pinned buffer that waits until its last copy is done before it is used again."""
+    """A pinned buffer that is reused when its last copy has finished."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self._memory: Bytes = np.empty(0, np.uint8)
         self._busy: Mark | None = None
 
-    def send(self, picture: NDArray[np.uint8], address: int, stream: int) -> None:
-        """Begin the upload of a picture; it may change when this returns."""
+    def send(self, image: NDArray[np.uint8], address: int, stream: int) -> None:
+        """Start the upload of an image; the caller may change the image afterwards."""
         if self._busy:
             self._busy.wait()
-        if len(self._memory) < picture.size:
-            self._memory = self._device.pinned(picture.size)
-        memory = self._memory[: picture.size]
-        np.copyto(memory.reshape(picture.shape), picture)
+        if len(self._memory) < image.size:
+            self._memory = self._device.pinned(image.size)
+        memory = self._memory[: image.size]
+        np.copyto(memory.reshape(image.shape), image)
         self._device.upload(memory, address, stream)
         self._busy = self._device.mark(stream)
 
 
 class Uploads:
-    """The pictures of one batch at a time, in memory that grows to the largest batch and is kept."""
+    """Uploads one batch of images at a time, to memory that grows to the largest batch."""
 
     def __init__(self, device: Device, stream: int) -> None:
         self._device, self._stream = device, stream
         self._slots = (Slot(device), Slot(device))
         self._memory: DeviceArray = device.empty((0,), np.uint8, stream)
 
-    def send(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Picture]:
-        """Begin the upload of a batch, and tell where each picture will be.
+    def send(self, images: Sequence[NDArray[np.uint8]]) -> list[DeviceImage]:
+        """Start the upload of a batch and return the device images.
 
-        The pictures of the batch before are overwritten: what reads them stands on the same stream, or has finished.
+        Overwrites the previous batch: its readers must run on the same stream or have finished.
         """
-        ends = np.cumsum([0, *(-(-picture.size // ALIGNMENT) * ALIGNMENT for picture in pictures)]).tolist()
+        ends = np.cumsum([0, *(-(-image.size // ALIGNMENT) * ALIGNMENT for image in images)]).tolist()
         if view(self._memory).size < ends[-1]:
             self._memory = self._device.empty((ends[-1],), np.uint8, self._stream)
         address, found = view(self._memory).address, []
-        for number, (picture, offset) in enumerate(zip(pictures, ends, strict=False)):
-            height, width = picture.shape[:2]
-            self._slots[number % len(self._slots)].send(picture, address + offset, self._stream)
-            found.append(Picture(address + offset, height, width, 3 * width))
+        for number, (image, offset) in enumerate(zip(images, ends, strict=False)):
+            height, width = image.shape[:2]
+            self._slots[number % len(self._slots)].send(image, address + offset, self._stream)
+            found.append(DeviceImage(address + offset, height, width, 3 * width))
         return found
 
 
 class ImageUploads:
-    """Uploads pictures and letterboxes them.
+    """Uploads images and letterboxes them.
 
     Attributes:
-        stream: On which all of it happens.
+        stream: The stream of all work.
     """
 
     def __init__(self, device: Device, *, half: bool) -> None:
@@ -77,28 +77,28 @@ class ImageUploads:
 
     def prepare(
         self,
-        pictures: Sequence[NDArray[np.uint8]],
+        images: Sequence[NDArray[np.uint8]],
         contract: InputContract,
         *,
         upscale: bool,
         fit: tuple[int, int] | None,
     ) -> tuple[DeviceArray, list[Letterbox]]:
-        """Begin to make the network input of a batch; it is complete when the stream has come so far.
+        """Start to compute the network input of a batch; it is complete when the stream has finished.
 
         Returns:
-            [B, 3, height, width] of memory that nothing else uses, and how each picture was placed.
+            A new array [B, 3, height, width], and the placement of each image.
 
         Raises:
-            HooklineError: A picture without pixels.
+            HooklineError: An image has no pixels.
         """
-        sizes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
         placed = [placement(height, width, contract, upscale=upscale, fit=fit) for height, width in sizes]
-        shape = (len(pictures), 3, contract.height, contract.width)
-        images = self._device.empty(shape, np.float16 if self._half else np.float32, self.stream)
+        shape = (len(images), 3, contract.height, contract.width)
+        inputs = self._device.empty(shape, np.float16 if self._half else np.float32, self.stream)
         launches = letterbox_launches(
-            self._uploads.send(pictures),
+            self._uploads.send(images),
             [LetterboxPlacement(*resized_size(letterbox), letterbox.top, letterbox.left) for letterbox in placed],
-            view(images).address,
+            view(inputs).address,
             height=contract.height,
             width=contract.width,
             border=contract.pad_value,
@@ -109,4 +109,4 @@ class ImageUploads:
         )
         for launch in launches:
             self._device.launch(launch, self.stream)
-        return images, placed
+        return inputs, placed

@@ -1,4 +1,4 @@
-"""From the ranges that were observed to the ranges that activations are quantised with."""
+"""Adjust the observed ranges of activations before quantisation."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from core.errors import HooklineError
 
 UINT8_STEPS = 255
 SILU_MINIMUM = -1.2784645
-"""x * sigmoid(x) falls to -0.2785 here and rises to 0 on the way to minus infinity."""
-LOWEST = -30.0
+"""x * sigmoid(x) has its minimum of -0.2785 here and approaches 0 towards minus infinity."""
+SEARCH_START = -30.0
 
 
 def clip_silu_tails(ranges: dict[str, TensorRange], silus: Iterable[Silu]) -> None:
-    """Raise ``low`` of what enters a SiLU to where its result vanishes.
+    """Raise ``low`` of the input of each SiLU to where its output vanishes.
 
-    For x far below zero x * sigmoid(x) is nearly 0, yet such values take up to half of the range of x.
-    Where the result is nearer to 0 than half a step of its own, x need not be told apart: that
-    point becomes ``low``. ``amax`` and ``high`` stay.
+    For x far below zero x * sigmoid(x) is nearly 0, but such values take up to half of the range of x. Where the output
+    is within half a quantisation step of 0, values of x need not be distinguished: this point becomes ``low``. ``amax``
+    and ``high`` do not change.
     """
     for silu in silus:
         source, result = silu.source.name, silu.result.name
@@ -34,8 +34,8 @@ def clip_silu_tails(ranges: dict[str, TensorRange], silus: Iterable[Silu]) -> No
 
 
 def vanishing_point(size: float) -> float:
-    """The x below the minimum of SiLU from which on |x * sigmoid(x)| <= ``size``, to 1e-6; at most the minimum."""
-    low, high = LOWEST, SILU_MINIMUM
+    """Return the largest x up to the minimum of SiLU with |x * sigmoid(x)| <= ``size``, to 1e-6."""
+    low, high = SEARCH_START, SILU_MINIMUM
     while high - low > 1e-6:
         middle = (low + high) / 2
         if abs(middle) / (1.0 + math.exp(-middle)) <= size:
@@ -46,7 +46,7 @@ def vanishing_point(size: float) -> float:
 
 
 def join_ranges(ranges: dict[str, TensorRange], nodes: Iterable[gs.Node], operators: Collection[str]) -> None:
-    """Give all activations that meet in a node of ``operators`` the widest of their ranges."""
+    """Give all activations that share a node of ``operators`` the widest of their ranges."""
     for names in _groups(node for node in nodes if node.op in operators):
         members = [ranges[name] for name in names if name in ranges]
         if not members:
@@ -59,32 +59,32 @@ def join_ranges(ranges: dict[str, TensorRange], nodes: Iterable[gs.Node], operat
 
 
 def range_of(ranges: Mapping[str, TensorRange], name: str) -> TensorRange:
-    """The range of a tensor.
+    """Return the range of a tensor.
 
     Raises:
-        HooklineError: The table does not hold it, or holds NaN or infinity.
+        HooklineError: The table has no range for it, or one that is not finite.
     """
     if name not in ranges:
         raise HooklineError(
-            f"the calibration table has no range of tensor '{name}'",
+            f"the calibration table has no range for tensor '{name}'",
             "it was made for another model: run +stage=calibrate again",
         )
     found = ranges[name]
     if not all(map(math.isfinite, (found.low, found.high, found.amax))):
         raise HooklineError(
-            f"the calibration table has a range of tensor '{name}' that is not finite", "run +stage=calibrate again"
+            f"the range of tensor '{name}' in the calibration table is not finite", "run +stage=calibrate again"
         )
     return found
 
 
 def activations(node: gs.Node) -> list[gs.Variable]:
-    """The inputs of a node that are quantised: data, not weights, scales or sizes."""
+    """Return the inputs of a node that are quantised: data, not weights, scales or sizes."""
     inputs = node.inputs[:1] if node.op in {"Conv", "MaxPool", "Resize"} else node.inputs
     return [item for item in inputs if isinstance(item, gs.Variable) and item.dtype in {None, np.dtype(np.float32)}]
 
 
 def _groups(nodes: Iterable[gs.Node]) -> list[list[str]]:
-    """Names of the activations that are connected through ``nodes``, group by group."""
+    """Return the groups of activations that are connected through ``nodes``."""
     group: dict[str, list[str]] = {}
     for node in nodes:
         names = [item.name for item in (*activations(node), *node.outputs)]

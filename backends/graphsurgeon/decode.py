@@ -1,8 +1,8 @@
 """``YoloLayer_TRT`` in standard operators, as a model-local function.
 
-Cells below the threshold are dropped first and only the others are gathered, so that the decode costs
-little however many classes there are. Rows are written in the order of picture, level, anchor, y, x
-without gaps, as the twin :func:`cuda_plugins.yolo_layer.yolo_layer` does.
+Cells below the threshold are dropped before the others are gathered, so the cost of the decode hardly depends on the
+number of classes. Rows are ordered by image, level, anchor, y, x without gaps, as in the NumPy twin
+:func:`cuda_plugins.yolo_layer.yolo_layer`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from onnx import parser
 from backends.graphsurgeon.dense_decode import DENSE
 from cuda_plugins import signature
 
-# n: cells that are kept, of all pictures of the batch; tensors named *_<level> are those of one level.
-# ArgMax and not TopK: ONNX Runtime 1.23, the last one for Python 3.10, dies of a division by zero in TopK of no rows.
+# n: number of kept cells of all images of the batch; tensors named *_<level> belong to one level.
+# ArgMax and not TopK: ONNX Runtime 1.23, the last release for Python 3.10, crashes in TopK of an empty tensor.
 FUNCTION = Template(
     """
 <domain: "$domain", opset_import: ["" : $opset]>
@@ -64,7 +64,7 @@ $body
     grid = Concat <axis = 0> ($grid)
     stride = Concat <axis = 0> ($stride)
     anchor_size = Concat <axis = 0> ($anchor_size)
-    picture = Concat <axis = 0> ($picture)
+    image = Concat <axis = 0> ($image)
     group = Concat <axis = 0> ($group)
 
     columns = Concat <axis = 0> (box_parts, classes)
@@ -95,7 +95,7 @@ $body
     row_column = Reshape (row_numbers, column)
     row_shift = Gather <axis = 0> (shift, group)
     slot = Add (row_column, row_shift)
-    target = Concat <axis = 1> (picture, slot)
+    target = Concat <axis = 1> (image, slot)
 
     capacities = Concat <axis = 0> ($capacity)
     capacity = ReduceSum <keepdims = 1> (capacities, at_0)
@@ -107,9 +107,9 @@ $body
     score_list = Squeeze (score, at_1)
     class_list = Squeeze (best_class, at_1)
     class_numbers = Cast <to = 6> (class_list)
-    picture_counts = ReduceSum <keepdims = 0> (count_table, at_0)
-    picture_column = Reshape (picture_counts, column)
-    $NUM = Cast <to = 6> (picture_column)
+    image_counts = ReduceSum <keepdims = 0> (count_table, at_0)
+    image_column = Reshape (image_counts, column)
+    $NUM = Cast <to = 6> (image_column)
     $BOXES = ScatterND (no_boxes, target, boxes)
     $SCORES = ScatterND (no_scores, target, score_list)
     $CLASSES = ScatterND (no_classes, target, class_numbers)
@@ -117,7 +117,7 @@ $body
 """
 )
 
-# A head is [B, A*(5+nc), H, W]; place is [n, 3]: picture, anchor, cell = y * W + x.
+# A head is [B, A*(5+nc), H, W]; place is [n, 3]: image, anchor, cell = y * W + x.
 LEVEL = Template(
     """
     level_$i = Constant <value = int64 {$i}> ()
@@ -134,15 +134,15 @@ LEVEL = Template(
     count_$i = ReduceSum <keepdims = 0> (ones_$i, at_1_2)
     found_$i = NonZero (keep_$i)
     place_$i = Transpose <perm = [1, 0]> (found_$i)
-    picture_$i, anchor_$i, cell_$i = Split <axis = 1> (place_$i, singly)
+    image_$i, anchor_$i, cell_$i = Split <axis = 1> (place_$i, singly)
 
     anchor_step_$i = Mul (channels, cells_$i)
-    picture_step_$i = Mul (planes_$i, cells_$i)
-    to_picture_$i = Mul (picture_$i, picture_step_$i)
+    image_step_$i = Mul (planes_$i, cells_$i)
+    to_image_$i = Mul (image_$i, image_step_$i)
     to_anchor_$i = Mul (anchor_$i, anchor_step_$i)
     to_channel_$i = Mul (channel_numbers, cells_$i)
-    in_picture_$i = Add (to_anchor_$i, cell_$i)
-    first_$i = Add (to_picture_$i, in_picture_$i)
+    in_image_$i = Add (to_anchor_$i, cell_$i)
+    first_$i = Add (to_image_$i, in_image_$i)
     index_$i = Add (first_$i, to_channel_$i)
     values_$i = Reshape ($head, flat)
     rows_$i = Gather <axis = 0> (values_$i, index_$i)
@@ -160,24 +160,24 @@ LEVEL = Template(
     anchor_number_$i = Squeeze (anchor_$i, at_1)
     anchor_size_$i = Gather <axis = 0> (level_anchors_$i, anchor_number_$i)
     earlier_groups_$i = Mul (batch, level_$i)
-    group_$i = Add (picture_$i, earlier_groups_$i)
+    group_$i = Add (image_$i, earlier_groups_$i)
     anchors_$i = Div (planes_$i, channels)
     capacity_$i = Mul (anchors_$i, cells_$i)
 """
 )
-JOINED = ("rows", "grid", "stride", "anchor_size", "picture", "group", "count", "capacity")
+JOINED = ("rows", "grid", "stride", "anchor_size", "image", "group", "count", "capacity")
 COMPACT = (FUNCTION, LEVEL, JOINED)
 
 
 def decode_function(heads: Sequence[str], opset: int, domain: str, *, dense: bool = False) -> onnx.FunctionProto:
-    """The function ``YoloLayer_TRT`` for heads of these names, small stride first.
+    """Return the function ``YoloLayer_TRT`` for heads of these names, small stride first.
 
-    It takes the attributes of the operator from the node that calls it, and works for any batch,
-    height and width. With ``dense`` each cell keeps its row (:mod:`backends.graphsurgeon.dense_decode`).
+    It gets the attributes of the operator from the calling node, and works for any batch, height and width. With
+    ``dense`` each cell keeps its row (:mod:`backends.graphsurgeon.dense_decode`).
     """
     levels = range(len(heads))
     function, level, joined = DENSE if dense else COMPACT
-    # The last level comes first: its size is that of the network.
+    # The last level comes first: it gives the network size.
     bodies = [level.substitute(i=i, head=heads[i], last_level=levels[-1]) for i in reversed(levels)]
     text = function.substitute(
         {name: ", ".join(f"{name}_{i}" for i in levels) for name in joined},

@@ -1,15 +1,15 @@
-"""``YoloLayer_TRT`` without operators whose result's size depends on the data, for runtimes that have none.
+"""``YoloLayer_TRT`` without operators whose output shape depends on the data, for runtimes without such operators.
 
-Each cell keeps its row: N rows in the order of picture, level, anchor, y, x. Rows of cells below the threshold
-are zero where they stand, so ``DecodeNumDetection`` says how many rows count, not which. As sets of rows with a
-score above zero the results are those of :mod:`backends.graphsurgeon.decode`.
+Each cell keeps its row: N rows ordered by image, level, anchor, y, x. Rows of cells below the threshold are zero, so
+``DecodeNumDetection`` is the number of valid rows, not the index of the last one. The set of rows with a score above
+zero equals that of :mod:`backends.graphsurgeon.decode`.
 """
 
 from __future__ import annotations
 
 from string import Template
 
-# Tensors named *_<level> are those of one level.
+# Tensors named *_<level> belong to one level.
 FUNCTION = Template(
     """
 <domain: "$domain", opset_import: ["" : $opset]>
@@ -45,8 +45,8 @@ $operator <$attributes> ($heads) => ($outputs)
     channels = Add (classes, five)
     columns = Concat <axis = 0> (box_parts, classes)
     anchor_table_size = Shape (anchor_table)
-    anchors_a_level = Gather <axis = 0> (anchor_table_size, at_1)
-    planes_shape = Concat <axis = 0> (same, anchors_a_level, channels, flat)
+    anchors_per_level = Gather <axis = 0> (anchor_table_size, at_1)
+    planes_shape = Concat <axis = 0> (same, anchors_per_level, channels, flat)
     max_stride_ = Constant <value_int: int = @max_stride> ()
     max_stride = Cast <to = 1> (max_stride_)
 $body
@@ -68,7 +68,7 @@ $body
 """
 )
 
-# A head is [B, A*(5+nc), H, W]. The ratio of two levels is a power of two: strides are exact.
+# A head is [B, A*(5+nc), H, W]. The ratio of two levels is a power of two, so strides are exact.
 LEVEL = Template(
     """
     level_$i = Constant <value = int64 {$i}> ()

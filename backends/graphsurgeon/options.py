@@ -10,7 +10,7 @@ class YoloLayerOptions:
     """Options of the graft ``yolo_layer``.
 
     Attributes:
-        namespace: Domain and plugin namespace of the node; empty writes the bare node for C++ builds of the plugin,
+        namespace: ONNX domain and plugin namespace of the node. Empty: the bare node for C++ builds of the plugin,
             which ONNX Runtime cannot run.
     """
 

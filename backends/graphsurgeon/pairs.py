@@ -1,4 +1,4 @@
-"""Q/DQ pairs, and float16 around them."""
+"""Insert Q/DQ pairs, and convert the rest of the graph to float16."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from backends.graphsurgeon.yolo_layer import default_opset
 from core.calibration import TensorRange
 from core.errors import HooklineError
 
-MOST = float(np.finfo(np.float16).max)
+FLOAT16_MAX = float(np.finfo(np.float16).max)
 QDQ_OPSET = 19
-"""From here on QuantizeLinear and DequantizeLinear know float16."""
+"""The first opset in which QuantizeLinear and DequantizeLinear support float16."""
 
 
 def convert_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of ``model`` that computes in float16; its inputs and outputs stay float32.
+    """Return a copy of ``model`` that computes in float16; its inputs and outputs stay float32.
 
     Raises:
-        HooklineError: A weight is beyond what float16 can hold.
+        HooklineError: A weight exceeds the range of float16.
     """
     _check_weights(model)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     logging.getLogger("onnxruntime.transformers.float16").setLevel(logging.ERROR)
-    # Without a block list the converter keeps operators in float32 that YOLOv5 does not have, or that
-    # every runtime can compute in float16.
+    # The converter's default block list keeps operators in float32 that YOLOv5 does not have, or that every runtime
+    # supports in float16.
     half = convert_float_to_float16(copy, keep_io_types=True, op_block_list=[])
-    # The converter leaves its casts at the end of the list of nodes.
+    # The converter appends its casts to the list of nodes: sort it.
     return export_like(import_copy(half), model)
 
 
 def convert_rest_to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """As :func:`convert_to_half` for a model with Q/DQ pairs, whose scales must be numbers of float16 already."""
+    """Convert a model with Q/DQ pairs to float16; its scales must be exact in float16."""
     if default_opset(model) >= QDQ_OPSET:
         return convert_to_half(model)
     return convert_to_half(version_converter.convert_version(model, QDQ_OPSET))
@@ -50,26 +50,28 @@ def _check_weights(model: onnx.ModelProto) -> None:
         if tensor.data_type != onnx.TensorProto.FLOAT or not np.prod(tensor.dims):
             continue
         largest = float(np.abs(numpy_helper.to_array(tensor)).max(initial=0.0))
-        if not largest <= MOST:
-            raise HooklineError(f"weight '{tensor.name}' reaches {largest:g}, float16 ends at {MOST:g}", "use fp32")
+        if not largest <= FLOAT16_MAX:
+            raise HooklineError(
+                f"weight '{tensor.name}' reaches {largest:g}, the maximum of float16 is {FLOAT16_MAX:g}", "use fp32"
+            )
 
 
 SMALLEST_SCALE = 1e-8
-"""Of tensors and channels that are all zero: a scale must be above 0."""
+"""The scale of tensors and channels that are all zero: a scale must be positive."""
 BIAS_LIMIT = 2.0**30
-"""Largest magnitude of an int32 bias: leaves room for the sum it is added to."""
+"""Maximum magnitude of an int32 bias, so that the sum it is added to does not overflow."""
 
 Scales = NDArray[np.float32]
 
 
 def symmetric_scale(found: TensorRange, *, half: bool = False) -> tuple[np.float32, NDArray[np.int8]]:
-    """Scale amax / 127 and zero point 0 for int8 activations; with ``half`` as :func:`half_scales` has it."""
+    """Return scale amax / 127 and zero point 0 for int8 activations; ``half``: see :func:`half_scales`."""
     scale = np.array([max(found.amax / 127.0, SMALLEST_SCALE)], np.float32)
     return np.float32((half_scales(scale) if half else scale)[0]), np.array(0, np.int8)
 
 
 def half_scales(scales: Scales) -> Scales:
-    """The next numbers of float16 that are not smaller: what is quantised with them has nothing to be converted for."""
+    """Round scales up to float16, so that quantised values need no conversion."""
     near = scales.astype(np.float16)
     next_ones = np.where(near < scales, np.nextafter(near, np.float16(np.inf)), near)
     result: Scales = next_ones.astype(np.float32)
@@ -77,7 +79,7 @@ def half_scales(scales: Scales) -> Scales:
 
 
 def asymmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.uint8]]:
-    """Scale and zero point that spread [low, high], extended to hold 0, over uint8."""
+    """Return the scale and zero point that map [low, high], extended to contain 0, to uint8."""
     low, high = min(found.low, 0.0), max(found.high, 0.0)
     scale = np.float32(max((high - low) / 255.0, SMALLEST_SCALE))
     return scale, np.array(np.clip(round(-low / float(scale)), 0, 255), np.uint8)
@@ -86,7 +88,7 @@ def asymmetric_scale(found: TensorRange) -> tuple[np.float32, NDArray[np.uint8]]
 def add_activation_pair(
     graph: gs.Graph, tensor: gs.Variable, scale: np.float32, zero_point: NDArray[np.number]
 ) -> gs.Variable:
-    """Append Q and DQ after ``tensor``; gives what DQ gives."""
+    """Append Q and DQ after ``tensor``; return the output of DQ."""
     name = tensor.name
     scaling = [gs.Constant(f"{name}_scale", np.array(scale)), gs.Constant(f"{name}_zero_point", zero_point)]
     integers = gs.Variable(f"{name}_quantized", zero_point.dtype, tensor.shape)
@@ -110,12 +112,12 @@ def add_constant_pair(graph: gs.Graph, name: str, values: NDArray[np.integer], s
 
 
 def weight_scales(weight: Scales, bias: Scales | None, input_scale: float) -> Scales:
-    """One scale an output channel: max |w| / 127, larger where an int32 bias would not fit otherwise.
+    """Return one scale per output channel: max |w| / 127, or larger if an int32 bias would not fit.
 
     Args:
         weight: [O, I, kh, kw].
-        bias: [O], None where the bias stays float.
-        input_scale: Of the activations that the weight multiplies.
+        bias: [O]; None if the bias stays float.
+        input_scale: Scale of the activations that the weight multiplies.
     """
     scales = np.maximum(np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0, SMALLEST_SCALE)
     if bias is not None:
@@ -127,17 +129,17 @@ def weight_scales(weight: Scales, bias: Scales | None, input_scale: float) -> Sc
 def quantise(
     values: Scales, scales: NDArray[np.floating], dtype: type[np.integer], limit: float
 ) -> NDArray[np.integer]:
-    """Round ``values`` / ``scales`` (along axis 0) to even and clip to [-limit, limit]."""
+    """Round ``values`` / ``scales`` (along axis 0) half to even, and clip to [-limit, limit]."""
     steps = values / scales.reshape(-1, *[1] * (values.ndim - 1))
     result: NDArray[np.integer] = np.clip(np.round(steps), -limit, limit).astype(dtype)
     return result
 
 
 def constant_of(node: gs.Node, index: int, what: str) -> gs.Constant:
-    """Input ``index`` of ``node``.
+    """Return input ``index`` of ``node``.
 
     Raises:
-        HooklineError: It is computed by the graph, or holds NaN or infinity.
+        HooklineError: The graph computes it, or it holds NaN or infinity.
     """
     tensor = node.inputs[index]
     if not isinstance(tensor, gs.Constant):

@@ -1,4 +1,4 @@
-"""The quantizer ``qdq``, and the grafts that end a heads model in boxes."""
+"""Register the quantizer ``qdq``, and the grafts that append the decode to a model."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 def operators(options: YoloLayerOptions) -> CustomOperators:
-    """Return the node, which the file defines as a function unless it is in the default domain."""
+    """Return the operator of the graft; the file defines it as a function unless it is in the default domain."""
     return CustomOperators(names=frozenset({OPERATOR}), functions=bool(options.namespace))
 
 
 def load_yolo_layer(options: YoloLayerOptions) -> YoloLayerGraft:
-    """Import the heavy half."""
+    """Import and return the graft."""
     from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 
     return YoloLayerGraft(options)
 
 
 def load_onnx() -> OnnxGraft:
-    """Import the heavy half."""
+    """Import and return the graft."""
     from backends.graphsurgeon.yolo_layer import OnnxGraft
 
     return OnnxGraft()
 
 
 def load_qdq() -> QdqQuantizer:
-    """Import the heavy half."""
+    """Import and return the quantizer."""
     from backends.graphsurgeon.qdq import QdqQuantizer
 
     return QdqQuantizer()
@@ -47,7 +47,7 @@ def hookline_quantizers() -> Iterable[Quantizer]:
     """Register the quantizer."""
     yield Quantizer(
         name="qdq",
-        summary="explicit Q/DQ pairs for int8, by the style of the runtime; float16",
+        summary="explicit Q/DQ pairs for int8, by the rules of the runtime; float16",
         load=load_qdq,
         packages=("numpy", "onnx", "onnx-graphsurgeon"),
     )
@@ -58,7 +58,7 @@ def hookline_grafts() -> Iterable[Graft]:
     """Register the grafts."""
     yield Graft(
         name="yolo_layer",
-        summary="the node YoloLayer_TRT: the plugin in TensorRT, its own definition in ONNX Runtime",
+        summary="the node YoloLayer_TRT: a plugin in TensorRT, a function of the file in ONNX Runtime",
         load=load_yolo_layer,
         packages=("onnx", "onnx-graphsurgeon"),
         options=YoloLayerOptions,
@@ -67,7 +67,7 @@ def hookline_grafts() -> Iterable[Graft]:
     )
     yield Graft(
         name="onnx",
-        summary="the same decode as standard operators, also for what knows no ONNX functions, e.g. OpenVINO",
+        summary="the same decode in standard operators, also for tools without ONNX functions, for example OpenVINO",
         load=load_onnx,
         packages=("onnx", "onnx-graphsurgeon"),
         families=frozenset({"yolov5"}),

@@ -1,4 +1,4 @@
-"""The quantizer ``qdq``: insert Q/DQ pairs by the style of a runtime."""
+"""The quantizer ``qdq``: insert Q/DQ pairs by the rules of a runtime."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ from core.model_facts import Precision
 from core.storage.digest import file_digest
 
 MIN_OPSET = 13
-"""From here on DequantizeLinear knows one scale a channel."""
+"""The first opset in which DequantizeLinear supports one scale per channel."""
 
 
 def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style: QdqStyle) -> onnx.ModelProto:
-    """A copy of ``model`` that computes in int8 up to its heads, and in float32 or float16 elsewhere.
+    """Return a copy of ``model`` that computes in int8 up to its heads, and in float32 or float16 elsewhere.
 
     Args:
-        model: Float32, opset 13 or later, static weights.
-        ranges: Of its activations, by tensor name.
-        style: What the runtime wants.
+        model: Float32, opset 13 or later, constant weights.
+        ranges: Ranges of its activations by tensor name.
+        style: The Q/DQ rules of the runtime.
 
     Raises:
-        HooklineError: A range is missing or not finite, a weight is NaN, the opset is too old, or the
-            graph has nothing to quantise.
+        HooklineError: A range is missing or not finite, a weight is NaN, the opset is too old, or the graph has nothing
+            to quantise.
     """
     graph = import_copy(model)
     if graph.opset < MIN_OPSET:
@@ -61,7 +61,7 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
     nodes = integer_nodes(graph, style)
     if not any(node.op == "Conv" for node in nodes):
         raise HooklineError("the graph has no convolution between its first one and its heads", "use fp32 or fp16")
-    _Insertion(graph, nodes, _settled(graph, nodes, ranges, style), style).run()
+    _Insertion(graph, nodes, _adjusted(graph, nodes, ranges, style), style).run()
     if style.pointwise:
         multiply_pointwise(graph)
     if style.copied_pixels:
@@ -75,7 +75,7 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
 
 
 def fuse_silus(graph: gs.Graph) -> None:
-    """Write every x * sigmoid(x) as one node."""
+    """Replace every x * sigmoid(x) by one node."""
     for silu in find_silus(graph):
         source, result = silu.source, silu.result
         for node in (silu.sigmoid, silu.multiply):
@@ -91,19 +91,19 @@ def fuse_silus(graph: gs.Graph) -> None:
         )
 
 
-def _settled(
+def _adjusted(
     graph: gs.Graph, nodes: list[gs.Node], ranges: Mapping[str, TensorRange], style: QdqStyle
 ) -> dict[str, TensorRange]:
-    """The ranges to quantise with."""
-    settled = dict(ranges)
+    """Return the ranges for the quantisation."""
+    adjusted = dict(ranges)
     if not style.symmetric:
-        clip_silu_tails(settled, find_silus(graph))
-    join_ranges(settled, nodes, style.one_range)
-    return settled
+        clip_silu_tails(adjusted, find_silus(graph))
+    join_ranges(adjusted, nodes, style.one_range)
+    return adjusted
 
 
 class _Insertion:
-    """The work on one graph: activations first, then the weights, whose bias follows the input's scale."""
+    """Inserts pairs into one graph: activations first, since the scale of a bias depends on that of the input."""
 
     def __init__(
         self, graph: gs.Graph, nodes: list[gs.Node], ranges: Mapping[str, TensorRange], style: QdqStyle
@@ -128,7 +128,7 @@ class _Insertion:
                 self._quantise_weights(node)
 
     def _quantise_outputs(self) -> None:
-        """Whoever reads what an integer operator gives reads it through Q/DQ."""
+        """Let all consumers read the outputs of integer operators through Q/DQ."""
         for node in self.nodes:
             for tensor in [] if self._gives_floats(node) else node.outputs:
                 for consumer in list(tensor.outputs):
@@ -158,11 +158,11 @@ class _Insertion:
             node.inputs[2] = add_constant_pair(self.graph, f"{node.name}/{bias.name}", values, steps)
 
     def _gives_floats(self, node: gs.Node) -> bool:
-        """Whether the integer sums of ``node`` become floats, with a float bias."""
+        """Return whether ``node`` has float output with a float bias, from integer sums."""
         return self.style.pointwise and is_pointwise(node)
 
     def _rewire(self, node: gs.Node, tensor: gs.Variable) -> None:
-        """Let ``node`` read ``tensor`` through its Q/DQ pair, which is made once."""
+        """Let ``node`` read ``tensor`` through its Q/DQ pair, which is created once."""
         if tensor.name in self.scales:
             return
         if tensor.name not in self.pairs:
@@ -184,16 +184,16 @@ class QdqQuantizer:
     """Explicit quantisation with Q/DQ pairs, and conversion to float16."""
 
     def quantize(self, job: QuantizeJob) -> None:
-        """Write the model of ``job`` in its precision.
+        """Write the model of ``job`` in the requested precision.
 
         Raises:
-            HooklineError: The table is missing or belongs to another model, the runtime states no style, or the graph
+            HooklineError: The table is missing or belongs to another model, the runtime has no Q/DQ rules, or the graph
                 cannot be quantised.
         """
         model = job.model
         graph = read_onnx(model.path)
         check_onnx(graph, model.path)
-        infer_shapes(graph, model.path)  # the converters infer too, and would raise what they find as it is
+        infer_shapes(graph, model.path)  # reports errors for users; the converters would raise them unchanged
         if job.precision is not model.precision:
             graph = _converted(graph, job)
         onnx.checker.check_model(graph)
@@ -208,7 +208,7 @@ def _converted(graph: onnx.ModelProto, job: QuantizeJob) -> onnx.ModelProto:
 
 def _style(style: QdqStyle | None) -> QdqStyle:
     if style is None:
-        raise HooklineError("the runtime states no rules for int8", "its descriptor needs Runtime.qdq")
+        raise HooklineError("the runtime has no Q/DQ rules for int8", "its descriptor must set Runtime.qdq")
     return style
 
 

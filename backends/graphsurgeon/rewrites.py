@@ -1,4 +1,4 @@
-"""Rewrites of a graph that keep its result and make it faster to quantise."""
+"""Rewrite a graph so that it runs faster in int8, with the same results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SILU = "QuickGelu"
 
 
 def quantise_channels_last(graph: gs.Graph) -> None:
-    """Move every fused SiLU and its Q to NHWC where it comes from there, and every Q behind a float convolution.
+    """Move fused SiLUs and their Qs to NHWC if their input is in NHWC, and Qs after float convolutions.
 
-    The values stay the same. Of a float convolution the size must be known: with a dynamic one its Q stays.
+    The values do not change. A Q after a float convolution is moved only if its shape is static.
     """
     for silu in [node for node in graph.nodes if node.op == SILU]:
         if _comes_from_nhwc(silu):
@@ -42,7 +42,7 @@ def _quantisers(tensor: gs.Variable) -> list[gs.Node]:
 
 
 def _move_silu(graph: gs.Graph, silu: gs.Node) -> None:
-    """NHWC -> NCHW -> SiLU -> ... as NHWC -> SiLU, from where each Q reads; who wants floats gets them in NCHW."""
+    """Rewrite NHWC -> NCHW -> SiLU as NHWC -> SiLU, with Qs in NHWC; consumers of floats get them in NCHW."""
     result = silu.outputs[0]
     moved = gs.Variable(f"{result.name}_nhwc", result.dtype, permuted(result.shape, TO_NHWC))
     silu.inputs[0] = silu.inputs[0].inputs[0].inputs[0]
@@ -57,7 +57,7 @@ def _move_silu(graph: gs.Graph, silu: gs.Node) -> None:
 
 
 def _transpose_floats(graph: gs.Graph, quantise: gs.Node) -> None:
-    """Q -> ... as NHWC -> Flatten -> Q -> Reshape -> NCHW -> ...: ONNX Runtime moves no Q back across a Flatten."""
+    """Rewrite Q as NHWC -> Flatten -> Q -> Reshape -> NCHW: ONNX Runtime does not move a Q across a Flatten."""
     integers = quantise.outputs[0]
     batch, channels, height, width = quantise.inputs[0].shape
     shape, rows = [batch, height, width, channels], [batch * height * width, channels]
@@ -78,11 +78,10 @@ TO_NCHW = (0, 3, 1, 2)
 
 
 def multiply_pointwise(graph: gs.Graph) -> None:
-    """Write every 1x1 Conv of dequantised data and weights as ``MatMulIntegerToFloat`` over [N, H, W, C].
+    """Replace every 1x1 Conv of dequantised data and weights by ``MatMulIntegerToFloat`` over [N, H, W, C].
 
-    What the Conv gives was float and stays float: the scales and the bias are applied while the integer
-    sums are written. A transpose on either side keeps NCHW for everybody else; the runtime removes those
-    that meet.
+    The output is float as before: scales and bias are applied when the integer sums are written. Transposes on both
+    sides keep NCHW for other nodes; the runtime removes adjacent ones.
     """
     for node in [item for item in graph.nodes if _multiplies_integers(item)]:
         _replace_activation(graph, node)
@@ -111,32 +110,32 @@ def _replace_activation(graph: gs.Graph, conv: gs.Node) -> None:
 def transpose(
     graph: gs.Graph, name: str, source: gs.Variable, order: tuple[int, ...], result: gs.Variable | None = None
 ) -> gs.Variable:
-    """Append a Transpose; gives ``result``, made here where it is None."""
+    """Append a Transpose and return its output: ``result``, or a new tensor."""
     result = result or gs.Variable(f"{name}_output", source.dtype, permuted(source.shape, order))
     graph.layer(op="Transpose", name=name, inputs=[source], outputs=[result], attrs={"perm": list(order)})
     return result
 
 
 def permuted(shape: list[int | str] | None, order: tuple[int, ...]) -> list[int | str] | None:
-    """``shape`` in another order, None where it is not known."""
+    """Return ``shape`` in another order; None if it is unknown."""
     return [shape[axis] for axis in order] if shape else None
 
 
 DOUBLING = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-"""With these a Resize to twice the size repeats every pixel, in both directions."""
+"""Attributes of a Resize that repeats every pixel in both directions if it doubles the size."""
 
 
 def copy_pixels(graph: gs.Graph) -> None:
-    """Write every Resize of integers to twice their height and width as Concat and Reshape.
+    """Replace every Resize of integers to twice their height and width by Concat and Reshape.
 
-    It is exact. Sizes must be known: a Resize of dynamic shape stays.
+    The result is exact. Only static shapes are rewritten.
     """
     for node in [item for item in graph.nodes if _doubles_integers(item)]:
         _replace(graph, node)
 
 
 def _doubles_integers(node: gs.Node) -> bool:
-    """DQ -> Resize -> Q with one scale, [N, C, H, W] -> [N, C, 2H, 2W]."""
+    """Return whether a node is DQ -> Resize -> Q with one scale, [N, C, H, W] -> [N, C, 2H, 2W]."""
     if node.op != "Resize" or any(node.attrs.get(name) != value for name, value in DOUBLING.items()):
         return False
     source, result = node.inputs[0], node.outputs[0]
@@ -161,7 +160,7 @@ def _replace(graph: gs.Graph, resize: gs.Node) -> None:
     quantise = resize.outputs[0].outputs[0]
     result = quantise.outputs[0]
     quantise.outputs.clear()
-    # In NHWC a pixel is one run of bytes, and a row is: pixel after pixel, then row after row is written twice.
+    # In NHWC a pixel is contiguous, and so is a row: write each pixel twice, then each row twice.
     pixels = transpose(graph, f"{resize.name}/ToNhwc", integers, TO_NHWC)
     row = width * 2 * channels
     wide = _twice_along(graph, f"{resize.name}/Columns", pixels, 3, [batch, height, row])
@@ -170,7 +169,7 @@ def _replace(graph: gs.Graph, resize: gs.Node) -> None:
 
 
 def _twice_along(graph: gs.Graph, name: str, source: gs.Variable, axis: int, shape: list[int]) -> gs.Variable:
-    """``source`` beside itself along its last axis, read as ``shape``."""
+    """Concatenate ``source`` with itself along ``axis``, and reshape to ``shape``."""
     size = [*source.shape[:axis], 2 * source.shape[axis]]
     pair = gs.Variable(f"{name}_pair", source.dtype, size)
     result = gs.Variable(f"{name}_output", source.dtype, shape)

@@ -1,4 +1,4 @@
-"""The order of a graph, and writing it."""
+"""Find nodes by their position in a graph; import and export graphs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Silu:
 
 
 def find_silus(graph: gs.Graph) -> list[Silu]:
-    """All pairs of nodes that compute x * sigmoid(x) and whose sigmoid nobody else needs."""
+    """Return all node pairs that compute x * sigmoid(x) and whose sigmoid has no other consumer."""
     found = []
     for node in graph.nodes:
         if node.op != "Sigmoid" or node.outputs[0] in graph.outputs or len(node.outputs[0].outputs) != 1:
@@ -42,63 +42,63 @@ def find_silus(graph: gs.Graph) -> list[Silu]:
 
 
 def integer_nodes(graph: gs.Graph, style: QdqStyle) -> list[gs.Node]:
-    """The nodes that are quantised, in graph order: Conv and what ``style`` takes besides, from stem to heads.
+    """Return the nodes to quantise, in graph order: Convs and the operators of ``style``, from stem to heads.
 
-    A Conv that follows no other is the stem; one that no other follows gives a head, and stays float.
+    The stem is a Conv that no other Conv precedes. The last Convs give the heads and stay float.
     """
     graph.toposort()
     ending = _beyond([(node, node.outputs, node.inputs) for node in reversed(graph.nodes)], _convs(graph))
-    begun = _begun(graph, style.float_channels) if style.float_stem else set(map(id, graph.nodes))
+    after_stem = _after_stem(graph, style.float_channels) if style.float_stem else set(map(id, graph.nodes))
     return [
         node
         for node in graph.nodes
-        if (node.op == "Conv" or node.op in style.through) and id(node) in begun and id(node) in ending
+        if (node.op == "Conv" or node.op in style.through) and id(node) in after_stem and id(node) in ending
     ]
 
 
 def is_pointwise(node: gs.Node) -> bool:
-    """Whether a node is a Conv that multiplies the channels of every pixel by one matrix."""
+    """Return whether a node is a Conv that multiplies the channels of every pixel by one matrix."""
     if node.op != "Conv" or list((node.inputs[1].shape or [])[2:]) != [1, 1] or node.attrs.get("group", 1) != 1:
         return False
     return set(node.attrs.get("strides", [1])) == {1} and not any(node.attrs.get("pads", []))
 
 
 def made_by(tensor: gs.Tensor, op: str) -> bool:
-    """Whether an operator ``op`` gives ``tensor``."""
+    """Return whether ``tensor`` is the output of an operator ``op``."""
     return [node.op for node in tensor.inputs] == [op]
 
 
 def shortcut_of(add: gs.Node) -> int | None:
-    """Which input of a residual Add goes round the convolutions: the one that the other is made from."""
+    """Return the index of the residual input of an Add: the one that the other is computed from."""
     for index in (0, 1):
         if id(add.inputs[index]) in _ancestors(add.inputs[1 - index]):
             return index
     return None
 
 
-def _begun(graph: gs.Graph, float_channels: int) -> set[int]:
-    """Ids of what lies behind the stem, from the first Conv on that gives more than ``float_channels``.
+def _after_stem(graph: gs.Graph, float_channels: int) -> set[int]:
+    """Return the ids of the nodes from the first Conv after the stem with more than ``float_channels`` output channels.
 
-    Where all are as narrow as that, from the first on.
+    If there is none, from the first Conv after the stem.
     """
     steps = [(node, node.inputs, node.outputs) for node in graph.nodes]
-    behind = _beyond(steps, _convs(graph))
-    wide = {id(node) for node in graph.nodes if id(node) in behind and _given_channels(node) > float_channels}
-    return wide | _beyond(steps, wide) if wide else behind
+    nodes = _beyond(steps, _convs(graph))
+    wide = {id(node) for node in graph.nodes if id(node) in nodes and _output_channels(node) > float_channels}
+    return wide | _beyond(steps, wide) if wide else nodes
 
 
 def _convs(graph: gs.Graph) -> set[int]:
     return {id(node) for node in graph.nodes if node.op == "Conv"}
 
 
-def _given_channels(node: gs.Node) -> int:
-    """Of a Conv with static weights; 0 of anything else."""
+def _output_channels(node: gs.Node) -> int:
+    """Return the output channels of a Conv with constant weights; 0 for other nodes."""
     shape = node.inputs[1].shape if node.op == "Conv" else None
     return int(shape[0]) if shape else 0
 
 
 def _beyond(steps: Iterable[tuple[gs.Node, Sequence[gs.Tensor], Sequence[gs.Tensor]]], starts: set[int]) -> set[int]:
-    """Ids of the nodes beyond one of ``starts``; a step is a node, the tensors it comes from, those it leads to."""
+    """Return the ids of the nodes beyond ``starts``. A step is a node, its input tensors and its output tensors."""
     nodes: set[int] = set()
     tensors: set[int] = set()
     for node, origin, result in steps:
@@ -110,7 +110,7 @@ def _beyond(steps: Iterable[tuple[gs.Node, Sequence[gs.Tensor], Sequence[gs.Tens
 
 
 def _ancestors(tensor: gs.Tensor) -> set[int]:
-    """Ids of the tensors that ``tensor`` is computed from."""
+    """Return the ids of the tensors that ``tensor`` is computed from."""
     found: set[int] = set()
     waiting = [tensor]
     while waiting:
@@ -122,14 +122,14 @@ def _ancestors(tensor: gs.Tensor) -> set[int]:
 
 
 def import_copy(model: onnx.ModelProto) -> gs.Graph:
-    """The graph of a copy of ``model``: GraphSurgeon adds domains to the model that it is given."""
+    """Import a copy of ``model``, because GraphSurgeon adds domains to the model it imports."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return gs.import_onnx(copy)
 
 
 def export_like(graph: gs.Graph, source: onnx.ModelProto) -> onnx.ModelProto:
-    """``graph`` in topological order without dead ends, with IR version and metadata of ``source``."""
+    """Export ``graph`` sorted and without unused nodes, with the IR version and metadata of ``source``."""
     model: onnx.ModelProto = gs.export_onnx(graph.cleanup().toposort(), ir_version=source.ir_version)
     onnx.helper.set_model_props(model, {item.key: item.value for item in source.metadata_props})
     return model

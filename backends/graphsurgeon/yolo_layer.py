@@ -1,4 +1,4 @@
-"""The grafts: the plugin node ``YoloLayer_TRT``, and plain operators."""
+"""The grafts ``yolo_layer`` and ``onnx``: append the decode as one node or as standard operators."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cuda_plugins import signature
 from cuda_plugins.yolo_layer_settings import Settings, from_arrays
 
 MIN_OPSET = 13
-"""From here on ``Split`` and ``ReduceSum`` take sizes and axes as inputs."""
+"""The first opset in which ``Split`` and ``ReduceSum`` take sizes and axes as inputs."""
 
 
 def read_heads(model: OnnxModel, head: Head) -> tuple[onnx.ModelProto, DeviceDecode]:
-    """Read the graph, and what ``YoloLayer_TRT`` needs to decode it.
+    """Read the graph, and the attributes that ``YoloLayer_TRT`` needs to decode it.
 
     Raises:
-        HooklineError: The file is damaged, is grafted already, gives something else than the head says, or its head
-            is not one that the operator decodes.
+        HooklineError: The file is damaged or already grafted, its outputs differ from the head, or ``YoloLayer_TRT``
+            cannot decode the head.
     """
     graph = read_onnx(model.path)
     check_onnx(graph, model.path)
@@ -44,7 +44,7 @@ def read_heads(model: OnnxModel, head: Head) -> tuple[onnx.ModelProto, DeviceDec
 
 
 def default_opset(graph: onnx.ModelProto) -> int:
-    """Version of the standard operators that the graph uses."""
+    """Return the opset of the standard operators of a graph."""
     return next((int(item.version) for item in graph.opset_import if item.domain in {"", "ai.onnx"}), 0)
 
 
@@ -52,16 +52,16 @@ def _decode(model: OnnxModel, head: Head, outputs: list[str]) -> DeviceDecode:
     decode = head.device_decode
     if model.layout == DECODED or signature.BOXES in outputs:
         raise HooklineError(
-            f"'{model.path.name}' is grafted already", "leave the graft out: +stage=build takes it as it is"
+            f"'{model.path.name}' is already grafted", "remove the stage graft: +stage=build accepts this file"
         )
     if decode is None or decode.name != signature.OPERATOR:
         raise HooklineError(
-            f"{signature.OPERATOR} does not decode the layout '{model.layout}' of the family '{model.facts.family}'",
-            "export the model again without export.layout, or name another graft with decode=",
+            f"{signature.OPERATOR} cannot decode the layout '{model.layout}' of the family '{model.facts.family}'",
+            "export the model again without export.layout, or set another graft with decode=",
         )
     if outputs != list(decode.inputs):
         raise HooklineError(
-            f"'{model.path.name}' gives {shown(outputs)}, but a decode follows {', '.join(decode.inputs)}",
+            f"'{model.path.name}' has the outputs {shown(outputs)}, but the decode needs {', '.join(decode.inputs)}",
             "export it again",
         )
     return decode
@@ -78,16 +78,16 @@ def _check_output(output: onnx.ValueInfoProto, wanted: int | str) -> None:
     if kind.elem_type != TensorProto.FLOAT:
         raise HooklineError(
             f"head '{output.name}' is {TensorProto.DataType.Name(kind.elem_type)}",
-            "heads must be FLOAT: keep float32 outputs",
+            "heads must be FLOAT: export the model with float32 outputs",
         )
 
 
 class YoloLayerGraft:
     """Appends the node ``YoloLayer_TRT`` and its definition in standard operators.
 
-    With a namespace (an ONNX domain) the file also carries the model-local function of the same name: ONNX Runtime runs
-    it as it is, and TensorRT takes the plugin of that namespace. With ``namespace=""`` it is the bare node that C++
-    builds of the plugin expect, which only TensorRT can run: ONNX has no functions in its default domain.
+    With a namespace (an ONNX domain) the file also has a model-local function of the same name: ONNX Runtime runs the
+    function, and TensorRT uses the plugin of that namespace. ``namespace=""`` writes the bare node that C++ builds of
+    the plugin expect. Only TensorRT can run it: ONNX has no functions in its default domain.
     """
 
     def __init__(self, options: YoloLayerOptions) -> None:
@@ -96,11 +96,11 @@ class YoloLayerGraft:
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
         """Write ``model`` with the node to ``target``.
 
-        Returns:
-            ``("YoloLayer_TRT",)`` for the bare node, else nothing.
+            Returns:
+        ``("YoloLayer_TRT",)`` for the bare node, otherwise an empty tuple.
 
-        Raises:
-            HooklineError: The operator does not decode this head, or the file does not have it.
+            Raises:
+        HooklineError: The operator cannot decode this head, or the file does not have its outputs.
         """
         grafted = graft_decode(model, head, score_threshold=score_threshold, namespace=self._namespace)
         onnx.save(grafted, target)
@@ -108,10 +108,10 @@ class YoloLayerGraft:
 
 
 class OnnxGraft:
-    """Appends the same decode as plain operators, for tools that know no functions (OpenVINO 2026.4 is one)."""
+    """Appends the same decode in standard operators, for tools without ONNX functions such as OpenVINO 2026.4."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
-        """Write ``model`` with the decode to ``target``; needs no operator beyond the standard."""
+        """Write ``model`` with the decode to ``target``. It needs standard operators only."""
         grafted = graft_decode(model, head, score_threshold=score_threshold, namespace=signature.NAMESPACE)
         plain = inliner.inline_local_functions(grafted)
         onnx.checker.check_model(plain)
@@ -120,7 +120,7 @@ class OnnxGraft:
 
 
 def graft_decode(model: QuantizedModel, head: Head, *, score_threshold: float, namespace: str) -> onnx.ModelProto:
-    """``model`` with the node ``YoloLayer_TRT``, and its function where there is a namespace."""
+    """Return ``model`` with the node ``YoloLayer_TRT``, and its function if there is a namespace."""
     source, decode = read_heads(model, head)
     graph = gs.import_onnx(source)
     heads = [output.name for output in graph.outputs]
@@ -155,7 +155,7 @@ def _append_node(graph: gs.Graph, decode: DeviceDecode, score_threshold: float, 
 
 
 def _outputs(heads: list[gs.Variable], settings: Settings) -> list[gs.Variable]:
-    """The outputs with their shapes, as far as batch and size of the network are static."""
+    """Return the outputs; their shapes are static where batch and input size are."""
     batch, rows = heads[0].shape[0], _rows(heads, settings)
     return [
         gs.Variable(signature.NUM, np.int32, [batch, 1]),
@@ -166,7 +166,7 @@ def _outputs(heads: list[gs.Variable], settings: Settings) -> list[gs.Variable]:
 
 
 def _rows(heads: list[gs.Variable], settings: Settings) -> int | str:
-    """N = A * sum(H*W); a name where the size of the network is dynamic."""
+    """Return N = A * sum(H*W); a name if the input size is dynamic."""
     cells = 0
     for head in heads:
         height, width = head.shape[2:]

@@ -1,141 +1,99 @@
-"""What the system says of NVIDIA's driver without loading any of it."""
+"""Facts about NVIDIA's driver that files give. Nothing is loaded, so that reading them takes milliseconds."""
 
 from __future__ import annotations
 
+import platform
 import re
-from collections.abc import Iterable
+import subprocess
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
-from backends.system.host import Host
-from backends.system.libraries import find_libraries, version_of
-from backends.system.native import Answer, ask
-from backends.system.platform import APPTAINER, WSL, container, is_wsl
+from backends.system.host import APPTAINER, WSL, Host
 
-WITH_GPUS = "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
-"""How a container gets GPUs."""
-WITH_NV = "apptainer run --nv (singularity run --nv)"
-ON_WINDOWS = "install NVIDIA's driver for Windows, then in Windows: wsl --update, wsl --shutdown, and start WSL again"
-"""What WSL needs: its GPUs are served by the driver of Windows."""
+ARM = "/usr/lib/aarch64-linux-gnu"
+FOLDERS = ("/usr/lib/x86_64-linux-gnu", ARM, "/usr/lib64", "/usr/lib/wsl/lib", f"{ARM}/tegra", f"{ARM}/nvidia")
+"""Where drivers install ``libcuda.so``, searched after LD_LIBRARY_PATH and the cache of the loader."""
+BOARD_FILES = ("/etc/nv_tegra_release", "/dev/nvgpu", "/dev/nvhost-gpu")
 
 
 @dataclass(frozen=True)
 class Driver:
-    """What there is of a driver.
+    """The driver of a host."""
 
-    Attributes:
-        module: Version of the kernel module; empty where none is loaded.
-        libraries: Files ``libcuda.so*``, the one that a program gets at the front.
-        pci: NVIDIA GPUs on the PCI bus.
-        nouveau: The kernel's own driver is loaded.
-        jetson: What the board calls itself; empty where it is none.
-        container: What kind of container this is, or ``WSL``; empty where it is neither.
-        wsl: The kernel is that of WSL, in a container or not.
-    """
+    host: Host
 
-    module: str
-    libraries: tuple[Path, ...]
-    pci: int
-    nouveau: bool
-    jetson: str
-    container: str
-    wsl: bool
+    @cached_property
+    def module(self) -> str:
+        """Version of the kernel module; empty where none is loaded."""
+        version = re.search(r"\s(\d{3}\.\d+(?:\.\d+)?)\s", self.host.text("/proc/driver/nvidia/version"))
+        return version.group(1) if version else self.host.text("/sys/module/nvidia/version")
 
-    @property
-    def in_container(self) -> bool:
-        """Whether this is a container, which gets its driver from a host; WSL is none."""
-        return self.container not in {"", WSL}
-
-    @property
-    def with_gpus(self) -> str:
-        """How this kind of container gets GPUs."""
-        return WITH_NV if self.container == APPTAINER else WITH_GPUS
+    @cached_property
+    def libraries(self) -> tuple[Path, ...]:
+        """Files ``libcuda.so*`` in the order of the loader, links resolved."""
+        given = filter(None, self.host.environment.get("LD_LIBRARY_PATH", "").split(":"))
+        folders = [*map(Path, given), *_cached_folders(self.host.root), *map(self.host.path, FOLDERS)]
+        found = (path.resolve() for folder in folders for path in sorted(folder.glob("libcuda.so*")))
+        return tuple(dict.fromkeys(path for path in found if path.is_file() and "stubs" not in path.parts))
 
     @property
     def own_libraries(self) -> tuple[Path, ...]:
-        """Those of a driver; images of CUDA hold one for forward compatibility, which serves nothing by itself."""
-        return tuple(path for path in self.libraries if not is_forward(path))
+        """Libraries of a driver; images of CUDA have one for forward compatibility, which needs a driver."""
+        return tuple(path for path in self.libraries if "compat" not in path.parts)
+
+    @cached_property
+    def jetson(self) -> str:
+        """Name of the Jetson board; empty on other machines. A container sees its files, and not its model."""
+        model = self.host.text("/proc/device-tree/model")
+        on_board = [self.host.path(place).exists() for place in BOARD_FILES]
+        on_board += ["tegra" in path.parts for path in self.libraries]
+        return (model or "Jetson") if any(on_board) or re.search("jetson|tegra", model, re.IGNORECASE) else ""
 
     @property
-    def there(self) -> bool:
-        """Whether anything of a driver is to be seen; without it most checks have nothing to look at."""
+    def present(self) -> bool:
+        """Whether there is any part of a driver."""
         return bool(self.module or self.own_libraries or self.jetson)
 
     @property
-    def shared(self) -> bool:
-        """The kernel side belongs to Windows or to the board, and is not told in the usual files."""
-        return self.wsl or bool(self.jetson)
+    def integrated_gpu(self) -> str:
+        """Name of a GPU that works where NVML does not list it, on a Jetson or under WSL; empty on other machines."""
+        return (self.jetson or ("the GPU of Windows" if self.host.wsl else "")) if self.own_libraries else ""
 
+    @property
+    def on_pci(self) -> bool:
+        """Whether an NVIDIA GPU is on the PCI bus."""
+        devices = [f"/sys/bus/pci/devices/{path.name}" for path in self.host.path("/sys/bus/pci/devices").glob("*")]
+        nvidia = [device for device in devices if self.host.text(f"{device}/vendor") == "0x10de"]
+        return any(self.host.text(f"{device}/class").startswith(("0x0300", "0x0302")) for device in nvidia)
 
-def driver_facts(here: Host) -> Driver:
-    """Read them."""
-    libraries = tuple(find_libraries("libcuda.so*", here))
-    return Driver(
-        module=module_version(here),
-        libraries=libraries,
-        pci=_on_pci(here),
-        nouveau=here.path("/sys/module/nouveau").exists(),
-        jetson=_jetson(here, libraries),
-        container=container(here),
-        wsl=is_wsl(here),
-    )
+    @property
+    def in_container(self) -> bool:
+        """Whether the driver comes from the host of a container; WSL is none."""
+        return self.host.container not in {"", WSL}
 
-
-def is_forward(path: Path) -> bool:
-    """Whether a library is of NVIDIA's package cuda-compat, which is meant to be newer than the kernel module."""
-    return "compat" in path.parts
-
-
-def module_version(here: Host) -> str:
-    """Version of the loaded kernel module, e.g. 580.95.05; empty where none is loaded."""
-    said = here.text("/proc/driver/nvidia/version")
-    match = re.search(r"\s(\d{3}\.\d+(?:\.\d+)?)\s", said)
-    return match.group(1) if match else here.text("/sys/module/nvidia/version")
+    @property
+    def with_gpus(self) -> str:
+        """How to start this kind of container with GPUs."""
+        if self.host.container == APPTAINER:
+            return "apptainer run --nv"
+        return "docker run --gpus all (nvidia-container-toolkit on the host), or nvidia.com/gpu in the pod's limits"
 
 
 def library_version(path: Path) -> str:
-    """Version of the driver that a ``libcuda.so.580.95.05`` belongs to; empty where its name does not tell."""
-    numbers = re.search(r"\.so\.(\d{3}\.[\d.]+)$", path.name)
-    return numbers.group(1) if numbers else ""
+    """Return the version of the driver in a name such as ``libcuda.so.580.95.05``; empty for ``libcuda.so.1``."""
+    version = re.search(r"\.so\.(\d{3}\.[\d.]+)$", path.name)
+    return version.group(1) if version else ""
 
 
-def driver_cuda(driver: Driver) -> tuple[Answer, tuple[int, int] | None]:
-    """The newest CUDA that the driver serves, asked of its library without opening a device."""
-    answer = ask(
-        driver.libraries[0] if driver.libraries else "libcuda.so.1", function="cuDriverGetVersion", arguments=1
-    )
-    if answer.error or answer.status or not answer.values or not answer.values[0]:
-        return answer, None
-    return answer, cuda_version(answer.values[0])
-
-
-def cuda_version(number: int) -> tuple[int, int]:
-    """13020 -> (13, 2)."""
-    return number // 1000, number % 1000 // 10
-
-
-def library_major(path: Path) -> int:
-    """The major version of CUDA behind ``.so.``; 0 where the name does not tell."""
-    return (version_of(path) or (0,))[0]
-
-
-def _on_pci(here: Host) -> int:
-    count = 0
-    for device in here.path("/sys/bus/pci/devices").glob("*"):
-        place = str(device).removeprefix(str(here.root))
-        displays = here.text(f"{place}/class").startswith(("0x0300", "0x0302"))
-        count += displays and here.text(f"{place}/vendor") == "0x10de"
-    return count
-
-
-def _jetson(here: Host, libraries: Iterable[Path]) -> str:
-    """A container is not shown the tree of devices, but gets the files of the board."""
-    model = here.text("/proc/device-tree/model")
-    if release := here.text("/etc/nv_tegra_release"):
-        numbers = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release)
-        linux = f", Jetson Linux {numbers.group(1)}.{numbers.group(2)}" if numbers else ""
-        return (model or "Jetson") + linux
-    if re.search(r"jetson|tegra", model, re.IGNORECASE):
-        return model
-    on_board = any(here.path(place).exists() for place in ("/dev/nvgpu", "/dev/nvhost-gpu"))
-    return "Jetson" if on_board or any("tegra" in path.parts for path in libraries) else ""
+@lru_cache
+def _cached_folders(root: Path) -> tuple[Path, ...]:
+    """Return the folders of the 64-bit libcuda in the cache of the loader."""
+    try:
+        command = [str(root / "sbin" / "ldconfig"), "-p"]
+        text = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=5, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    architecture = {"x86_64": "x86-64", "aarch64": "AArch64"}.get(platform.machine(), "")
+    entries = re.findall(r"libcuda\.so\S* \(([^)]*)\) => (/.*)$", text, re.MULTILINE)
+    return tuple(Path(path).parent for flags, path in entries if architecture in flags)

@@ -1,1 +1,1 @@
-"""The ONNX Runtime backend."""
+"""The runtime ``onnxruntime``: ONNX Runtime on the CPU."""

@@ -1,4 +1,4 @@
-"""Load models into ONNX Runtime; its errors in the user's words."""
+"""Load models into ONNX Runtime, and convert its errors to messages for users."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
     *(getattr(state, name) for name in _NAMES if hasattr(state, name)),
     *(MemoryError, RuntimeError, ValueError),
 )
-"""What ONNX Runtime raises; releases differ, and there is no common base. The last ones come from its binding."""
+"""The exceptions of ONNX Runtime: they have no common base class, and releases differ."""
 _SOURCE = re.compile(r"\S+\.(?:cc|cpp|h):\d+ ")
-"""Where in its own source ONNX Runtime failed; the signature of the function follows."""
+"""The source location in a message of ONNX Runtime; the function's signature follows."""
 OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
 
 
 @contextmanager
 def ort_errors(action: str, title: str) -> Iterator[None]:
-    """Raise what ONNX Runtime raises as a HooklineError.
+    """Convert the errors of ONNX Runtime to HooklineError.
 
     Args:
-        action: What was tried: ``open`` or ``run``.
-        title: Names the model.
+        action: ``open`` or ``run``.
+        title: The name of the model in messages.
     """
     try:
         yield
@@ -56,7 +56,7 @@ def ort_errors(action: str, title: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the end of ONNX Runtime's first line; before it stand a code, the path and the node in full."""
+    """Return the reason at the end of ONNX Runtime's first line, after a code, the path and the node."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     if found := _SOURCE.search(line):
         line = _after_parentheses(line[found.end() :])
@@ -64,7 +64,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _after_parentheses(text: str) -> str:
-    """Return what follows the signature of a C++ function, all of ``text`` where it is none."""
+    """Return the text after the signature of a C++ function; all of ``text`` if there is none."""
     depth = 0
     for index, sign in enumerate(text):
         depth += (sign == "(") - (sign == ")")
@@ -75,46 +75,46 @@ def _after_parentheses(text: str) -> str:
 
 def _remedy(reason: str, action: str) -> str:
     if any(text in reason for text in OUT_OF_MEMORY) or reason == "MemoryError":
-        return "the memory does not suffice: use a smaller batch or imgsz"
+        return "there is not enough memory: use a smaller batch or imgsz"
     if "No Op registered" in reason or "not a registered" in reason:
-        return "it needs an operator that this runtime does not have; graft with grafts.yolo_layer.namespace=hookline"
+        return "ONNX Runtime does not have one of its operators; graft with grafts.yolo_layer.namespace=hookline"
     if "serialization failed" in reason:
-        return "the optimised graph could not be written: is the disk full?"
+        return "the optimised graph could not be written: check the free disk space"
     if action == "run":
-        return "its graph contradicts itself; export it again"
-    return "the file is damaged or no ONNX model; make it again with reuse=false"
+        return "its graph is inconsistent; export it again"
+    return "the file is damaged or not an ONNX model; create it again with reuse=false"
 
 
 Level: TypeAlias = ort.GraphOptimizationLevel
 PROVIDERS = ["CPUExecutionProvider"]
 SILENT = 4
-"""Only fatal messages are logged: what goes wrong is raised, and told in one line."""
+"""Severity of the log: fatal messages only, because errors are raised."""
 
 
 def session_options(options: OrtOptions, level: Level) -> ort.SessionOptions:
-    """Session options; ONNX Runtime's own choice of threads ignores the quota of a container."""
-    wanted = ort.SessionOptions()
-    wanted.intra_op_num_threads = options.threads or usable_cores()
-    wanted.graph_optimization_level = level
-    wanted.log_severity_level = SILENT
-    # For yolov5n in int8 the default order was measured 2 % slower, and 6 % after a graph was written and read
-    # back, which changes it; this order was never measured slower.
-    wanted.execution_order = ort.ExecutionOrder.PRIORITY_BASED
-    wanted.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spin else "0")
-    wanted.add_session_config_entry("session.intra_op.spin_duration_us", str(options.spin))
-    return wanted
+    """Return session options. ONNX Runtime's default number of threads ignores the CPU quota of a container."""
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = options.threads or usable_cores()
+    settings.graph_optimization_level = level
+    settings.log_severity_level = SILENT
+    # Measured with yolov5n in int8: the default order is 2 % slower, and 6 % slower after a graph was written and read
+    # back, which changes the order. The order by priority was never slower.
+    settings.execution_order = ort.ExecutionOrder.PRIORITY_BASED
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spin else "0")
+    settings.add_session_config_entry("session.intra_op.spin_duration_us", str(options.spin))
+    return settings
 
 
 def load_session(model: Path | bytes, options: ort.SessionOptions, title: str) -> ort.InferenceSession:
-    """Open a file, or a serialised model of ours.
+    """Open an ONNX file or a serialised model.
 
     Raises:
-        HooklineError: It does not exist, is not a whole ONNX model, exceeds a limit of :mod:`core.files.onnx_file`, or
-            needs an operator that ONNX Runtime does not have. ``title`` names it.
+        HooklineError: The file does not exist, is not a complete ONNX model, exceeds a limit of
+            :mod:`core.files.onnx_file`, or needs an operator that ONNX Runtime does not have. ``title`` names it.
     """
     if isinstance(model, Path) and not model.is_file():
         raise HooklineError(f"{title} does not exist", "build or export it first")
     if isinstance(model, Path):
-        read_onnx(model)  # ONNX Runtime has no limits of its own
+        read_onnx(model)  # checks the limits: ONNX Runtime has none
     with ort_errors("open", title):
         return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=PROVIDERS)

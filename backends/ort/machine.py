@@ -1,4 +1,4 @@
-"""The machine as ONNX Runtime sees it, and its checks."""
+"""Check ONNX Runtime, and check that an engine fits this machine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from backends.ort.options import Optimisation
-from backends.system.host import Host, listed
-from backends.system.native import ask_python, remedy_for
+from backends.system.host import Host, with_versions
+from backends.system.probing import remedy_for, run_probe
 from core.artifacts import Engine
 from core.errors import HooklineError, shown
 from core.kinds.check import Finding, absent, broken, fine
@@ -18,40 +18,40 @@ from core.kinds.check import Finding, absent, broken, fine
 _IMPORT = "import onnxruntime as ort, json; print(json.dumps([ort.__version__, ort.get_available_providers()]))"
 
 
-def onnxruntime(here: Host | None = None) -> Iterator[Finding]:
-    """One ONNX Runtime, which can be imported, and its execution providers."""
-    here = here or Host()
-    packages = here.packages_like(r"onnxruntime(-gpu|-directml|-openvino|-rocm|-training|-silicon|-qnn)?")
+def onnxruntime(host: Host | None = None) -> Iterator[Finding]:
+    """Check that there is one ONNX Runtime package, that it can be imported, and its execution providers."""
+    host = host or Host()
+    packages = host.packages_like(r"onnxruntime(-gpu|-directml|-openvino|-rocm|-training|-silicon|-qnn)?")
     if not packages:
         yield absent("ONNX Runtime", "not installed", "pip install onnxruntime")
         return
     if len(packages) > 1:
         names = " ".join(package.name for package in packages)
-        found = f"{len(packages)} packages write the same folder onnxruntime: {listed(packages)}"
+        found = f"{len(packages)} packages write the same folder onnxruntime: {with_versions(packages)}"
         yield broken("ONNX Runtime", found, f"pip uninstall -y {names} && pip install onnxruntime")
         return
-    said, error = ask_python(_IMPORT)
+    answer, error = run_probe(_IMPORT)
     if error:
         remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
-        yield broken("ONNX Runtime", f"{listed(packages)} cannot be imported: {error}", remedy)
+        yield broken("ONNX Runtime", f"{with_versions(packages)} cannot be imported: {error}", remedy)
         return
-    version, providers = said
+    version, providers = answer
     shown = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
     if "CPUExecutionProvider" not in providers:
         found = f"{version} has no CPU provider, only {shown}"
         yield broken("ONNX Runtime", found, f"pip install --force-reinstall {packages[0].name}")
     else:
         yield fine(
-            "ONNX Runtime", f"{version}, providers {shown} (hookline takes CPU)", version=version, providers=shown
+            "ONNX Runtime", f"{version}, providers {shown} (hookline uses CPU)", version=version, providers=shown
         )
 
 
 CPU_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve")
-"""Instruction sets by which ONNX Runtime chooses layouts and int8 kernels."""
+"""Instruction sets that decide on the layouts and int8 kernels of ONNX Runtime."""
 
 
 def this_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
-    """Facts that an engine depends on."""
+    """Return the machine facts that an engine depends on."""
     return {
         "onnxruntime": ort.__version__,
         "architecture": platform.machine(),
@@ -59,26 +59,26 @@ def this_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
     }
 
 
-def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
-    """Refuse an engine of another kind of machine.
+def check_machine(engine: Engine, machine: Mapping[str, str]) -> None:
+    """Refuse an engine that was built for another kind of machine.
 
-    A graph optimised for one CPU holds blocked layouts that compute wrong values, or none, on a CPU
-    with another vector width, and another version of ONNX Runtime may not have its fused operators.
+    A graph optimised for one CPU has blocked layouts, which fail or compute wrong values on a CPU with another vector
+    width. Another version of ONNX Runtime may not have its fused operators.
 
     Raises:
-        HooklineError: Names each difference and how to rebuild.
+        HooklineError: Names each difference and the rebuild command.
     """
     _check_optimisation(engine)
     differences = [
-        f"{key} {engine.machine.get(key) or 'none'} (here {here[key] or 'none'})"
+        f"{key} {engine.machine.get(key) or 'none'} (here {machine[key] or 'none'})"
         for key in _compared(engine)
-        if engine.machine.get(key, "") != here[key]
+        if engine.machine.get(key, "") != machine[key]
     ]
     if differences:
         raise HooklineError(
             f"engine '{engine.path.name}' was built for another machine: {', '.join(differences)}",
-            f"rebuild it here with +stage=build precision={engine.precision.value}; built with"
-            " runtimes.onnxruntime.optimisation=extended it runs on other CPUs of the architecture",
+            f"rebuild it here with +stage=build precision={engine.precision.value}; with"
+            " runtimes.onnxruntime.optimisation=extended it runs on other CPUs of the same architecture",
         )
 
 
@@ -86,19 +86,20 @@ def _check_optimisation(engine: Engine) -> None:
     possible = [item.value for item in Optimisation]
     if (found := engine.machine.get("optimisation", "all")) not in possible:
         raise HooklineError(
-            f"the sidecar of engine '{engine.path.name}' says {shown(found)}, not one of {', '.join(possible)}",
+            f"the sidecar of engine '{engine.path.name}' has the optimisation {shown(found)}, which is not one of"
+            f" {', '.join(possible)}",
             f"rebuild it here with +stage=build precision={engine.precision.value}",
         )
 
 
 def _compared(engine: Engine) -> tuple[str, ...]:
-    """Only layouts that were chosen for a CPU tie an engine to its instruction sets."""
+    """Return the compared facts. Instruction sets count only if the graph has layouts for one CPU."""
     portable = engine.machine.get("optimisation") != Optimisation.all.value
     return ("onnxruntime", "architecture") if portable else ("onnxruntime", "architecture", "instructions")
 
 
 def _instructions(cpuinfo: Path) -> str:
-    """The flags of :data:`CPU_FLAGS` that this CPU has; the processor's name where there is no ``/proc/cpuinfo``."""
+    """Return the :data:`CPU_FLAGS` of this CPU; without ``/proc/cpuinfo`` the name of the processor."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Options of the runtime ``onnxruntime``, and how it wants graphs quantised."""
+"""Options of the runtime ``onnxruntime``, and its rules for Q/DQ pairs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from core.kinds.quantizer import QdqStyle
 from core.options.fields import presentation
 from core.options.ranges import NonNegative, Range
 
-# SiLU runs in float between its convolutions: on CPUs with wide vectors QuickGelu with its Q/DQ is faster
-# than QLinearSigmoid and QLinearMul, and x is rounded once instead of three times. The first convolution
-# has three input channels, which suits no integer kernel: it takes twice its time in float. With up to 32
-# channels the integer kernels gain less than the conversions around them cost. A 1x1 convolution that gives
-# floats saves a rounding and DequantizeLinear, which runs on one thread; so does Resize, slowly for uint8 in NHWC.
+# SiLU stays in float between its convolutions: on CPUs with wide vectors QuickGelu with its Q/DQ pairs is faster than
+# QLinearSigmoid and QLinearMul, and x is rounded once instead of three times. The first convolution has three input
+# channels, which no integer kernel supports well: in int8 it takes twice as long as in float. Up to 32 channels the
+# integer kernels gain less than the conversions around them cost. A 1x1 convolution with float output saves a rounding
+# and DequantizeLinear, which runs on one thread; so does Resize, which is slow for uint8 in NHWC.
 STYLE = QdqStyle(
     symmetric=False,
     outputs=True,
@@ -31,11 +31,11 @@ STYLE = QdqStyle(
 
 
 class Optimisation(str, Enum):
-    """How far ONNX Runtime rewrites the graph.
+    """How much ONNX Runtime optimises the graph.
 
-    ``all`` includes layouts for the vector width of this CPU: the engine opens fastest and runs on CPUs
-    of the same kind only. ``extended`` leaves these to the moment of opening: slower to open, as fast
-    to run, and good for other CPUs of the architecture. ``none`` keeps the graph as it is, to debug.
+    ``all`` includes layouts for the vector width of this CPU: the engine opens fastest, and runs only on CPUs of the
+    same kind. ``extended`` leaves the layouts to the opening of the engine: it opens more slowly, runs as fast, and
+    runs on other CPUs of the architecture. ``none`` does not change the graph, for debugging.
     """
 
     all = "all"
@@ -48,12 +48,12 @@ class OrtOptions:
     """Options of the runtime ``onnxruntime``.
 
     Attributes:
-        threads: For one inference; 0 takes the cores that this process may use.
-        optimisation: Of the graph that an engine holds; ONNX files are always opened with ``all``.
-        spin: Microseconds that a thread waits for work in a loop before it sleeps. 0, sleeping at once,
-            is slower on an idle machine; ONNX Runtime's own, some 1000, takes the cores from decoding
-            and encoding and is several times slower beside other work. 100 is 3 % faster than 20 for
-            one INT8 picture, and slower by as much beside the encoding of video.
+        threads: Number of threads of an inference; 0: the cores that this process may use.
+        optimisation: Graph optimisation of an engine; ONNX files are always opened with ``all``.
+        spin: Microseconds that a thread spins for work before it sleeps. 0 (sleep at once) is slower on an idle
+            machine. ONNX Runtime's default of about 1000 takes cores from decoding and encoding, and is several times
+            slower on a busy machine. 100 is 3 % faster than 20 for one INT8 image, and as much slower during video
+            encoding.
     """
 
     threads: Annotated[int, Range(0, 1024)] = presentation(default=0)

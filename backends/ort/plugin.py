@@ -1,4 +1,4 @@
-"""The runtime ``onnxruntime``: the embedded default, on any CPU."""
+"""Register the runtime ``onnxruntime``, the default on any CPU, and its check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def probe() -> Availability:
-    """Look for the package without importing it."""
+    """Check that the package is installed, without importing it."""
     if importlib.util.find_spec("onnxruntime") is None:
         return Availability(
             usable=False, reason="the package onnxruntime is not installed", hint="pip install onnxruntime"
@@ -27,7 +27,7 @@ def probe() -> Availability:
 
 
 def load(options: OrtOptions) -> OrtRuntime:
-    """Import the heavy half."""
+    """Import and return the runtime."""
     from backends.ort.runtime import OrtRuntime
 
     return OrtRuntime(options)

@@ -1,7 +1,7 @@
-"""A model that shows its activations, for calibration.
+"""Record the activations of a model, for calibration.
 
-Every tapped tensor becomes a graph output that ONNX Runtime writes straight into a buffer of ours.
-The buffers are made once and reused: memory does not grow with the number of pictures.
+Every recorded tensor becomes a graph output that ONNX Runtime writes into a preallocated buffer. The buffers are
+reused, so memory does not grow with the number of images.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ Floats = NDArray[np.float32]
 
 
 class OrtActivationRecorder:
-    """Runs a model and gives its float32 activations.
+    """Runs a model and returns its float32 activations.
 
     Attributes:
-        tensors: Names in graph order, the input first.
+        tensors: Names of the recorded tensors in graph order, the input first.
     """
 
     def __init__(self, model: OnnxModel, options: OrtOptions, tensors: Sequence[str] | None = None) -> None:
         graph = read_model(model)
         names = float_activations(graph)
         if missing := sorted(set(tensors or ()) - {model.contract.name, *names}):
-            raise HooklineError(f"'{model.path.name}' has no float32 tensor '{missing[0]}'", f"it has {len(names)}")
-        if not names:
             raise HooklineError(
-                f"'{model.path.name}' computes nothing in float32 that could be calibrated", "export it in float32"
+                f"'{model.path.name}' has no float32 tensor '{missing[0]}'", f"it has {len(names)} float32 tensors"
             )
+        if not names:
+            raise HooklineError(f"'{model.path.name}' has no float32 activations to calibrate", "export it in float32")
         wanted = names if tensors is None else [name for name in names if name in set(tensors)]
-        # Fusions would be undone by the outputs between them: the basic level is as fast and opens sooner.
+        # The outputs between nodes prevent fusions: the basic level is as fast and opens sooner.
         settings = session_options(options, Level.ORT_ENABLE_BASIC)
         self._title = f"'{model.path.name}'"
         self._session: ort.InferenceSession | None = load_session(_with_outputs(graph, wanted), settings, self._title)
@@ -51,7 +51,7 @@ class OrtActivationRecorder:
         self.tensors: Sequence[str] = [self._input, *wanted]
 
     def run(self, images: Floats) -> Iterator[tuple[str, Floats]]:
-        """Infer one batch, float32 [B, 3, H, W], and give every tapped tensor.
+        """Infer one batch, float32 [B, 3, H, W], and yield every recorded tensor.
 
         The arrays are valid until the next call.
         """
@@ -65,7 +65,7 @@ class OrtActivationRecorder:
         return iter([(self._input, feed), *self._buffers.items()])
 
     def _first_run(self, session: ort.InferenceSession, feed: Floats) -> None:
-        """Learn the shapes that this size of input gives."""
+        """Infer once to get the shapes for this input size."""
         self._buffers.clear()
         with ort_errors("run", self._title):
             values = session.run(self._wanted, {self._input: feed})
@@ -89,10 +89,10 @@ class OrtActivationRecorder:
 
 
 def read_model(model: OnnxModel) -> onnx.ModelProto:
-    """The graph with the types of its inner tensors.
+    """Read a model and infer the types of its inner tensors.
 
     Raises:
-        HooklineError: The file is not there, truncated or no ONNX model.
+        HooklineError: The file is missing, truncated or not an ONNX model.
     """
     graph = read_onnx(model.path)
     check_onnx(graph, model.path)
@@ -100,7 +100,7 @@ def read_model(model: OnnxModel) -> onnx.ModelProto:
 
 
 def float_activations(graph: onnx.ModelProto) -> list[str]:
-    """Names of the float32 tensors that depend on the input, in graph order."""
+    """Return the names of the float32 tensors that depend on the input, in graph order."""
     types = {value.name: value.type.tensor_type.elem_type for value in [*graph.graph.value_info, *graph.graph.output]}
     reached = {value.name for value in graph.graph.input}
     names = []

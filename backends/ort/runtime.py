@@ -1,4 +1,4 @@
-"""The heavy half of the runtime ``onnxruntime``."""
+"""The runtime ``onnxruntime``: build and open engines, open ONNX models, record activations."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from core.kinds.building import BuildJob
 
 
 class OrtRuntime:
-    """Builds for and opens with ONNX Runtime on the CPU."""
+    """Builds and opens engines with ONNX Runtime on the CPU."""
 
     def __init__(self, options: OrtOptions) -> None:
         self.options = options
 
     def machine(self, device: str = "auto") -> dict[str, str]:
-        """Return what an engine of this runtime depends on.
+        """Return the machine facts that an engine depends on.
 
-        Raises:
-            HooklineError: The device is no CPU.
+            Raises:
+        HooklineError: The device is not the CPU.
         """
         check_device(device)
         return this_machine()
@@ -35,10 +35,10 @@ class OrtRuntime:
         return build_engine(job, self.options)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> OrtSession:
-        """Open an engine, or an ONNX model as it is.
+        """Open an engine or an ONNX model.
 
-        Raises:
-            HooklineError: The device is no CPU, the file is damaged, or the engine does not fit this machine.
+            Raises:
+        HooklineError: The device is not the CPU, the file is damaged, or the engine does not fit this machine.
         """
         check_device(device)
         if isinstance(model, Engine):
@@ -46,16 +46,16 @@ class OrtRuntime:
             return open_engine(model, self.options)
         settings = session_options(self.options, Level.ORT_ENABLE_ALL)
         if isinstance(model, QuantizedModel) and model.runtime != RUNTIME:
-            # Computed as it is written: of float16 between Q/DQ pairs the fusions make graphs that are invalid.
+            # Keep Q/DQ pairs as they are: with float16 between them, the fusions produce invalid graphs.
             settings.add_session_config_entry("session.disable_quant_qdq", "1")
         return OrtSession(load_session(model.path, settings, f"'{model.path}'"), model)
 
     def record_activations(self, model: OnnxModel, tensors: Sequence[str] | None = None) -> OrtActivationRecorder:
-        """Open a model with its float activations (all, or those named) as outputs."""
+        """Open a model with its float activations as outputs: all, or the named tensors."""
         return OrtActivationRecorder(model, self.options, tensors)
 
 
 def check_device(device: str) -> None:
-    """Refuse anything but the CPU."""
+    """Refuse any device but the CPU."""
     if device not in {"auto", "cpu"}:
         raise HooklineError(f"the runtime onnxruntime runs on the CPU, not on '{device}'", "set device=cpu")

@@ -1,4 +1,4 @@
-"""A session of ONNX Runtime, and checks of its outputs."""
+"""ONNX Runtime sessions, with checks of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Arrays = Mapping[str, NDArray[np.number]]
 
 
 def check_input(session: ort.InferenceSession, model: OnnxModel | Engine) -> ort.NodeArg:
-    """Return the one input of the model.
+    """Return the only input of the model.
 
     Raises:
-        HooklineError: It has another one, more of them, or takes other numbers than float32 and float16.
+        HooklineError: The input has another name, there are several inputs, or its type is not float32 or float16.
     """
     name, inputs = model.contract.name, session.get_inputs()
     found = next((item for item in inputs if item.name == name), None)
@@ -33,25 +33,26 @@ def check_input(session: ort.InferenceSession, model: OnnxModel | Engine) -> ort
         raise HooklineError(f"'{model.path.name}' has no input '{name}'", "export it again")
     if len(inputs) > 1:
         other = next(item.name for item in inputs if item.name != name)
-        raise HooklineError(f"'{model.path.name}' has the input '{other}' besides '{name}'", "export it again")
+        raise HooklineError(f"'{model.path.name}' has a second input '{other}'", "export it again")
     if found.type not in {FLOAT, FLOAT16} or len(found.shape) != 4:
         sides = shown(list(found.shape))
-        raise HooklineError(f"input '{name}' of '{model.path.name}' is a {found.type} of shape {sides}", _HINT)
+        raise HooklineError(f"input '{name}' of '{model.path.name}' is {found.type} of shape {sides}", _HINT)
     return found
 
 
 def output_check(
     names: Sequence[str], title: str, head: Head, contract: InputContract
 ) -> Callable[[Arrays, int], None]:
-    """Return what checks the outputs of a batch against those of ``head``.
+    """Return a function that checks the outputs of a batch against those of ``head``.
 
     Args:
-        names: Of the outputs of the model.
-        title: What messages call the model.
-        head, contract: Of the model.
+        names: Names of the model's outputs.
+        title: The name of the model in messages.
+        head: The head of the model.
+        contract: The input contract of the model.
 
     Raises:
-        HooklineError: The model has no such outputs.
+        HooklineError: The model lacks outputs of the head.
     """
     wanted = wanted_shapes(names, title, head, contract)
 
@@ -64,17 +65,17 @@ def output_check(
 
 
 def as_float32(value: ArrayLike) -> NDArray[np.number]:
-    """Return an output with its float16 as float32, and all else as it is."""
+    """Return an output; float16 is converted to float32."""
     array = np.asarray(value)
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 class OrtSession:
-    """An ONNX Runtime session with the facts of the artifact it was opened from.
+    """An ONNX Runtime session with the facts of its artifact.
 
     Attributes:
         facts, contract, layout: Those of the artifact.
-        score_threshold: Objectness below which the model drops a box itself; 0.0 where it does not.
+        score_threshold: Objectness below which the model itself drops boxes; 0.0 if it does not.
     """
 
     def __init__(self, session: ort.InferenceSession, model: OnnxModel | Engine) -> None:
@@ -87,28 +88,28 @@ class OrtSession:
         self._title = f"'{model.path.name}'"
         expected = check_input(session, model)
         self._check_outputs: Callable[[Arrays, int], None] | None = None
-        if model.layout == DECODED:  # needs no model family
+        if model.layout == DECODED:  # the same for all model families
             self.expect(DecodedHead(model.facts))
         self._half = expected.type == FLOAT16
         self._shape = [size if isinstance(size, int) else None for size in expected.shape]
 
     def expect(self, head: Head) -> None:
-        """Compare the outputs with those of ``head``: their names now, shapes and class numbers at each inference.
+        """Check the outputs against ``head``: their names now, shapes and class numbers at each inference.
 
         Raises:
-            HooklineError: The model has no such outputs.
+            HooklineError: The model lacks outputs of the head.
         """
         self._check_outputs = output_check(self._outputs, self._title, head, self.contract)
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]:
-        """Infer one batch, float32 [B, 3, H, W]. A model that takes or gives float16 is converted to and from it.
+        """Infer one batch, float32 [B, 3, H, W]. Inputs and outputs in float16 are converted from and to float32.
 
-        Where the model's batch is static, a smaller one is filled up with zeros and a larger one is cut
-        into pieces; the outputs have B rows in either case.
+        If the model's batch is static, a smaller batch is padded with zeros and a larger one is split. The outputs have
+        B rows in either case.
 
         Raises:
-            HooklineError: Height, width or channels are not those of the model, ONNX Runtime fails, or the outputs are
-                not those of the model's layout.
+            HooklineError: Height, width or channels do not fit the model, ONNX Runtime fails, or the outputs do not fit
+                the model's layout.
         """
         self._check(images)
         static = self._shape[0]
@@ -141,7 +142,7 @@ class OrtSession:
             shape = ", ".join("any" if size is None else str(size) for size in wanted)
             raise HooklineError(
                 f"a batch of shape {list(images.shape)} does not fit the model",
-                f"it takes [{shape}]; export with the size you want (imgsz=) or with export.dynamic",
+                f"it accepts [{shape}]; export with another size (imgsz=) or with export.dynamic",
             )
 
     def __enter__(self) -> OrtSession:

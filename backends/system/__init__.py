@@ -1,1 +1,1 @@
-"""Checks of the machine itself, and how checks of backends look at packages and native libraries."""
+"""Checks of the host, and what all checks use to look at packages, files and subprocesses."""

@@ -1,103 +1,81 @@
-"""The machine that checks look at: its files, environment and installed packages.
-
-Nothing is imported for looking: packages are read from the names of their metadata folders.
-"""
+"""The host that checks examine: files, environment and installed packages. Nothing is imported to examine it."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Package:
-    """An installed distribution.
-
-    Attributes:
-        name: Normalised: lower case, with hyphens.
-        version: As its metadata folder says.
-        metadata: That folder (or egg-info file).
-    """
-
-    name: str
-    version: str
-    metadata: Path
-
-    @property
-    def site(self) -> Path:
-        """The folder that it is installed into."""
-        return self.metadata.parent
-
-
-def _search_path() -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(Path(entry) for entry in sys.path if entry))
+WSL, APPTAINER = "WSL", "Apptainer"
 
 
 @dataclass(frozen=True)
 class Host:
-    """A machine.
+    """A host.
 
     Attributes:
         root: Root of its file system.
-        environment: Its environment variables.
-        site: Folders that Python packages are imported from.
+        environment: Environment variables.
+        site: Folders from which Python imports packages.
     """
 
     root: Path = Path("/")
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    site: tuple[Path, ...] = field(default_factory=_search_path)
+    site: tuple[Path, ...] = field(default_factory=lambda: tuple(Path(entry) for entry in sys.path if entry))
 
     def path(self, place: str) -> Path:
-        """An absolute place below :attr:`root`."""
+        """Return an absolute path below :attr:`root`."""
         return self.root / place.lstrip("/")
 
     def text(self, place: str) -> str:
-        """What a file holds; empty where it cannot be read."""
+        """Return the content of a file; empty where it cannot be read."""
         try:
             return self.path(place).read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
         except OSError:
             return ""
 
-    def brief(self, path: str | Path) -> str:
-        """A path without the long way to the folder of the Python packages."""
-        for folder in self.site:
-            if folder.name in {"site-packages", "dist-packages"} and Path(path).is_relative_to(folder):
-                return str(Path(folder.name) / Path(path).relative_to(folder))
-        return str(path)
-
     @cached_property
-    def packages(self) -> Mapping[str, Package]:
-        """Installed distributions by normalised name; of two, the one that is imported."""
-        found: dict[str, Package] = {}
-        for folder in self.site:
-            for package in _packages_in(folder):
-                found.setdefault(package.name, package)
+    def packages(self) -> Mapping[str, Distribution]:
+        """Installed distributions by normalized name; of two with one name, the one that Python imports."""
+        found: dict[str, Distribution] = {}
+        for distribution in distributions(path=[str(folder) for folder in self.site]):
+            found.setdefault(normalized(distribution.metadata["Name"] or ""), distribution)
         return found
 
-    def packages_like(self, pattern: str) -> list[Package]:
-        """Packages whose whole name matches a regular expression, by name."""
-        return sorted(
-            (package for name, package in self.packages.items() if re.fullmatch(pattern, name)),
-            key=lambda package: package.name,
-        )
+    def packages_like(self, pattern: str) -> list[Distribution]:
+        """Return the distributions with a name that matches a regular expression."""
+        return [package for name, package in sorted(self.packages.items()) if re.fullmatch(pattern, name)]
+
+    @property
+    def wsl(self) -> bool:
+        """Whether the kernel is that of WSL, in a container or not."""
+        return "microsoft" in self.text("/proc/version").lower()
+
+    @property
+    def container(self) -> str:
+        """Kind of container, or ``WSL``; empty on other machines."""
+        named = self.environment.get("container", "")
+        kinds = {
+            "Kubernetes": "KUBERNETES_SERVICE_HOST" in self.environment,
+            "Docker": self.path("/.dockerenv").exists(),
+            "Podman": self.path("/run/.containerenv").exists(),
+            APPTAINER: self.path("/.singularity.d").exists(),
+            named: named not in {"", "wsl"},  # systemd sets it, and counts WSL as a container
+            WSL: self.wsl,
+        }
+        return next((name for name, present in kinds.items() if present), "")
 
 
-def listed(packages: list[Package]) -> str:
-    """Names and versions in one line."""
+def normalized(name: str) -> str:
+    """Return the name of a distribution in lower case with hyphens."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def with_versions(packages: Iterable[Distribution]) -> str:
+    """Return names and versions in one line."""
     return ", ".join(f"{package.name} {package.version}" for package in packages)
-
-
-def _packages_in(folder: Path) -> Iterator[Package]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        if entry.suffix in {".dist-info", ".egg-info"} and "-" in entry.stem:
-            name, version = entry.stem.split("-")[:2]
-            yield Package(re.sub(r"[-_.]+", "-", name).lower(), version, entry)

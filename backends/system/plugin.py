@@ -1,4 +1,4 @@
-"""Checks of the machine itself, for ``+stage=doctor``."""
+"""Register the checks of the host for ``+stage=doctor``."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from collections.abc import Iterable
 from core.kinds.check import Check, found_at
 from core.plugins.hookspecs import hookimpl
 
+TIME_LIMIT = 90.0
+"""Seconds for a check, longer than those of the subprocess that it may start."""
 _CHECKS = {
-    "system": ("operating system, C library, container", "surroundings:operating_system"),
-    "python": ("the interpreter against the range of the package", "surroundings:python"),
-    "packages": ("the packages that hookline needs, against their ranges", "packages:dependencies"),
-    "opencv": ("one OpenCV package, which can be imported", "packages:opencv"),
-    "video": ("PyAV: decoders of usual streams, the encoder libx264", "packages:video"),
-    "shared_memory": ("shared memory, for the processes that load images for a training", "room:shared_memory"),
-    "disk": ("room on the disk of the store", "room:disk"),
+    "system": "operating system, kernel, C library, container",
+    "packages": "Python and the packages that hookline needs, against their ranges",
+    "opencv": "one OpenCV package, which can be imported",
+    "video": "PyAV, which reads and writes video, can be imported",
+    "shared_memory": "shared memory, for the worker processes that load images for training",
+    "disk": "free space on the disk of the store",
 }
-
-
-PATIENCE = 90.0
-"""Seconds that a check gets: more than one import or library in a process of its own may take."""
 
 
 @hookimpl
 def hookline_checks() -> Iterable[Check]:
     """Register the checks."""
-    for name, (summary, place) in _CHECKS.items():
-        yield Check(name=name, summary=summary, load=found_at(f"backends.system.{place}"), limit=PATIENCE)
+    for name, summary in _CHECKS.items():
+        yield Check(name=name, summary=summary, load=found_at(f"backends.system.checks:{name}"), limit=TIME_LIMIT)

@@ -1,1 +1,1 @@
-"""Recorders of trainings: a CSV file, TensorBoard, Weights & Biases."""
+"""Experiment trackers: a CSV file, TensorBoard, Weights & Biases."""

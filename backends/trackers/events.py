@@ -1,4 +1,4 @@
-"""The tracker ``tensorboard``: event files. Heavy: imports PyTorch, TensorBoard and OpenCV."""
+"""The tracker ``tensorboard``: event files. Imports PyTorch, TensorBoard and OpenCV."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ FOLDER = "tensorboard"
 
 
 class EventFiles:
-    """Event files in the folder ``tensorboard`` of the run: ``tensorboard --logdir <that folder>``.
+    """Writes event files into the folder ``tensorboard`` of the training.
 
-    The first figures tell from which epoch on a training goes on: a new event file then says so, and
-    TensorBoard hides what was recorded of that and later epochs before.
+    A resumed training opens a new event file with its first epoch as ``purge_step``: TensorBoard then hides earlier
+    records of this and later epochs.
     """
 
     def __init__(self) -> None:
         self._run: RunInfo | None = None
         self._writer: SummaryWriter | None = None
-        self._goes_on = False
+        self._purged = False
 
     @property
     def place(self) -> str:
-        """The command that shows them."""
+        """The command that shows the event files."""
         return shlex.join(["tensorboard", "--logdir", str(self._run.dir / FOLDER)]) if self._run else ""
 
     def start(self, run: RunInfo) -> None:
-        """Make the folder, so that a place that cannot be written is told at once."""
+        """Create the folder, so that a folder that is not writable is reported at once."""
         (run.dir / FOLDER).mkdir(parents=True, exist_ok=True)
         self._run = run
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Record the figures of an epoch."""
-        if not self._goes_on:
+        """Record the metrics of an epoch."""
+        if not self._purged:
             self.close()
             self._writer = self._open(step)
-            self._goes_on = True
+            self._purged = True
         writer = self._open()
         for name, value in values.items():
             writer.add_scalar(name, value, step)
         writer.flush()
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """Record a picture file."""
+    def image(self, name: str, path: Path, step: int) -> None:
+        """Record an image file."""
         rgb = np.ascontiguousarray(read_picture(path)[:, :, ::-1])
         self._open().add_image(name, rgb, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close the event file."""
         writer, self._writer = self._writer, None
         if writer:
             writer.close()
 
     def _open(self, first: int | None = None) -> SummaryWriter:
-        """The event file; a new one hides the epochs from ``first`` on."""
+        """Return the writer; a new one hides records from the epoch ``first`` on."""
         if self._run is None:
             raise ValueError("the tracker was not started")
         if self._writer is None:

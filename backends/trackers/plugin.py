@@ -1,4 +1,4 @@
-"""The trackers ``csv``, ``tensorboard`` and ``wandb``."""
+"""Registration of the trackers ``csv``, ``tensorboard`` and ``wandb``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class WandbMode(str, Enum):
-    """``offline``: into the run's folder, nothing is sent; ``wandb sync`` sends it later. ``online``: sent at once."""
+    """``offline``: recorded in the run directory, uploaded with ``wandb sync``. ``online``: uploaded during the run."""
 
     offline = "offline"
     online = "online"
@@ -32,9 +32,9 @@ class WandbOptions:
     """Options of the tracker ``wandb``.
 
     Attributes:
-        mode: Where the record goes; online needs an account.
-        project: Which project it belongs to.
-        entity: User or team; null: the account's own.
+        mode: W&B mode; online needs an account.
+        project: W&B project.
+        entity: W&B user or team; null: the default of the account.
     """
 
     mode: WandbMode = presentation(default=WandbMode.offline)
@@ -43,18 +43,18 @@ class WandbOptions:
 
 
 def probe_tensorboard() -> Availability:
-    """Look for the package without importing it."""
+    """Return whether TensorBoard is installed, without importing it."""
     return _installed("tensorboard")
 
 
 def probe_wandb() -> Availability:
-    """Look for the package without importing it."""
+    """Return whether wandb is installed, without importing it."""
     return _installed("wandb")
 
 
 def _installed(package: str) -> Availability:
     spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:  # without origin: a folder of that name, as wandb itself makes them
+    if spec is None or spec.origin is None:  # no origin: a folder of that name, such as wandb creates
         return Availability(
             usable=False, reason=f"the package {package} is not installed", hint=f"pip install {package}"
         )
@@ -62,21 +62,21 @@ def _installed(package: str) -> Availability:
 
 
 def load_csv() -> ResultsFile:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trackers.results import ResultsFile
 
     return ResultsFile()
 
 
 def load_tensorboard() -> EventFiles:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trackers.events import EventFiles
 
     return EventFiles()
 
 
 def load_wandb(options: WandbOptions) -> WandbRun:
-    """Import the heavy half."""
+    """Import the implementation."""
     from backends.trackers.wandb_run import WandbRun
 
     return WandbRun(mode=options.mode.value, project=options.project, entity=options.entity)
@@ -85,7 +85,7 @@ def load_wandb(options: WandbOptions) -> WandbRun:
 @hookimpl
 def hookline_trackers() -> Iterable[Tracker]:
     """Register the trackers."""
-    yield Tracker(name="csv", summary="one row an epoch in results.csv", load=load_csv)
+    yield Tracker(name="csv", summary="one row per epoch in results.csv", load=load_csv)
     yield Tracker(
         name="tensorboard",
         summary="event files for TensorBoard",
@@ -94,7 +94,7 @@ def hookline_trackers() -> Iterable[Tracker]:
     )
     yield Tracker(
         name="wandb",
-        summary="Weights & Biases; offline unless asked otherwise",
+        summary="Weights & Biases, offline by default",
         load=load_wandb,
         options=WandbOptions,
         available=probe_wandb,

@@ -1,4 +1,4 @@
-"""The tracker ``csv``: a table that is whole at any moment."""
+"""The tracker ``csv``: ``results.csv``, replaced atomically after each epoch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ DIGITS = 6
 
 
 class ResultsFile:
-    """One row an epoch, one column a figure, in the order in which figures were first seen.
+    """Writes one row per epoch and one column per metric, in the order in which metrics were first recorded.
 
-    The file is written anew beside the old one, which it then replaces: whoever reads it, and
-    whatever ends the program, finds whole rows. A row replaces that of its epoch and all later ones,
-    so that a training that goes on from an earlier epoch leaves each epoch once.
+    The file is replaced atomically, so it never has a partial row. A row replaces that of its epoch and all later ones,
+    so a resumed training has each epoch once.
     """
 
     def __init__(self) -> None:
@@ -29,11 +28,11 @@ class ResultsFile:
 
     @property
     def place(self) -> str:
-        """The file."""
+        """The path of the file."""
         return f"'{self._path}'"
 
     def start(self, run: RunInfo) -> None:
-        """Take in the rows of a training that was interrupted."""
+        """Read the rows of an interrupted training."""
         self._path = run.dir / FILE
         if self._path.is_file():
             with self._path.open(encoding="utf-8", newline="") as file:
@@ -41,17 +40,17 @@ class ResultsFile:
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write the row of epoch ``step``."""
-        former = [row for row in self._rows if int(row[EPOCH]) < step]
-        self._rows = [*former, {EPOCH: str(step), **{name: f"{value:.{DIGITS}g}" for name, value in values.items()}}]
+        earlier = [row for row in self._rows if int(row[EPOCH]) < step]
+        self._rows = [*earlier, {EPOCH: str(step), **{name: f"{value:.{DIGITS}g}" for name, value in values.items()}}]
         part = self._path.with_name(f".{FILE}.part")
         part.write_text(self._text(), encoding="utf-8", newline="")
         os.replace(part, self._path)
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """A table has no pictures."""
+    def image(self, name: str, path: Path, step: int) -> None:
+        """Do nothing: a table has no images."""
 
     def close(self) -> None:
-        """Every row is in the file already."""
+        """Do nothing: every row is already in the file."""
 
     def _text(self) -> str:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))

@@ -1,4 +1,4 @@
-"""The tracker ``wandb``: a run of Weights & Biases. Heavy: imports wandb."""
+"""The tracker ``wandb``: a run of Weights & Biases. Imports wandb when it starts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EPOCH = "epoch"
 
 
 class WandbRun:
-    """A run in the folder ``wandb`` of the training. A training that goes on goes on with its run.
+    """Records a W&B run in the folder ``wandb`` of the training. A resumed training continues its W&B run.
 
     Args:
         mode: ``offline``, ``online`` or ``disabled``.
-        project: Which project it belongs to.
-        entity: User or team; None: the account's own.
+        project: Project of the run.
+        entity: User or team; None: the default of the account.
     """
 
     def __init__(self, *, mode: str, project: str, entity: str | None) -> None:
@@ -34,15 +34,15 @@ class WandbRun:
 
     @property
     def place(self) -> str:
-        """The address of the run online, else the command that sends it there."""
+        """The URL of an online run, or the command that uploads an offline run."""
         if self._run is None or self._mode == "disabled":
             return ""
         return str(self._run.url) if self._mode == "online" else f"wandb sync '{Path(self._run.dir).parent}'"
 
     def start(self, run: RunInfo) -> None:
-        """Open the run; only its figures, options and pictures are recorded: no console, no code, no git."""
+        """Open the run. Only metrics, options and images are recorded: no console output, code or git state."""
         if self._mode != "online":
-            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nothing is sent unless asked for
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # send nothing unless the mode is online
         import wandb
 
         settings = wandb.Settings(
@@ -59,16 +59,16 @@ class WandbRun:
             resume="allow" if self._mode == "online" else None,
             settings=settings,
         )
-        # Figures go by epoch, not by wandb's own count of calls, which only grows.
+        # The x axis is the epoch: the step of wandb counts calls and can only grow.
         opened.define_metric(EPOCH)
         opened.define_metric("*", step_metric=EPOCH)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Record the figures of an epoch."""
+        """Record the metrics of an epoch."""
         self._started.log({**values, EPOCH: step})
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """Record a picture file."""
+    def image(self, name: str, path: Path, step: int) -> None:
+        """Record an image file."""
         import wandb
 
         self._started.log({name: wandb.Image(str(path)), EPOCH: step})
@@ -80,14 +80,14 @@ class WandbRun:
         return self._run
 
     def close(self) -> None:
-        """End the run; waits until everything is written, or sent."""
+        """Finish the run, and wait until everything is written or uploaded."""
         run, self._run = self._run, None
         if run is not None:
             run.finish()
 
 
 def _run_id(file: Path) -> str:
-    """The id of the training's run, made up once."""
+    """Return the id of the W&B run of this training; a new one is stored in ``file``."""
     if not file.is_file():
         file.write_text(secrets.token_hex(4), encoding="utf-8")
     return file.read_text(encoding="utf-8").strip()

@@ -1,6 +1,6 @@
-"""From an ONNX file to a plan: network, parser, options, profile, build. For ``tensorrt`` and ``tensorrt_rtx``.
+"""Build a plan from an ONNX file with TensorRT or TensorRT-RTX.
 
-What TensorRT returns is checked everywhere: it tells of failure by None, false or -1, and says why only in its log.
+Every return value of TensorRT is checked: it reports failures as None, false or -1, and the reason only in its log.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backends.trt.bindings import IBuilder, IBuilderConfig, INetworkDefinition, IOnnxParser
+from backends.trt.builder_types import IBuilder, IBuilderConfig, INetworkDefinition, IOnnxParser
 from backends.trt.capabilities import network_flags
-from backends.trt.failures import Watch
 from backends.trt.library import Library
+from backends.trt.logger import Watch
 from backends.trt.monitor import BuildProgress, cancellable, make_monitor
 from backends.trt.options import TrtOptions
 from backends.trt.settings import SizeProfile, apply_options
@@ -23,18 +23,18 @@ from core.errors import HooklineError
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """What is built.
+    """The input of a build.
 
     Attributes:
         model: The ONNX file.
-        profile: Sizes of the input, None where they are static.
-        options: Of the runtime.
-        weak: TensorRT chooses the precisions by itself.
-        register: Makes plugins known, before the file is read.
-        configure: Sets more of the ``IBuilderConfig``, e.g. the cards.
-        prepare: Makes the last changes to network and configuration, e.g. adds a calibrator.
-        timing: Where measurements are kept.
-        here: Makes the GPU that is built for the current one of a thread.
+        profile: The optimisation profile; None if all shapes are static.
+        options: Options of the runtime.
+        weak: TensorRT chooses the precisions.
+        register: Registers plugins before the file is parsed.
+        configure: Sets more of the ``IBuilderConfig``, for example the target GPUs.
+        prepare: Makes the last changes to network and configuration, for example adds a calibrator.
+        timing: The timing cache.
+        here: Makes the target GPU the current device of a thread.
     """
 
     model: Path
@@ -48,146 +48,146 @@ class BuildSpec:
     here: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
-def build_plan(library: Library, recipe: BuildSpec, course: BuildProgress | None = None) -> bytes:
-    """Build; the content of a plan file.
+def build_plan(library: Library, spec: BuildSpec, progress: BuildProgress | None = None) -> bytes:
+    """Build an engine and return the content of its plan file.
 
     Args:
-        library: TensorRT.
-        recipe: What is built.
-        course: Hears of the phases, and can end the build.
+        library: TensorRT or TensorRT-RTX.
+        spec: The input of the build.
+        progress: Receives the phases, and can stop the build.
 
     Raises:
-        HooklineError: What TensorRT refuses, with the lines of its log that say why.
-        KeyboardInterrupt: The user ended it.
+        HooklineError: TensorRT refuses the build; quotes the lines of its log with the reason.
+        KeyboardInterrupt: The user stopped the build.
     """
-    course = course or BuildProgress()
-    return cancellable(lambda: _build(library, recipe, course), course)
+    progress = progress or BuildProgress()
+    return cancellable(lambda: _build(library, spec, progress), progress)
 
 
-def _build(library: Library, recipe: BuildSpec, course: BuildProgress) -> bytes:
+def _build(library: Library, spec: BuildSpec, progress: BuildProgress) -> bytes:
     trt = library.trt
-    with recipe.here():
-        if recipe.register:
-            recipe.register()
+    with spec.here():
+        if spec.register:
+            spec.register()
         builder = make_builder(library)
-        network = builder.create_network(network_flags(trt, weak=recipe.weak))
-        parse(library, network, recipe.model)
+        network = builder.create_network(network_flags(trt, weak=spec.weak))
+        parse(library, network, spec.model)
         config = builder.create_builder_config()
-        config.progress_monitor = make_monitor(trt, course)
-        check_dla(library, builder, recipe)
-        apply_options(library, config, recipe.options)
-        if recipe.profile:
-            add_profile(library, builder, config, recipe.profile)
-        if recipe.configure:
-            recipe.configure(config)
-        if recipe.prepare:
-            recipe.prepare(network, config)
-        cache = recipe.timing.attach(config) if recipe.timing else None
-        watch = Watch(library)
+        config.progress_monitor = make_monitor(trt, progress)
+        check_dla(library, builder, spec)
+        apply_options(library, config, spec.options)
+        if spec.profile:
+            add_profile(library, builder, config, spec.profile)
+        if spec.configure:
+            spec.configure(config)
+        if spec.prepare:
+            spec.prepare(network, config)
+        cache = spec.timing.attach(config) if spec.timing else None
+        watch = Watch(library.journal)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
-            raise watch.error(f"{library.title} cannot build '{recipe.model.name}'", _remedy(watch.reason))
-        if recipe.timing and cache is not None:
-            recipe.timing.keep(config)
+            raise watch.error(f"{library.title} cannot build '{spec.model.name}'", _remedy(watch.reason))
+        if spec.timing and cache is not None:
+            spec.timing.keep(config)
         return bytes(plan)
 
 
 def make_builder(library: Library) -> IBuilder:
-    """A builder.
+    """Create a builder.
 
     Raises:
         HooklineError: CUDA or TensorRT does not start.
     """
-    watch = Watch(library)
+    watch = Watch(library.journal)
     builder: IBuilder | None
     try:
         builder = library.trt.Builder(library.logger)
-    except (TypeError, RuntimeError) as error:  # the bindings' words for a null pointer
-        builder, said = None, str(error).splitlines()[0]
+    except (TypeError, RuntimeError) as error:  # the bindings report a null pointer so
+        builder, detail = None, str(error).splitlines()[0]
     else:
-        said = ""
+        detail = ""
     if builder is None:
         raise HooklineError(
-            f"{library.title} {library.version} makes no builder: {watch.reason_or(said)}",
-            "+stage=doctor looks at driver and GPU",
+            f"{library.title} {library.version} cannot create a builder: {watch.reason_or(detail)}",
+            "check driver and GPU with +stage=doctor",
         )
     return builder
 
 
-def check_dla(library: Library, builder: IBuilder, recipe: BuildSpec) -> None:
-    """Refuse a DLA core that this machine does not have, or sizes that none takes.
+def check_dla(library: Library, builder: IBuilder, spec: BuildSpec) -> None:
+    """Refuse a DLA core that this machine does not have, and dynamic shapes on a DLA core.
 
     Raises:
-        HooklineError: Says which.
+        HooklineError: Names the problem.
     """
-    core, profile = recipe.options.dla, recipe.profile
+    core, profile = spec.options.dla, spec.profile
     if core is None or not library.capabilities.dla:
-        return  # what a release does not know is refused with the other options
+        return  # apply_options refuses options that the release does not support
     if core >= builder.num_DLA_cores:
         raise HooklineError(
-            f"runtimes.tensorrt.dla is {core}, and this machine has {builder.num_DLA_cores} DLA cores",
-            "they are counted from 0; null runs all on the GPU",
+            f"runtimes.tensorrt.dla is {core}, but this machine has {builder.num_DLA_cores} DLA cores",
+            "cores are numbered from 0; null runs everything on the GPU",
         )
     if profile and profile.min != profile.max:
         raise HooklineError(
-            f"a DLA core takes one size, and the engine is for {profile}",
-            "give build.batch and build.imgsz one value each",
+            f"a DLA core supports static shapes only, but the engine is for {profile}",
+            "set build.batch and build.imgsz to one value each",
         )
 
 
 def parse(library: Library, network: INetworkDefinition, model: Path) -> None:
-    """Read an ONNX file into the network.
+    """Parse an ONNX file into the network.
 
     Raises:
-        HooklineError: It is damaged, or holds what TensorRT does not take; names the node.
+        HooklineError: The file is damaged, or TensorRT does not support a node; names the node.
     """
-    watch = Watch(library)
+    watch = Watch(library.journal)
     parser: IOnnxParser = library.trt.OnnxParser(network, library.logger)
     if not parser.parse(model.read_bytes()):
         raise watch.error(
             f"{library.title} cannot read '{model.name}'",
-            "make the file again with +stage=graft; docs/tensorrt.md says what TensorRT takes",
-            said=_parser_error(parser),
+            "write the file again with +stage=graft; docs/tensorrt.md lists what TensorRT supports",
+            reason=_parser_error(parser),
         )
     if not network.num_outputs:
         raise HooklineError(
-            f"{library.title} cannot read '{model.name}': it holds no network", "make the file again with reuse=false"
+            f"{library.title} cannot read '{model.name}': it has no network", "write the file again with reuse=false"
         )
 
 
 def add_profile(library: Library, builder: IBuilder, config: IBuilderConfig, profile: SizeProfile) -> None:
-    """Tell the builder the sizes of the input.
+    """Add an optimisation profile to the build.
 
     Raises:
-        HooklineError: TensorRT refuses them.
+        HooklineError: TensorRT refuses the profile.
     """
-    watch = Watch(library)
-    made = builder.create_optimization_profile()
+    watch = Watch(library.journal)
+    created = builder.create_optimization_profile()
     try:
-        made.set_shape(profile.name, profile.min, profile.opt, profile.max)
-        refused = config.add_optimization_profile(made) < 0
-    except (ValueError, RuntimeError):  # what the bindings see themselves; the log says more
+        created.set_shape(profile.name, profile.min, profile.opt, profile.max)
+        refused = config.add_optimization_profile(created) < 0
+    except (ValueError, RuntimeError):  # raised by the bindings; the log has more details
         refused = True
     if refused:
         raise HooklineError(
-            f"{library.title} refuses the sizes {profile}: {watch.reason}",
-            "build.batch and build.imgsz say them: min <= opt <= max",
+            f"{library.title} refuses the shapes {profile}: {watch.reason}",
+            "set build.batch and build.imgsz so that min <= opt <= max",
         )
 
 
 def _remedy(reason: str) -> str:
-    low = reason.lower()
-    if "insufficient workspace" in low or "find any implementation" in low:
-        return "give kernels more room with runtimes.tensorrt.workspace=null; +stage=doctor looks at the installation"
-    if "memory" in low:
-        return "free memory of the GPU, choose another with device=, or build a smaller build.batch or build.imgsz"
-    if "cudaerror 35" in low or "driver" in low:
-        return "+stage=doctor looks at the driver"
-    return "see docs/tensorrt.md; +stage=doctor checks the installation"
+    lower = reason.lower()
+    if "insufficient workspace" in lower or "find any implementation" in lower:
+        return "set runtimes.tensorrt.workspace=null for more scratch memory; check the installation with +stage=doctor"
+    if "memory" in lower:
+        return "free GPU memory, choose another GPU with device=, or set a smaller build.batch or build.imgsz"
+    if "cudaerror 35" in lower or "driver" in lower:
+        return "check the driver with +stage=doctor"
+    return "see docs/tensorrt.md; check the installation with +stage=doctor"
 
 
 def _parser_error(parser: IOnnxParser) -> str:
-    """The first of its errors; empty where it tells none."""
+    """Return the first error of the parser; empty if it has none."""
     if not parser.num_errors:
         return ""
     error = parser.get_error(0)

@@ -1,7 +1,7 @@
-"""TensorRT's own INT8 calibration, for releases that have it: pictures in, ranges into a cache.
+"""TensorRT's own INT8 calibrators, for releases up to 10: images in, ranges into a cache.
 
-The classes are made at run time, since TensorRT 11 has no bases for them. TensorRT learns of failures in callbacks by
-None only, so what they raise is kept and raised after the build.
+TensorRT 11 has no base classes for calibrators, so the subclasses are created at run time. A callback can report a
+failure to TensorRT only by returning None, so its exception is kept and raised after the build.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
-from backends.trt.bindings import IHostMemory
+from backends.trt.runtime_types import IHostMemory
 from backends.trt.timing_cache import write_whole
 from core.calibration import read_bounded, read_tensorrt_cache
 from core.errors import HooklineError, counted
@@ -28,17 +28,17 @@ log = logging.getLogger("hookline")
 
 T = TypeVar("T")
 BASES = {"minmax": "IInt8MinMaxCalibrator", "entropy": "IInt8EntropyCalibrator2"}
-"""TensorRT's class by our word."""
+"""TensorRT's class for each calibration method."""
 
 
 @dataclass(frozen=True)
 class CalibrationCache:
-    """What TensorRT found, in its own form; the file's name holds the digest of model, pictures and method."""
+    """A file with the ranges that TensorRT found, in its format; named by a digest of model, images and method."""
 
     path: Path
 
     def read(self) -> bytes | None:
-        """None where nothing was kept yet, or it is damaged: TensorRT would take what is left of it."""
+        """Return the content; None if there is no file or it is damaged: TensorRT would use a damaged one."""
         if not self.path.is_file():
             return None
         try:
@@ -50,18 +50,18 @@ class CalibrationCache:
         return content
 
     def write(self, content: bytes) -> None:
-        """Keep it; another process never sees a part of it."""
+        """Write the file atomically."""
         write_whole(self.path, content)
 
 
 class Feeder:
-    """Carries batches to the device, one at a time, all of one size.
+    """Uploads calibration batches to the device, one at a time, all of one length.
 
     Args:
-        batches: float32 [B, 3, H, W]; one with fewer than B pictures, the last, is left out: TensorRT takes no other.
+        batches: float32 [B, 3, H, W]. A shorter last batch is dropped, because TensorRT requires full batches.
         batch: B.
-        device: Where TensorRT builds.
-        done: Told after each batch how many pictures it held.
+        device: The device of the build.
+        done: Called after each batch with its number of images.
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class Feeder:
         self._memory: DeviceArray | None = None
 
     def next(self) -> int | None:
-        """Address of the next batch, None after the last. It is valid until the next call.
+        """Return the address of the next batch, valid until the next call; None after the last batch.
 
         Raises:
-            HooklineError: Not even one batch is full.
+            HooklineError: There are too few images for one batch.
         """
         images = next(self._batches, None)
         if images is None or len(images) < self.batch:
             if not self.used:
                 found = counted(0 if images is None else len(images), "image")
                 raise HooklineError(
-                    f"the calibration has {found}, a batch holds {self.batch}",
-                    "give more images, or a smaller build.batch",
+                    f"the calibration has {found}, but a batch needs {self.batch}",
+                    "provide more images, or set a smaller build.batch",
                 )
             return None
         self.used += len(images)
@@ -107,47 +107,47 @@ class Feeder:
 
 
 class Failure:
-    """The first thing that a callback raised."""
+    """The first exception of a callback."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
 
     def guard(self, callback: Callable[[], T]) -> T | None:
-        """What ``callback`` gives; None once one has failed."""
+        """Call ``callback`` and return its result; return None if it fails or an earlier callback failed."""
         if self.error is not None:
             return None
         try:
             return callback()
-        except Exception as error:  # not handled: reraise() raises it unchanged, where TensorRT cannot lose it
+        except Exception as error:  # reraise() raises it unchanged after the build
             self.error = error
             return None
 
     def reraise(self) -> None:
-        """Raise it, where there is one."""
+        """Raise the exception, if there is one."""
         if self.error is not None:
             raise self.error
 
 
 def make_calibrator(trt: ModuleType, method: str, feeder: Feeder, cache: CalibrationCache, failure: Failure) -> object:
-    """A calibrator for ``IBuilderConfig.int8_calibrator``; keep it until the build is over.
+    """Return a calibrator for ``IBuilderConfig.int8_calibrator``. Keep it until the build has finished.
 
     Args:
-        trt: A TensorRT with calibrators.
+        trt: A TensorRT module with calibrators.
         method: ``minmax`` or ``entropy``.
-        feeder: Gives the pictures.
-        cache: Is asked first, and keeps what was found; no pictures are asked for then.
-        failure: Keeps what a callback raises.
+        feeder: Provides the images.
+        cache: Read first; if it has ranges, no images are read. Ranges that were found are written to it.
+        failure: Keeps the exception of a callback.
     """
     base: Any = getattr(trt, BASES[method])
 
-    class Calibrator(base):  # type: ignore[misc]
+    class ImageCalibrator(base):  # type: ignore[misc]
         def __init__(self) -> None:
-            base.__init__(self)  # the bindings crash without it
+            base.__init__(self)  # required: the bindings crash without it
 
         def get_batch_size(self) -> int:
             return feeder.batch
 
-        def get_batch(self, names: list[str]) -> list[int] | None:  # noqa: ARG002 - there is one input
+        def get_batch(self, names: list[str]) -> list[int] | None:  # noqa: ARG002 - the network has one input
             address = failure.guard(feeder.next)
             return None if address is None else [address]
 
@@ -157,4 +157,4 @@ def make_calibrator(trt: ModuleType, method: str, feeder: Feeder, cache: Calibra
         def write_calibration_cache(self, content: IHostMemory) -> None:
             failure.guard(lambda: cache.write(bytes(content)))
 
-    return Calibrator()
+    return ImageCalibrator()

@@ -1,4 +1,4 @@
-"""Engines of TensorRT: build, look into, warm up; the facts that the sidecar states."""
+"""TensorRT engines: build, check the layer precisions, warm up, and describe in the artifact."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import opening
 from backends.trt.building import BuildSpec, build_plan
-from backends.trt.inspection import Precisions, inspect, judge, read_layers
+from backends.trt.inspection import Precisions, check_precisions, inspect, read_layers
 from backends.trt.library import Library
 from backends.trt.machine import machine_facts, numbers
 from backends.trt.memory import EngineDevice
@@ -23,7 +23,7 @@ from backends.trt.timing_cache import TimingCache, timing_cache
 from core.artifacts import Engine
 from core.errors import HooklineError
 from core.files.onnx_file import read_onnx
-from core.inference.warm_up import warm_up
+from core.inference.detector import warm_up
 from core.kinds.building import BuildJob, BuildReporter
 from core.model_facts import InputContract, Precision
 from core.storage.digest import file_digest
@@ -31,18 +31,18 @@ from core.storage.serial import encode
 from cuda_plugins.signature import OPERATOR
 
 RUNTIME = "tensorrt"
-FIRST = {Hardware.ampere_plus: "8.0", Hardware.same_compute_capability: "7.5"}
-"""The first compute capability of a group of GPUs, by NVIDIA's ``HardwareCompatibilityLevel``."""
+MINIMUM_CAPABILITY = {Hardware.ampere_plus: "8.0", Hardware.same_compute_capability: "7.5"}
+"""The minimum compute capability of a group of GPUs, from NVIDIA's ``HardwareCompatibilityLevel``."""
 
 
 @dataclass(frozen=True)
 class BuildDevice:
-    """Where an engine is built.
+    """The library and the GPU of a build.
 
     Attributes:
         library: TensorRT.
-        gpu: The GPU, by NVML.
-        device: The same for CUDA.
+        gpu: The GPU, as NVML describes it.
+        device: The GPU as a CUDA device.
     """
 
     library: Library
@@ -50,37 +50,53 @@ class BuildDevice:
     device: EngineDevice
 
 
-def build_engine(job: BuildJob, options: TrtOptions, place: BuildDevice) -> Engine:
-    """Build the plan, look into it, and run it.
+def build_engine(job: BuildJob, options: TrtOptions, target: BuildDevice) -> Engine:
+    """Build the plan, check the precision of its layers, and run it.
 
     Args:
-        job: What is to be built; with ``calibration`` TensorRT quantises by itself.
-        options: Of the runtime.
-        place: Where.
+        job: The build job; with ``calibration`` TensorRT itself quantises.
+        options: Options of the runtime.
+        target: Library and GPU.
 
     Raises:
-        HooklineError: The model, the sizes or the options cannot be built here, or the engine is not what was asked.
+        HooklineError: Model, sizes or options are not supported here, or the engine does not have the requested
+            precision.
     """
-    library, model = place.library, job.model
+    _check_request(job, options, target)
+    profile, contract = read_profile(job.model, job.batch, job.imgsz)
+    spec = _build_spec(job, options, target, profile)
+    job.target.write_bytes(_plan(job, spec, contract, target))
+    return _checked(_artifact(job, options, target, profile, contract), profile, target, job)
+
+
+def _check_request(job: BuildJob, options: TrtOptions, target: BuildDevice) -> None:
+    """Refuse what the library or the GPU cannot build, before any work."""
     if job.calibration is not None:
-        check_calibrators(library)
-    check_hardware(options.hardware, place.gpu)
-    if options.dla is not None and model.precision is Precision.fp32 and job.calibration is None:
-        raise HooklineError("a DLA core computes in float16 and int8 only", "set precision=fp16 or int8")
-    profile, contract = read_profile(model, job.batch, job.imgsz)
-    plugins = plugins_in(model.path)
-    carried = options.plugin is PluginForm.ahead_of_time
-    register = opening.register_ahead_of_time if carried else opening.register
-    recipe = BuildSpec(
-        model=model.path,
+        check_calibrators(target.library)
+    check_hardware(options.hardware, target.gpu)
+    if options.dla is not None and job.model.precision is Precision.fp32 and job.calibration is None:
+        raise HooklineError("a DLA core supports float16 and int8 only", "set precision=fp16 or precision=int8")
+
+
+def _build_spec(job: BuildJob, options: TrtOptions, target: BuildDevice, profile: SizeProfile | None) -> BuildSpec:
+    ahead_of_time = options.plugin is PluginForm.ahead_of_time
+    register = opening.register_ahead_of_time if ahead_of_time else opening.register
+    return BuildSpec(
+        model=job.model.path,
         profile=profile,
         options=options,
-        register=partial(register, library) if plugins else None,
-        timing=_timing(options, place, job.cache_dir),
-        here=place.device.here,
+        register=partial(register, target.library) if plugins_in(job.model.path) else None,
+        timing=_timing(options, target, job.cache_dir),
+        here=target.device.here,
     )
-    job.target.write_bytes(_plan(job, recipe, contract, place))
-    engine = Engine(
+
+
+def _artifact(
+    job: BuildJob, options: TrtOptions, target: BuildDevice, profile: SizeProfile | None, contract: InputContract
+) -> Engine:
+    model = job.model
+    plugins = () if options.plugin is PluginForm.ahead_of_time else plugins_in(model.path)
+    return Engine(
         path=job.target,
         notes=model.notes,
         facts=model.facts,
@@ -90,86 +106,85 @@ def build_engine(job: BuildJob, options: TrtOptions, place: BuildDevice) -> Engi
         runtime=RUNTIME,
         score_threshold=model.score_threshold,
         machine={
-            **machine_facts(library, place.gpu, () if carried else plugins),
+            **machine_facts(target.library, target.gpu, plugins),
             "profile": str(profile or ""),
             "model": file_digest(model.path),
         },
         settings=_settings(job, options),
     )
-    return _tried(engine, profile, place, job)
 
 
 def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
-    """Refuse engines for a group of GPUs that this one is not of, before they are built.
+    """Refuse to build for a group of GPUs that this GPU does not belong to.
 
     Raises:
-        HooklineError: Says from which compute capability on the group begins.
+        HooklineError: Names the minimum compute capability of the group.
     """
-    least = FIRST.get(hardware)
-    if least and gpu.capability and numbers(gpu.capability) < numbers(least):
+    minimum = MINIMUM_CAPABILITY.get(hardware)
+    if minimum and gpu.capability and numbers(gpu.capability) < numbers(minimum):
         raise HooklineError(
-            f"runtimes.tensorrt.hardware={hardware.value} begins at compute capability {least}, the {gpu.name} here has"
+            f"runtimes.tensorrt.hardware={hardware.value} needs compute capability {minimum}, the {gpu.name} here has"
             f" {gpu.capability}",
-            "leave it out, or build on a newer GPU",
+            "remove the option, or build on a newer GPU",
         )
 
 
 def plugins_in(model: Path) -> tuple[str, ...]:
-    """Plugins of this project that a graph needs in TensorRT, though it may carry a function for others."""
+    """Return the hookline plugins that TensorRT needs for a graph, even if the graph defines them as functions."""
     return (OPERATOR,) if any(node.op_type == OPERATOR for node in read_onnx(model).graph.node) else ()
 
 
-def _timing(options: TrtOptions, place: BuildDevice, cache_dir: Path) -> TimingCache | None:
-    if not (options.timing_cache and place.library.capabilities.timing_cache):
+def _timing(options: TrtOptions, target: BuildDevice, cache_dir: Path) -> TimingCache | None:
+    if not (options.timing_cache and target.library.capabilities.timing_cache):
         return None
-    return timing_cache(cache_dir, place.gpu.name, place.gpu.capability, place.library.version)
+    return timing_cache(cache_dir, target.gpu.name, target.gpu.capability, target.library.version)
 
 
-def _plan(job: BuildJob, recipe: BuildSpec, contract: InputContract, place: BuildDevice) -> bytes:
+def _plan(job: BuildJob, spec: BuildSpec, contract: InputContract, target: BuildDevice) -> bytes:
     with job.reporter.progress(f"build {job.target.name}") as progress:
-        course = BuildProgress(partial(progress.advance, 0))
+        progress_events = BuildProgress(partial(progress.advance, 0))
         if job.calibration is None:
-            return build_plan(place.library, recipe, course)
+            return build_plan(target.library, spec, progress_events)
         quantising = Quantising(
-            library=place.library,
+            library=target.library,
             feed=job.calibration,
-            method=recipe.options.method,
+            method=spec.options.method,
             contract=contract,
-            profile=recipe.profile,
-            device=place.device,
+            profile=spec.profile,
+            device=target.device,
             cache_dir=job.cache_dir,
             model=file_digest(job.model.path),
             done=lambda count: progress.advance(count, note="calibrating"),
         )
         try:
-            return build_plan(place.library, replace(recipe, weak=True, prepare=quantising.prepare), course)
+            return build_plan(target.library, replace(spec, weak=True, prepare=quantising.prepare), progress_events)
         finally:
-            quantising.failure.reraise()  # what failed in a callback is the cause of what failed after it
+            quantising.failure.reraise()  # the exception of a callback is the cause of a failed build
 
 
-def _tried(engine: Engine, profile: SizeProfile | None, place: BuildDevice, job: BuildJob) -> Engine:
-    """The engine with what its layers and its first runs tell."""
-    opened = opening.deserialise(engine, place.library, place.device)
-    with place.device.here():
+def _checked(engine: Engine, profile: SizeProfile | None, target: BuildDevice, job: BuildJob) -> Engine:
+    """Open the engine, check the precision of its layers, and warm it up. Return it with what the check found."""
+    opened = opening.deserialise(engine, target.library, target.device)
+    with target.device.here():
         text = inspect(opened, profile)
-    found = judge(read_layers(text), engine.precision)
+    found = check_precisions(read_layers(text), engine.precision)
     _write_layers(engine.path, text, found, job.reporter)
-    with TrtSession(opened, engine, place.device, graphs=False) as session:
+    with TrtSession(opened, engine, target.device, graphs=False) as session:
         warm_up(session, job.warmup)
-    notes = (*engine.notes, found.doubt) if found.doubt else engine.notes
+    notes = (*engine.notes, found.warning) if found.warning else engine.notes
     return replace(engine, notes=notes, settings={**engine.settings, "layers": str(found)})
 
 
 def _write_layers(path: Path, text: str, found: Precisions, reporter: BuildReporter) -> None:
-    """TensorRT's own description, which its tools read, and what was read from it."""
+    """Write TensorRT's description of the layers, for its tools, and the precisions that were read from it."""
     path.with_suffix(".layers.json").write_text(text, encoding="utf-8")
     path.with_suffix(".precision.json").write_text(json.dumps(found.content(), indent=1) + "\n", encoding="utf-8")
     reporter.note(f"build: {found}")
-    if found.doubt:
-        reporter.warn(f"build: {found.doubt}")
+    if found.warning:
+        reporter.warn(f"build: {found.warning}")
 
 
 def _settings(job: BuildJob, options: TrtOptions) -> dict[str, str]:
-    """Return the options that shaped the engine; those of the calibrator where TensorRT calibrated."""
+    """Return the options that shape the engine; the calibration options only if TensorRT calibrated."""
     settings = {name: str(value) for name, value in encode(options).items() if name not in {"int8", "method"}}
     return settings | {"int8": f"calibrator {options.method.value}"} if job.calibration else settings

@@ -1,7 +1,7 @@
-"""In which precision the layers of an engine really run, by TensorRT's engine inspector.
+"""Check the precisions in which the layers of an engine run, with TensorRT's engine inspector.
 
-TensorRT 10 gives a tensor's layout and type in one text, ``Format/Datatype``; TensorRT 11 in two, ``Format`` and
-``DataType``. Only engines built with detailed verbosity say either.
+TensorRT 10 reports the layout and type of a tensor in one field, ``Format/Datatype``; TensorRT 11 in two, ``Format``
+and ``DataType``. Both need an engine built with detailed verbosity.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from backends.trt.execution import Opened
-from backends.trt.failures import Watch
+from backends.trt.logger import Watch
+from backends.trt.opened_engine import OpenedEngine
 from backends.trt.settings import SizeProfile
 from core.errors import HooklineError
 from core.model_facts import Precision
@@ -26,13 +26,13 @@ TYPES = (
     ("fp16", r"fp16|half|float16"),
     ("fp32", r"fp32|float"),
 )
-"""Our word for a type, lowest first, and how TensorRT's texts name it. The first that fits counts."""
+"""Name of each type, lowest first, and the pattern of TensorRT's names. The first match counts."""
 ORDER = [word for word, _ in TYPES]
 HIGHER = {Precision.int8: {"fp16", "bf16", "fp32"}, Precision.fp16: {"fp32"}, Precision.fp32: set[str]()}
 HEAVY = re.compile(r"conv(?!er)|correlation|fprop|gemm|matmul|matrixmultiply", re.IGNORECASE)
 MOVES = {"reformat", "noop", "constant", "shuffle", "copy", "signal", "wait", "trainstation"}
-NAMED = 5
-"""Layers that a line names; the file beside the engine has all."""
+MAX_NAMED = 5
+"""Maximum number of layers that a message names; ``<engine>.precision.json`` has all."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class EngineLayer:
     """A layer of an engine.
 
     Attributes:
-        name: As TensorRT calls it: names of the operators in it.
-        kind: As TensorRT calls it, e.g. ``CaskConvolution``.
-        precision: ``int8``, ``fp8``, ``bf16``, ``fp16``, ``fp32``, or ``unknown``: type of what it computes with.
-        heavy: A convolution or product of matrices, where the work is.
+        name: TensorRT's name: the names of the fused operators.
+        kind: TensorRT's layer type, for example ``CaskConvolution``.
+        precision: The type it computes in: ``int8``, ``fp8``, ``bf16``, ``fp16``, ``fp32`` or ``unknown``.
+        heavy: Whether it is a convolution or matrix product, which take most of the time.
     """
 
     name: str
@@ -54,30 +54,30 @@ class EngineLayer:
 
 @dataclass(frozen=True)
 class Precisions:
-    """What an inspection found.
+    """The precisions of an engine.
 
     Attributes:
-        wanted: What was asked for.
-        layers: Those that compute.
-        higher: Names of the heavy layers that stayed in higher precision than was asked for.
-        doubt: What the user must be told, else empty.
+        wanted: The requested precision.
+        layers: The layers that compute.
+        higher: Names of the heavy layers in higher precision than requested.
+        warning: A warning for the user, or empty.
     """
 
     wanted: Precision
     layers: tuple[EngineLayer, ...]
     higher: tuple[str, ...]
-    doubt: str = ""
+    warning: str = ""
 
     def __str__(self) -> str:
         shown = ", ".join(f"{count} in {precision}" for precision, count in self.counts(heavy=True).items())
         return f"convolutions: {shown or 'none'}{_named(self.higher)}"
 
     def counts(self, *, heavy: bool) -> dict[str, int]:
-        """Number of layers by precision, the most first; of all, or of the heavy ones."""
+        """Return the number of layers per precision, in descending order; of all layers or of the heavy ones."""
         return dict(Counter(layer.precision for layer in self.layers if layer.heavy or not heavy).most_common())
 
     def content(self) -> dict[str, object]:
-        """For a JSON file."""
+        """Return the content of a JSON file."""
         return {
             "precision": self.wanted.value,
             "convolutions": self.counts(heavy=True),
@@ -87,43 +87,43 @@ class Precisions:
         }
 
 
-def inspect(opened: Opened, profile: SizeProfile | None) -> str:
-    """The inspector's JSON of an engine. Types in one with free sizes are settled by the profile's usual size.
+def inspect(opened: OpenedEngine, profile: SizeProfile | None) -> str:
+    """Return the inspector's JSON. The types of an engine with dynamic shapes are those at the profile's optimum.
 
     Raises:
-        HooklineError: TensorRT makes no context for that.
+        HooklineError: TensorRT cannot create an execution context.
     """
-    trt, watch = opened.library.trt, Watch(opened.library)
+    trt, watch = opened.library.trt, Watch(opened.library.journal)
     inspector = opened.engine.create_engine_inspector()
     if profile is not None:
-        context = opened.new_context()  # it gets no memory: nothing is run
+        context = opened.new_context()  # without memory: nothing runs
         if context is None or not context.set_input_shape(profile.name, profile.opt):
-            raise watch.error(f"the engine takes no input of {profile}", "build another size")
+            raise watch.error(f"the engine does not accept inputs of {profile}", "build for another size")
         inspector.execution_context = context
     return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
 def read_layers(text: str) -> tuple[EngineLayer, ...]:
-    """The layers of an inspector's JSON, of TensorRT 10 or 11, without those that only move data.
+    """Return the layers in an inspector's JSON of TensorRT 10 or 11, without layers that only move data.
 
     Raises:
-        HooklineError: It is no such JSON.
+        HooklineError: The text is not such JSON.
     """
     try:
-        entries = list(json.loads(text, strict=False)["Layers"])  # names of layers may hold control characters
+        entries = list(json.loads(text, strict=False)["Layers"])  # layer names may contain control characters
     except (ValueError, KeyError, TypeError) as error:
         raise HooklineError(
-            f"TensorRT's description of the engine cannot be read ({error})", "tell the maintainers"
+            f"TensorRT's description of the engine cannot be read ({error})", "report this to the maintainers"
         ) from error
     layers = [_layer(entry) for entry in entries]
     return tuple(layer for layer in layers if layer.kind.lower() not in MOVES)
 
 
-def judge(layers: Sequence[EngineLayer], wanted: Precision) -> Precisions:
-    """Refuse an engine none of whose convolutions runs in the precision that was asked for.
+def check_precisions(layers: Sequence[EngineLayer], wanted: Precision) -> Precisions:
+    """Refuse an engine if none of its convolutions runs in the requested precision.
 
     Raises:
-        HooklineError: It is not what was asked for, or TensorRT does not tell.
+        HooklineError: No convolution has the requested precision, or TensorRT does not report the precisions.
     """
     heavy = [layer for layer in layers if layer.heavy]
     higher = tuple(layer.name for layer in heavy if layer.precision in HIGHER[wanted])
@@ -131,27 +131,29 @@ def judge(layers: Sequence[EngineLayer], wanted: Precision) -> Precisions:
     right = [layer for layer in known if layer.precision not in HIGHER[wanted]]
     if not right and wanted is not Precision.fp32:
         raise _not_built(known, wanted)
-    few = 2 * len(right) < len(known)
-    doubt = f"only {len(right)} of {len(known)} convolutions run in {wanted.value}{_named(higher)}" if few else ""
-    return Precisions(wanted, tuple(layers), higher, doubt)
+    minority = 2 * len(right) < len(known)
+    warning = (
+        f"only {len(right)} of {len(known)} convolutions run in {wanted.value}{_named(higher)}" if minority else ""
+    )
+    return Precisions(wanted, tuple(layers), higher, warning)
 
 
 def _not_built(known: Sequence[EngineLayer], wanted: Precision) -> HooklineError:
     if not known:
         return HooklineError(
-            f"whether the engine runs in {wanted.value} is unknown: TensorRT does not report the types of the layers of"
-            " engines whose ProfilingVerbosity is not DETAILED",
-            "set precision=fp32, or take a release of TensorRT that docs/tensorrt.md names",
+            f"cannot check that the engine runs in {wanted.value}: TensorRT reports layer types only for engines"
+            " built with ProfilingVerbosity.DETAILED",
+            "set precision=fp32, or install a TensorRT release that docs/tensorrt.md names",
         )
     others = ", ".join(sorted({layer.precision for layer in known}))
     return HooklineError(
-        f"TensorRT built no {wanted.value} engine: all of its {len(known)} layers that compute run in {others}",
-        "is this GPU made for it? see docs/tensorrt.md; another precision= can be built",
+        f"the engine does not run in {wanted.value}: all of its {len(known)} computing layers run in {others}",
+        "see docs/tensorrt.md for the precisions of this GPU, or set another precision=",
     )
 
 
 def _layer(entry: object) -> EngineLayer:
-    if not isinstance(entry, Mapping):  # the engine tells names only
+    if not isinstance(entry, Mapping):  # the engine holds layer names only
         return EngineLayer(str(entry), "", UNKNOWN, heavy=bool(HEAVY.search(str(entry))))
     kind = str(entry.get("LayerType", ""))
     described = " ".join(str(entry.get(key, "")) for key in ("LayerType", "ParameterType", "TacticName"))
@@ -159,14 +161,14 @@ def _layer(entry: object) -> EngineLayer:
 
 
 def _precision(entry: Mapping[str, object]) -> str:
-    """The lowest of the inputs' types: a fused sum may add a tensor in higher precision. Else weights, else outputs."""
+    """Return the lowest input type, since a fused sum may add a tensor in higher precision; else weights, outputs."""
     weights = entry.get("Weights")
-    told = (
+    sources = (
         [_type_text(tensor) for tensor in _listed(entry.get("Inputs"))],
         [str(weights.get("Type", ""))] if isinstance(weights, Mapping) else [],
         [_type_text(tensor) for tensor in _listed(entry.get("Outputs"))],
     )
-    for texts in told:
+    for texts in sources:
         if words := list(filter(None, map(_word, texts))):
             return min(words, key=ORDER.index)
     return UNKNOWN
@@ -177,7 +179,7 @@ def _listed(value: object) -> list[object]:
 
 
 def _type_text(tensor: object) -> str:
-    """TensorRT 11 names the type by itself, TensorRT 10 within the layout."""
+    """Return the type field of a tensor: TensorRT 11 has one for the type alone, TensorRT 10 for layout and type."""
     if not isinstance(tensor, Mapping):
         return ""
     return str(tensor.get("DataType") or tensor.get("Datatype") or tensor.get("Format/Datatype") or "")
@@ -190,5 +192,5 @@ def _word(text: str) -> str:
 def _named(names: Sequence[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"; in higher precision: {', '.join(names[:NAMED])}{more}"
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"; in higher precision: {', '.join(names[:MAX_NAMED])}{more}"

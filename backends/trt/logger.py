@@ -1,4 +1,4 @@
-"""What TensorRT says: one logger a process, since a second one is ignored, which keeps what errors are told from."""
+"""The TensorRT logger, and error messages from what it logged."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol, SupportsInt
 
+from core.errors import HooklineError
+from cuda_plugins.tensorrt_types import take_errors
+
 log = logging.getLogger("hookline")
 
-KEPT = 2000
-"""Messages that are remembered."""
-TOLD = 2
-"""Messages that an error quotes: the first is the cause, the last what came of it."""
+KEPT_MESSAGES = 2000
+"""Number of messages that a journal keeps."""
+QUOTED_MESSAGES = 2
+"""Maximum number of messages that an error quotes: the first is the cause, the last its consequence."""
 ERROR, WARNING = 1, 2
 _LEVELS = {0: logging.ERROR, ERROR: logging.ERROR, WARNING: logging.WARNING}
 
 ENVELOPE = re.compile(r"Error Code \d+: (?P<kind>[\w ]+) \((?P<text>.*?)\.?(?: In \w+ at [^ )]*)?\)+$")
-"""Around what the library says: the call, a code, a function and a source file of its own."""
+"""TensorRT wraps a message in the failed call, an error code, and a function and source file of its own."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message; severity 0 and 1 are errors, 2 a warning."""
+    """One message of TensorRT. Severity 0 and 1 are errors, 2 is a warning."""
 
     number: int
     severity: int
@@ -34,15 +37,15 @@ class Message:
 
 
 class Journal:
-    """The newest warnings and errors, oldest first. Of what TensorRT says besides there are thousands in a build."""
+    """The latest warnings and errors, oldest first. A build logs thousands of less severe messages."""
 
     def __init__(self) -> None:
-        self.messages: deque[Message] = deque(maxlen=KEPT)
+        self.messages: deque[Message] = deque(maxlen=KEPT_MESSAGES)
         self.count = 0
         self._lock = threading.Lock()
 
     def add(self, severity: int, text: str) -> None:
-        """Keep a warning or error, and pass any message on to the log of the run. Called from any thread."""
+        """Keep a warning or error, and pass every message on to the log of the run. Thread-safe."""
         if severity <= WARNING:
             with self._lock:
                 self.count += 1
@@ -50,27 +53,27 @@ class Journal:
         log.log(_LEVELS.get(severity, logging.DEBUG), "TensorRT: %s", text)
 
     def since(self, number: int, severity: int = ERROR) -> list[str]:
-        """Messages after the first ``number`` that are at least so severe, in plain words, each once."""
+        """Return the distinct messages after message ``number`` of at least this severity, without their envelopes."""
         found = (
             plain(item.text) for item in tuple(self.messages) if item.number > number and item.severity <= severity
         )
         return list(dict.fromkeys(found))
 
     def reason(self, number: int) -> str:
-        """Why what began after ``number`` messages failed: the first and the last error, else the last warning."""
+        """Return the first and the last error after message ``number``, or else the last warning."""
         errors = self.since(number) or self.since(number, WARNING)[-1:]
-        return " ... ".join([errors[0], *errors[1:][-TOLD + 1 :]]) if errors else "it does not say why"
+        return " ... ".join([errors[0], *errors[1:][-QUOTED_MESSAGES + 1 :]]) if errors else "it logged no reason"
 
 
 class JournalLogger(Protocol):
-    """An ``ILogger`` that keeps what was said."""
+    """An ``ILogger`` that keeps messages in a journal."""
 
     journal: Journal
 
 
 @functools.cache
 def make_logger(trt: ModuleType) -> JournalLogger:
-    """The ``ILogger`` of this process for a module; its ``journal`` holds what was said."""
+    """Return the ``ILogger`` of this process for a TensorRT module. TensorRT ignores a second logger."""
 
     class Log(trt.ILogger):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -84,10 +87,45 @@ def make_logger(trt: ModuleType) -> JournalLogger:
 
 
 def plain(message: str) -> str:
-    """The sentence in a message, without the library's own places around it."""
+    """Return the text of a message without its envelope."""
     text = " ".join(message.split())
     found = ENVELOPE.search(text)
     if not found:
         return text
-    # The only kind that says more than its sentence, which may be a number of bytes alone.
+    # The kind adds information for OutOfMemory only, whose text may be a number of bytes.
     return f"out of memory: {found['text']}" if found["kind"] == "OutOfMemory" else found["text"]
+
+
+class Watch:
+    """Explains the failure of one TensorRT call. Create it before the call.
+
+    Plugins may raise errors that TensorRT ignores, for example while it tries kernels, so errors are read only after a
+    call has failed.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal, self._start = journal, journal.count
+        take_errors()
+
+    @property
+    def reason(self) -> str:
+        """What TensorRT has logged since this object was created."""
+        return self._journal.reason(self._start)
+
+    def reason_or(self, default: str) -> str:
+        """Return what TensorRT has logged; ``default`` if it logged no error."""
+        return default if default and not self._journal.since(self._start) else self.reason
+
+    def error(self, failed: str, remedy: str, reason: str = "") -> Exception:
+        """Return the exception to raise: one line for the user, or the bug that a plugin of hookline raised.
+
+        Args:
+            failed: What failed; the reason follows after a colon.
+            remedy: What the user can do, unless a plugin of hookline failed.
+            reason: The reason, if TensorRT reports it outside its log.
+        """
+        for error in take_errors()[-1:]:  # TensorRT has ignored earlier ones
+            if not isinstance(error, HooklineError):
+                return error
+            return HooklineError(f"{failed}: a plugin failed: {error.message}", error.hint)
+        return HooklineError(f"{failed}: {reason or self.reason}", remedy)

@@ -1,4 +1,4 @@
-"""What a session needs of its GPU besides what the processor needs: copies on the device, and CUDA graphs."""
+"""The device of an engine: the device of a processor, plus device copies and CUDA graphs."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from core.errors import HooklineError
 from core.kinds.session import DeviceArray
 
 THREAD_LOCAL = 1
-"""``cudaStreamCaptureModeThreadLocal``: other threads may allocate and wait while this one captures."""
+"""``cudaStreamCaptureModeThreadLocal``: other threads may allocate and synchronise during a capture."""
 
 
 class Graph(Protocol):
-    """Work of a stream that was recorded and can be begun again as a whole."""
+    """Recorded work of a stream that can be launched as a whole."""
 
     def launch(self, stream: int) -> None:
-        """Begin the work, on the same memory as it was recorded with."""
+        """Launch the work on the memory it was recorded with."""
         ...
 
     def free(self) -> None:
-        """Give it back; it is not at work."""
+        """Free the graph; its work must have finished."""
         ...
 
 
 class EngineDevice(Device, Protocol):
-    """A device on which an engine runs.
+    """The device of an engine.
 
     Attributes:
-        number: As the CUDA runtime counts in this process.
-        title: What messages call it.
+        number: CUDA device number in this process.
+        title: Name in messages.
     """
 
     number: int
     title: str
 
     def here(self) -> AbstractContextManager[None]:
-        """Make it the current device of this thread; it may stay so."""
+        """Make this the current device of the thread; it may stay current."""
         ...
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
-        """Begin to copy bytes from one address of the device to another."""
+        """Start copying bytes between two addresses on the device."""
         ...
 
     def adopt(self, array: object) -> DeviceArray:
-        """The same memory of anybody's array, complete.
+        """Return an array of another library as a device array of the same memory, after its pending work.
 
         Args:
-            array: On this device; with ``__cuda_array_interface__`` or DLPack.
+            array: An array on this device with ``__cuda_array_interface__`` or DLPack.
 
         Raises:
-            HooklineError: It lies on another device.
-            TypeError: It is no such array.
+            HooklineError: The array is on another device.
+            TypeError: The array has neither interface.
         """
         ...
 
     def trim(self) -> None:
-        """Give memory that is free back to the driver, for whoever takes it from there."""
+        """Return unused memory to the driver, for other programs."""
         ...
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
-        """Record what ``work`` begins on ``stream``. Nothing of it is done by that.
+        """Record the work that ``work`` enqueues on ``stream``, without running it.
 
         Raises:
-            RuntimeError: The work does what cannot be recorded: it waits, or allocates.
+            RuntimeError: The work cannot be recorded because it synchronises or allocates.
         """
         ...
 
@@ -76,9 +76,9 @@ class CudaGraph:
     """A graph of the CUDA runtime.
 
     Args:
-        device: On which it was recorded.
+        device: The device it was recorded on.
         runtime: ``cupy.cuda.runtime``.
-        recorded: ``cudaGraph_t``; belongs to this object from now on.
+        recorded: The ``cudaGraph_t``; this object takes ownership.
     """
 
     def __init__(self, device: EngineDevice, runtime: ModuleType, recorded: int) -> None:
@@ -89,53 +89,53 @@ class CudaGraph:
             runtime.graphDestroy(recorded)
 
     def launch(self, stream: int) -> None:
-        """As :class:`Graph` says."""
+        """See :class:`Graph`."""
         with self._device.here():
             self._runtime.graphLaunch(self._executable, stream)
 
     def free(self) -> None:
-        """As :class:`Graph` says."""
+        """See :class:`Graph`."""
         with self._device.here():
             self._runtime.graphExecDestroy(self._executable)
 
 
 class CupyEngineDevice(CupyDevice):
-    """One GPU through CuPy: see :class:`EngineDevice`."""
+    """An :class:`EngineDevice` through CuPy."""
 
     def __init__(self, number: int = 0, title: str = "") -> None:
         super().__init__(number, title)
         self.number = number
 
     def copy(self, source: int, target: int, size: int, stream: int) -> None:
-        """Asynchronous."""
+        """Copy asynchronously."""
         self._copy(target, source, size, self._runtime.memcpyDeviceToDevice, stream)
 
     def adopt(self, array: object) -> DeviceArray:
-        """By the array's own stream where it names one, else through DLPack, which lets CuPy's current stream wait."""
+        """Wait for the array's stream if it names one; otherwise use DLPack, which synchronises with CuPy's stream."""
         with self.here():
-            about = getattr(array, "__cuda_array_interface__", {})
-            if "stream" not in about and hasattr(array, "__dlpack__"):
+            interface = getattr(array, "__cuda_array_interface__", {})
+            if "stream" not in interface and hasattr(array, "__dlpack__"):
                 array = self._cupy.from_dlpack(array)
             if not isinstance(array, DeviceArray):
-                raise TypeError(f"{type(array).__name__} is no array of a GPU: it has no __dlpack__")
-            about = array.__cuda_array_interface__
-            place = self._runtime.pointerGetAttributes(about["data"][0]).device
-            if place != self._number:
+                raise TypeError(f"{type(array).__name__} is not a GPU array: it has no __dlpack__")
+            interface = array.__cuda_array_interface__
+            owner = self._runtime.pointerGetAttributes(interface["data"][0]).device
+            if owner != self._number:
                 raise HooklineError(
-                    f"the array lies on CUDA's device {place}, the engine on {self._number}, {self.title}",
-                    "move the array there, or open the engine on the other one",
+                    f"the array is on CUDA device {owner}, but the engine is on device {self._number} ({self.title})",
+                    "move the array to the device of the engine, or open the engine on the other device",
                 )
-            if stream := about.get("stream"):
+            if stream := interface.get("stream"):
                 self._runtime.streamSynchronize(stream)
         return array
 
     def trim(self) -> None:
-        """Of CuPy's pool."""
+        """Free the unused blocks of CuPy's memory pool."""
         with self.here():
             self._cupy.get_default_memory_pool().free_all_blocks()
 
     def capture(self, stream: int, work: Callable[[], None]) -> Graph:
-        """Through the CUDA runtime, whose errors are ``CUDARuntimeError``."""
+        """Capture through the CUDA runtime, which raises ``CUDARuntimeError``."""
         with self.here():
             self._runtime.streamBeginCapture(stream, THREAD_LOCAL)
             try:
@@ -146,7 +146,7 @@ class CupyEngineDevice(CupyDevice):
             return CudaGraph(self, self._runtime, self._runtime.streamEndCapture(stream))
 
     def _abandon(self, stream: int) -> None:
-        """End a capture that has failed; CUDA tells the failure once more, which is known already."""
+        """End a failed capture. CUDA reports the failure a second time, which is ignored."""
         try:
             self._runtime.graphDestroy(self._runtime.streamEndCapture(stream))
         except self._runtime.CUDARuntimeError:

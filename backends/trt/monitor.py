@@ -1,4 +1,4 @@
-"""Progress of a build, and its end when the user wants it: made at run time, since the base lies in TensorRT."""
+"""Report the progress of a build, and stop it on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from core.reporting import ignore
 
 T = TypeVar("T")
 POLL = 0.2
-"""Seconds after which the program looks whether the user wants to stop."""
+"""Seconds between two checks for an interrupt."""
 
 
 class BuildProgress:
-    """Where a build stands; called by TensorRT from any of its threads."""
+    """The progress of a build. TensorRT calls the methods from any of its threads."""
 
     def __init__(self, report: Callable[[str], object] = ignore) -> None:
         self.cancelled = threading.Event()
@@ -25,57 +25,57 @@ class BuildProgress:
         self._lock = threading.Lock()
 
     def begin(self, phase: str, steps: int) -> None:
-        """A phase of ``steps`` steps begins."""
+        """Start a phase of ``steps`` steps."""
         with self._lock:
             self._phases[phase] = (0, steps)
-            self._tell()
+            self._report_phase()
 
     def step(self, phase: str, step: int) -> bool:
-        """A step is done; false ends the build."""
+        """Finish a step. Return false to stop the build."""
         with self._lock:
             _, steps = self._phases.get(phase, (0, 0))
             self._phases[phase] = (step + 1, steps)
-            self._tell()
+            self._report_phase()
         return not self.cancelled.is_set()
 
     def end(self, phase: str) -> None:
-        """A phase is over."""
+        """Finish a phase."""
         with self._lock:
             self._phases.pop(phase, None)
-            self._tell()
+            self._report_phase()
 
-    def _tell(self) -> None:
-        """The innermost phase, the last that began."""
+    def _report_phase(self) -> None:
+        """Report the innermost phase: the one that started last."""
         if not self._phases:
             return
         phase, (done, steps) = next(reversed(self._phases.items()))
         self._report(f"{phase} {done}/{steps}" if steps > 1 else phase)
 
 
-def make_monitor(trt: ModuleType, course: BuildProgress) -> object:
-    """An ``IProgressMonitor`` that tells ``course``; keep it until the builder is gone."""
+def make_monitor(trt: ModuleType, progress: BuildProgress) -> object:
+    """Return an ``IProgressMonitor`` that updates ``progress``. Keep it until the builder is deleted."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:  # noqa: ARG002
-            course.begin(phase_name, num_steps)
+            progress.begin(phase_name, num_steps)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            return course.step(phase_name, step)
+            return progress.step(phase_name, step)
 
         def phase_finish(self, phase_name: str) -> None:
-            course.end(phase_name)
+            progress.end(phase_name)
 
     return Monitor()
 
 
-def cancellable(work: Callable[[], T], course: BuildProgress) -> T:
-    """Do ``work`` in a thread, so that Ctrl-C is heard while native code runs; it then ends at the next step.
+def cancellable(work: Callable[[], T], progress: BuildProgress) -> T:
+    """Run ``work`` in a thread, so that Ctrl-C is handled while native code runs; the build stops at its next step.
 
     Raises:
-        KeyboardInterrupt: The user ended it; ``work`` has returned by then.
+        KeyboardInterrupt: The user stopped the build; ``work`` has returned.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="build") as pool:
         future = pool.submit(work)
@@ -83,6 +83,6 @@ def cancellable(work: Callable[[], T], course: BuildProgress) -> T:
             while not future.done():
                 wait([future], POLL)
         except BaseException:
-            course.cancelled.set()
+            progress.cancelled.set()
             raise  # leaving the pool waits for the work
         return future.result()

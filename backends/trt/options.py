@@ -1,4 +1,4 @@
-"""Options of the runtime ``tensorrt``, and how TensorRT wants graphs quantised."""
+"""Options of the runtime ``tensorrt``, and its rules for Q/DQ pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.options.ranges import NonNegative, PositiveFloat, Range
 
 
 class Hardware(str, Enum):
-    """Which GPUs an engine is for; ``this``: those of this kind. The others are slower."""
+    """The GPUs that an engine fits: ``this`` model, or a group of models, for which it is slower."""
 
     this = "this"
     ampere_plus = "ampere_plus"
@@ -21,14 +21,14 @@ class Hardware(str, Enum):
 
 
 class PluginForm(str, Enum):
-    """Where the code of ``YoloLayer_TRT`` is: in this package, or in the engine itself."""
+    """Where the code of ``YoloLayer_TRT`` is: in hookline, or in the engine."""
 
     python = "python"
     ahead_of_time = "ahead_of_time"
 
 
 class Method(str, Enum):
-    """How a runtime that quantises by itself finds the ranges; ``table`` takes those of the stage calibrate."""
+    """How TensorRT finds the ranges if it quantises; ``table`` uses those of the stage calibrate."""
 
     minmax = "minmax"
     entropy = "entropy"
@@ -37,23 +37,23 @@ class Method(str, Enum):
 
 @dataclass
 class TrtOptions:
-    """Options of the runtime ``tensorrt``. null leaves a choice to TensorRT.
+    """Options of the runtime ``tensorrt``. null leaves the choice to TensorRT.
 
     Attributes:
-        int8: How a model becomes int8. ``qdq``: the stage quantize puts Q/DQ pairs into the graph. ``calibrator``:
-            TensorRT up to 10 quantises the float32 model while it builds, with the images of ``calibrate``.
+        int8: How a model is quantised. ``qdq``: the stage quantize inserts Q/DQ pairs into the graph. ``calibrator``:
+            TensorRT up to 10 quantises the float32 model during the build, with the images of ``calibrate``.
         method: For ``int8=calibrator``: ``minmax`` or ``entropy`` of TensorRT; ``table``: the ranges of ``calibrate``.
-        workspace: GiB that a kernel may use for scratch at most; null: all of the GPU's memory.
+        workspace: Maximum scratch memory of a kernel in GiB; null: all GPU memory.
         optimization_level: 0 to 5: how long to search for kernels; null: 3.
-        tactic_sources: Names of the libraries that kernels are taken from, e.g. ``[CUBLAS_LT]``; null: its own choice.
-        tf32: float32 convolutions may use TF32, with 10 bits of mantissa, on GPUs that have it.
-        hardware: GPUs that the engine is for.
-        version_compatible: The engine may be opened by later releases too; it is larger, and runs host code from the
-            plan when it is opened.
-        dla: Number of a DLA core to run on; what it does not take runs on the GPU.
-        plugin: With `python` an engine runs where hookline is; `ahead_of_time` puts the code of the plugin into the
+        tactic_sources: Libraries that kernels are taken from, for example ``[CUBLAS_LT]``; null: TensorRT's choice.
+        tf32: Allow TF32 (10 bits of mantissa) in float32 convolutions, on GPUs that support it.
+        hardware: The GPUs that the engine fits.
+        version_compatible: Build an engine that later releases can open too. It is larger, and opening it runs host
+            code from the plan.
+        dla: Number of a DLA core to run on; layers that it does not support run on the GPU.
+        plugin: With `python` the engine needs hookline to run; `ahead_of_time` stores the code of the plugin in the
             engine, for trtexec, Triton and C++.
-        timing_cache: Keep measurements of kernels for later builds.
+        timing_cache: Keep kernel timings for later builds.
         graphs: Launch repeated work as CUDA graphs.
     """
 

@@ -1,4 +1,4 @@
-"""The runtime ``tensorrt``: engines for NVIDIA GPUs."""
+"""Register the runtime ``tensorrt``: engines for NVIDIA GPUs."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from backends.system.host import Host
     from backends.trt.runtime import TensorRt
 
-ELSEWHERE = "or write the ONNX file for trtexec with +stage=graft"
+OTHER_MACHINE = "or write the ONNX file for trtexec with +stage=graft"
 
 
-def probe(here: Host | None = None) -> Availability:
-    """Look for the packages without importing them, and for a GPU without loading its driver."""
+def probe(host: Host | None = None) -> Availability:
+    """Check that TensorRT and CuPy are installed, without importing them, and that a GPU is present."""
     if importlib.util.find_spec("tensorrt") is None:
         install = "pip install tensorrt-cu13 (tensorrt-cu12 for CUDA 12)"
-        return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}, {ELSEWHERE}")
-    cupy = probe_cupy(here)
+        return Availability(usable=False, reason="TensorRT is not installed", hint=f"{install}, {OTHER_MACHINE}")
+    cupy = probe_cupy(host)
     if not cupy.usable:
         return cupy
     return Availability(usable=True, reason="TensorRT, CuPy and NVIDIA's driver are installed")
 
 
 def calibrates(options: TrtOptions) -> CalibrationInput:
-    """Return what ``int8=calibrator`` needs."""
+    """Return the calibration input of ``int8=calibrator``."""
     if options.int8 is not Int8Route.calibrator:
         return CalibrationInput.none
     return CalibrationInput.table if options.method is Method.table else CalibrationInput.images
 
 
 def check_build(options: TrtOptions) -> Iterable[HooklineError]:
-    """Yield that a release has no calibrators; TensorRT is imported only where that matters."""
-    if options.int8 is not Int8Route.calibrator or not probe().usable:  # the latter is reported already
+    """Yield an error if ``int8=calibrator`` is set and this release has no calibrators."""
+    if options.int8 is not Int8Route.calibrator or not probe().usable:  # unusable runtimes are reported elsewhere
         return
     from backends.trt.library import load as load_library
     from backends.trt.quantising import check_calibrators
@@ -56,7 +56,7 @@ def check_build(options: TrtOptions) -> Iterable[HooklineError]:
 
 
 def load(options: TrtOptions) -> TensorRt:
-    """Import the heavy half."""
+    """Import and return the runtime."""
     from backends.trt.runtime import TensorRt
 
     return TensorRt(options)

@@ -1,4 +1,4 @@
-"""The heavy half of the runtime ``tensorrt``."""
+"""The runtime ``tensorrt``: build and open engines."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ RUNTIME = "tensorrt"
 
 
 class TensorRt:
-    """Builds for and runs on NVIDIA GPUs."""
+    """Builds and opens engines on NVIDIA GPUs."""
 
     def __init__(self, options: TrtOptions) -> None:
         self.options = options
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
-        """Release, driver and kind of GPU; no CUDA context is opened for it."""
-        from backends.nvidia.devices import choose
+        """Return the TensorRT release, the platform and the GPU model. Opens no CUDA context."""
+        from backends.nvidia.gpu import choose
         from backends.trt.library import load
         from backends.trt.machine import this_machine
 
         return this_machine(load(), choose(device))
 
     def build(self, job: BuildJob) -> Engine:
-        """Build an engine for the GPU of the job's device, look into it, and warm it up."""
-        from backends.nvidia.devices import choose
+        """Build an engine for the GPU of ``job.device``, check the precision of its layers, and warm it up."""
+        from backends.nvidia.gpu import choose
         from backends.trt.engine import BuildDevice, build_engine
         from backends.trt.library import load
         from backends.trt.opening import open_on
@@ -40,8 +40,8 @@ class TensorRt:
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.
 
-        Raises:
-            HooklineError: It is no engine of TensorRT, does not fit this machine, or was changed after it was built.
+            Raises:
+        HooklineError: The model is not a TensorRT engine, does not fit this machine, or changed after the build.
         """
         from backends.trt.library import load
         from backends.trt.machine import fitting_gpu

@@ -1,11 +1,11 @@
-"""Size profiles, and the options on an ``IBuilderConfig``."""
+"""Optimisation profiles, and the options of an ``IBuilderConfig``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backends.trt.bindings import IBuilderConfig
+from backends.trt.builder_types import IBuilderConfig
 from backends.trt.library import Library
 from backends.trt.options import Hardware, TrtOptions
 from core.artifacts import GraftedModel
@@ -21,8 +21,8 @@ class SizeProfile:
     """An optimisation profile.
 
     Attributes:
-        name: Of the input tensor.
-        min, opt, max: [B, 3, H, W]: the least, the one to be fastest at, the greatest.
+        name: Name of the input tensor.
+        min, opt, max: Minimum, optimum and maximum shape, [B, 3, H, W].
     """
 
     name: str
@@ -37,14 +37,17 @@ class SizeProfile:
 def read_profile(
     model: GraftedModel, batch: Span[int] | None = None, imgsz: Span[tuple[int, int]] | None = None
 ) -> tuple[SizeProfile | None, InputContract]:
-    """The profile of an engine and the contract of its sessions; None where every axis is static.
+    """Return the profile of an engine and the input contract of its sessions.
 
     Args:
         model: The grafted model.
-        batch, imgsz: As ``build.batch`` and ``build.imgsz``; None: what the model's contract says.
+        batch, imgsz: As ``build.batch`` and ``build.imgsz``; None: those of the model's contract.
+
+    Returns:
+        The profile, None if every axis is static; the contract.
 
     Raises:
-        HooklineError: An axis of the model is static; names the option of export that changes that.
+        HooklineError: A requested axis is static in the model; names the export option that makes it dynamic.
     """
     contract = model.contract
     size = (contract.height, contract.width)
@@ -67,12 +70,12 @@ def _check_axis(model: GraftedModel, axis: str, span: Span[int], word: str) -> N
     static = getattr(model.contract, axis)
     if axis in model.contract.dynamic or (span.fixed and span.opt == static):
         return
-    asked = str(span.opt) if span.fixed else f"{span.min} to {span.max}"
+    requested = str(span.opt) if span.fixed else f"{span.min} to {span.max}"
     axes = ",".join([*model.contract.dynamic, *(["batch"] if word == "batch" else ["height", "width"])])
-    other = f"{'export.batch' if word == 'batch' else 'imgsz'}={span.opt} exports it so, " if span.fixed else ""
+    other = f"set {'export.batch' if word == 'batch' else 'imgsz'}={span.opt}, or " if span.fixed else "set "
     raise HooklineError(
-        f"build.{word} asks for a {axis} of {asked}, and that of '{model.path.name}' is {static} for good",
-        f"{other}export.dynamic=[{axes}] leaves it open",
+        f"build.{word} requests a {axis} of {requested}, but '{model.path.name}' has a static {axis} of {static}",
+        f"{other}export.dynamic=[{axes}], and export the model again",
     )
 
 
@@ -80,10 +83,10 @@ GIB = 2**30
 
 
 def apply_options(library: Library, config: IBuilderConfig, options: TrtOptions) -> None:
-    """Set what the options say. The plan tells all of its layers, so that their precision can be read.
+    """Apply the runtime options to a build. The plan describes all layers, so that their precision can be read.
 
     Raises:
-        HooklineError: This TensorRT does not have what was asked for.
+        HooklineError: This TensorRT release does not have a requested option.
     """
     trt = library.trt
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
@@ -98,7 +101,7 @@ def apply_options(library: Library, config: IBuilderConfig, options: TrtOptions)
     if options.hardware is not Hardware.this:
         _set_hardware(library, config, options.hardware)
     if options.version_compatible:
-        _need(library, "version_compatible", there=library.capabilities.version_compatible)
+        _require(library, "version_compatible", present=library.capabilities.version_compatible)
         config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
     if options.dla is not None:
         _set_dla(library, config, options.dla)
@@ -112,26 +115,28 @@ def _set_tactic_sources(library: Library, config: IBuilderConfig, names: Sequenc
             raise unknown(f"tactic source of {library.title} {library.version}", name, possible)
         bits |= 1 << int(library.trt.TacticSource.__members__[name.upper()])
     if not config.set_tactic_sources(bits):
-        raise HooklineError(f"{library.title} refuses the tactic sources {', '.join(names)}", "leave them out")
+        raise HooklineError(
+            f"{library.title} refuses the tactic sources {', '.join(names)}", "remove runtimes.tensorrt.tactic_sources"
+        )
 
 
 def _set_hardware(library: Library, config: IBuilderConfig, hardware: Hardware) -> None:
     level = hardware.value.upper()
-    _need(library, f"hardware={hardware.value}", there=level in library.capabilities.hardware_levels)
+    _require(library, f"hardware={hardware.value}", present=level in library.capabilities.hardware_levels)
     config.hardware_compatibility_level = library.trt.HardwareCompatibilityLevel.__members__[level]
 
 
 def _set_dla(library: Library, config: IBuilderConfig, core: int) -> None:
     trt = library.trt
-    _need(library, "dla", there=library.capabilities.dla)
+    _require(library, "dla", present=library.capabilities.dla)
     config.default_device_type = trt.DeviceType.DLA
     config.DLA_core = core
     config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
 
 
-def _need(library: Library, option: str, *, there: bool) -> None:
-    if not there:
+def _require(library: Library, option: str, *, present: bool) -> None:
+    if not present:
         raise HooklineError(
-            f"{library.title} {library.version} has no runtimes.tensorrt.{option}",
-            "leave it out, or use another",
+            f"{library.title} {library.version} does not support runtimes.tensorrt.{option}",
+            "remove the option, or install another release",
         )

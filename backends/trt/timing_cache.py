@@ -1,4 +1,4 @@
-"""Files of engines, and timings of kernels kept from build to build."""
+"""Atomic file writes, and the timing cache of the builder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from backends.trt.bindings import IBuilderConfig, ITimingCache
+from backends.trt.builder_types import IBuilderConfig, ITimingCache
 from core.files.paths import output_path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, its folder too; whoever reads it meanwhile sees the one before. Nothing unfinished is left.
+    """Write a file atomically and create its folder. A failure leaves no partial file.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -33,8 +33,8 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def read_known(path: Path) -> bytes:
-    """A file that is only a help: empty where there is none that can be read."""
+def read_cache(path: Path) -> bytes:
+    """Return the content of an optional cache file; empty if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:
@@ -46,49 +46,49 @@ log = logging.getLogger("hookline")
 
 @dataclass(frozen=True)
 class TimingCache:
-    """The file of one kind of GPU and release. A damaged or foreign one is begun anew: it is only a help."""
+    """The timing cache file of one GPU model and one TensorRT release. A damaged or foreign file is replaced."""
 
     path: Path
 
     def attach(self, config: IBuilderConfig) -> ITimingCache | None:
-        """Give the builder what is known; returns the ``ITimingCache``, which must outlive the build.
+        """Set the cache of the builder. Return the ``ITimingCache``, which must outlive the build.
 
-        None where TensorRT takes none.
+        Returns None if TensorRT accepts no cache.
         """
-        for blob in dict.fromkeys((read_known(self.path), b"")):
+        for blob in dict.fromkeys((read_cache(self.path), b"")):
             cache = config.create_timing_cache(blob)
-            # Measurements of another GPU are refused, not bent: they would choose slow kernels.
+            # Refuse timings of another GPU (False): they would choose slow kernels.
             if cache is not None and config.set_timing_cache(cache, False):  # noqa: FBT003
                 return cache
         return None
 
     def keep(self, config: IBuilderConfig) -> None:
-        """Add what a build has measured to the file, and to what other processes have added meanwhile.
+        """Merge the timings of a build into the file, which other processes may have changed.
 
-        Where the file cannot be written, that is told in the log: the engine has been built.
+        A file that cannot be written is logged only, because the engine has been built.
         """
-        cache = config.get_timing_cache()  # the builder may have taken a copy of what was attached
+        cache = config.get_timing_cache()  # the builder may have copied the attached cache
         if cache is None:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path.with_suffix(".lock")):
-                if known := read_known(self.path):
-                    _combine(cache, config.create_timing_cache(known))
+                if stored := read_cache(self.path):
+                    _combine(cache, config.create_timing_cache(stored))
                 content = cache.serialize()
                 if content is not None:
                     write_whole(self.path, bytes(content))
         except OSError as error:
-            log.warning("measurements of kernels cannot be kept in '%s': %s", self.path, error.strerror)
+            log.warning("the timing cache '%s' cannot be written: %s", self.path, error.strerror)
 
 
 def timing_cache(cache_dir: Path, gpu: str, capability: str, version: str) -> TimingCache:
-    """The cache for a GPU by name and compute capability, and a release of TensorRT."""
+    """Return the timing cache for a GPU model, its compute capability and a TensorRT release."""
     name = re.sub(r"[^\w.]+", "-", f"{gpu}-sm{capability}-trt{version}")
     return TimingCache(output_path(cache_dir, "tensorrt", "timing", f"{name}.cache"))
 
 
 def _combine(cache: ITimingCache, others: ITimingCache | None) -> None:
-    """Those that are damaged, or of another release, are left out."""
+    """Merge timings; damaged ones and those of another release are ignored."""
     if others is not None:
         cache.combine(others, False)  # noqa: FBT003

@@ -1,4 +1,4 @@
-"""Open an engine on the card; its compiled kernels are kept."""
+"""Open TensorRT-RTX engines, and keep the kernels that are compiled on the card."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from backends.nvidia.devices import Gpu, choose
-from backends.trt.bindings import ICudaEngine, IExecutionContext
+from backends.nvidia.gpu import choose
+from backends.nvidia.nvml import Gpu
 from backends.trt.library import load
 from backends.trt.machine import AMPERE, numbers
 from backends.trt.memory import CupyEngineDevice
 from backends.trt.opening import open_on, open_session
+from backends.trt.runtime_types import ICudaEngine, IExecutionContext
 from backends.trt.session import TrtSession
-from backends.trt.timing_cache import read_known, write_whole
+from backends.trt.timing_cache import read_cache, write_whole
 from backends.trt_rtx.targets import target_of
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
 from core.files.paths import output_path
-from core.inference.warm_up import warm_up
+from core.inference.detector import warm_up
 from core.kinds.building import BuildJob
 from core.process.environment import cache_home
 from core.storage.digest import file_digest
@@ -28,68 +29,68 @@ from core.storage.sidecar import check_engine_file
 log = logging.getLogger("hookline")
 
 
-class CompiledKernels:
-    """The runtime cache of one engine; see :class:`backends.trt.execution.Kernels`.
+class RtxKernelCache:
+    """The runtime cache of one engine; see :class:`backends.trt.opened_engine.KernelCache`.
 
-    TensorRT-RTX itself checks that what was kept is of this release, card and driver, and takes nothing of another.
+    TensorRT-RTX checks that a stored cache fits its release, the card and the driver, and ignores any other.
 
     Args:
         trt: The module ``tensorrt_rtx``.
-        engine: ``trt.ICudaEngine``.
-        path: Where it is kept; one file an engine.
+        engine: The ``trt.ICudaEngine``.
+        path: The cache file; one per engine.
     """
 
     def __init__(self, trt: ModuleType, engine: ICudaEngine, path: Path) -> None:
         self._config = engine.create_runtime_config()
         self._config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         self._cache = self._config.create_runtime_cache()
-        self._known = read_known(path)
-        if self._known and not self._cache.deserialize(self._known):
-            log.info("what was compiled in '%s' is damaged, or of another release, card or driver", path)
+        self._stored = read_cache(path)
+        if self._stored and not self._cache.deserialize(self._stored):
+            log.info("the runtime cache '%s' is damaged, or of another release, card or driver", path)
         self._config.set_runtime_cache(self._cache)
-        self._engine, self._path = engine, path  # the engine last: attributes are given up in this order
+        self._engine, self._path = engine, path  # the engine last: attributes are deleted in this order
 
     def new_context(self) -> IExecutionContext | None:
-        """An execution context whose memory its user gives it; None where there is no room."""
+        """Return an execution context without device memory; None if memory ran out."""
         return self._engine.create_execution_context(self._config)
 
     def keep(self) -> None:
-        """Write what has been compiled, where it is more than before; that it cannot be written is told in the log."""
+        """Save the compiled kernels if there are new ones. A file that cannot be written is logged only."""
         content = bytes(self._cache.serialize() or b"")
-        if content in {b"", self._known}:
+        if content in {b"", self._stored}:
             return
         try:
             write_whole(self._path, content)
-            self._known = content
+            self._stored = content
         except OSError as error:
-            log.warning("what was compiled cannot be kept in '%s': %s", self._path, error.strerror)
+            log.warning("the runtime cache '%s' cannot be written: %s", self._path, error.strerror)
 
 
 RUNTIME = "tensorrt_rtx"
 CARDS = "compute_capabilities"
-"""The entry of an engine's machine that names the cards; empty where TensorRT-RTX chose them."""
+"""Key of the cards in an engine's machine facts; empty if TensorRT-RTX chose them."""
 
 
 def this_release() -> dict[str, str]:
-    """Of the library: an engine is for the release that built it and for no other."""
+    """Return the library release: an engine can be opened only by the release that built it."""
     return {RUNTIME: load(RUNTIME).version}
 
 
 def open_engine(model: OnnxModel | Engine, device: str) -> TrtSession:
-    """Open an engine on a GPU of this machine.
+    """Open an engine on a GPU of this machine, and keep the kernels that are compiled for it.
 
-    What is compiled for the card is kept for the next time. CUDA graphs are left out: TensorRT-RTX goes on compiling
-    while an engine runs, which nobody has tried here.
+    CUDA graphs are disabled: TensorRT-RTX continues to compile while an engine runs, and this has not been tested with
+    graphs.
 
     Raises:
-        HooklineError: It is no engine of this release or not for this card, or there is no GPU.
+        HooklineError: The model is not an engine of this release or not for this card, or there is no GPU.
     """
     engine = check_engine_file(model, RUNTIME)
     check_release(engine)
-    return _open_at(engine, *_place(engine, device))
+    return _open_at(engine, *_fitting_gpu(engine, device))
 
 
-def _place(engine: Engine, device: str) -> tuple[Gpu, CupyEngineDevice]:
+def _fitting_gpu(engine: Engine, device: str) -> tuple[Gpu, CupyEngineDevice]:
     gpu = choose(device)
     check_card(engine, gpu)
     return gpu, open_on(gpu)
@@ -98,14 +99,14 @@ def _place(engine: Engine, device: str) -> tuple[Gpu, CupyEngineDevice]:
 def _open_at(engine: Engine, gpu: Gpu, device: CupyEngineDevice) -> TrtSession:
     library = load(RUNTIME)
 
-    def kernels(plan: ICudaEngine) -> CompiledKernels:
-        return CompiledKernels(library.trt, plan, compiled_path(engine, gpu))
+    def kernels(plan: ICudaEngine) -> RtxKernelCache:
+        return RtxKernelCache(library.trt, plan, compiled_path(engine, gpu))
 
     return open_session(engine, library, device, graphs=False, kernels=kernels)
 
 
 def compiled_path(engine: Engine, gpu: Gpu) -> Path:
-    """Where it is kept what the card of this machine makes of an engine."""
+    """Return the runtime cache file of an engine on a GPU."""
     name = re.sub(r"[^\w.]+", "-", gpu.name)
     digest = engine.sha256 or file_digest(engine.path)
     return output_path(cache_home(), "tensorrt_rtx", "compiled", f"{digest}-{name}.cache")
@@ -115,12 +116,12 @@ def check_release(engine: Engine) -> None:
     """Refuse an engine of another release.
 
     Raises:
-        HooklineError: Names both, and how to rebuild.
+        HooklineError: Names both releases and the rebuild command.
     """
-    here, there = load(RUNTIME).version, engine.machine.get(RUNTIME, "an unknown release")
-    if here != there:
+    installed, built = load(RUNTIME).version, engine.machine.get(RUNTIME, "an unknown release")
+    if installed != built:
         raise HooklineError(
-            f"'{engine.path.name}' was built by TensorRT-RTX {there}, here is {here}, which cannot open it",
+            f"'{engine.path.name}' was built by TensorRT-RTX {built}; the installed {installed} cannot open it",
             f"build it again with +stage=build backend=tensorrt_rtx precision={engine.precision.value}",
         )
 
@@ -129,29 +130,29 @@ def check_card(engine: Engine, gpu: Gpu) -> None:
     """Refuse a card that the engine was not built for.
 
     Raises:
-        HooklineError: Names the cards, and how to rebuild.
+        HooklineError: Names the cards and the rebuild command.
     """
-    cards = [card for card in engine.machine.get(CARDS, "").split(",") if card]
+    cards = [name for name in engine.machine.get(CARDS, "").split(",") if name]
     if not gpu.capability:
-        return  # NVML does not tell it; TensorRT-RTX will
-    here = target_of(gpu)
-    fits = here in cards if cards else numbers(gpu.capability) >= AMPERE
+        return  # NVML does not report it; TensorRT-RTX checks it
+    card = target_of(gpu)
+    fits = card in cards if cards else numbers(gpu.capability) >= AMPERE
     if not fits:
         wanted = ", ".join(cards) or "Ampere and later"
         raise HooklineError(
-            f"'{engine.path.name}' was built for {wanted}, the {gpu.name} here is {here}",
-            f"build it again with runtimes.tensorrt_rtx.compute_capabilities=[{','.join([*cards, here])}]",
+            f"'{engine.path.name}' was built for {wanted}, but the {gpu.name} here is {card}",
+            f"build it again with runtimes.tensorrt_rtx.compute_capabilities=[{','.join([*cards, card])}]",
         )
 
 
-def try_out(engine: Engine, job: BuildJob) -> None:
-    """Run a fresh engine where it can be run; elsewhere say why not: it may be for other cards, or machines."""
+def warm_up_here(engine: Engine, job: BuildJob) -> None:
+    """Warm up a new engine if it fits this machine; otherwise report why not, since it may be for other cards."""
     if not job.warmup:
         return
     try:
-        place = _place(engine, job.device)
+        opened_on = _fitting_gpu(engine, job.device)
     except HooklineError as problem:
         job.reporter.note(f"build: the engine was not run here: {problem.message}")
         return
-    with _open_at(engine, *place) as session:
+    with _open_at(engine, *opened_on) as session:
         warm_up(session, job.warmup)

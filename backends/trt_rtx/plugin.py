@@ -1,4 +1,4 @@
-"""The runtime ``tensorrt_rtx``: engines for RTX cards from a machine that needs no GPU."""
+"""Register the runtime ``tensorrt_rtx``: engines for RTX cards, built without a GPU."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ from core.plugins.hookspecs import hookimpl
 if TYPE_CHECKING:
     from backends.trt_rtx.runtime import TensorRtRtx
 
-INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); a build needs none"
+INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); a build needs no GPU"
 
 
 def probe() -> Availability:
-    """Look for the package without importing it."""
+    """Check that the package is installed, without importing it."""
     if importlib.util.find_spec("tensorrt_rtx") is None:
         return Availability(usable=False, reason="TensorRT-RTX is not installed", hint=INSTALL)
     return Availability(usable=True, reason="the package tensorrt_rtx is installed")
 
 
 def portable(options: TrtRtxOptions) -> frozenset[str]:
-    """Engines for cards that are named are the same wherever they are built."""
+    """Return the machine facts that engines do not depend on: the card, if the target cards are named."""
     return frozenset() if CURRENT in options.compute_capabilities else frozenset({"card"})
 
 
 def check_build(options: TrtRtxOptions) -> Iterable[HooklineError]:
-    """Yield cards that the library does not know, and ``current`` where there is none; ``device`` says which it is."""
+    """Yield errors for cards that the library does not support, and for ``current`` if there is no GPU."""
     if not (options.compute_capabilities and probe().usable):
         return
     from backends.trt.library import load as load_library
     from backends.trt_rtx.targets import read_targets
 
-    alone = options.compute_capabilities == [CURRENT]
+    only_current = options.compute_capabilities == [CURRENT]
     try:
         read_targets(options.compute_capabilities, load_library("tensorrt_rtx").trt)
     except HooklineError as problem:
-        if not alone or isinstance(problem, UnavailableError):
+        if not only_current or isinstance(problem, UnavailableError):
             yield problem
 
 
 def check_device(device: str) -> Iterable[HooklineError]:
-    """Why there is no GPU to open an engine on. Nothing is started on any."""
+    """Yield an error if no GPU can open engines. Starts nothing on a GPU."""
     for problem in check_gpu(device):
         yield UnavailableError(
             f"tensorrt_rtx cannot open engines: {problem.message}",
-            f"{problem.hint}; a build needs none",
+            f"{problem.hint}; a build needs no GPU",
         )
 
 
 def load(options: TrtRtxOptions) -> TensorRtRtx:
-    """Import the heavy half."""
+    """Import and return the runtime."""
     from backends.trt_rtx.runtime import TensorRtRtx
 
     return TensorRtRtx(options)
@@ -69,7 +69,7 @@ def load(options: TrtRtxOptions) -> TensorRtRtx:
 
 @hookimpl
 def hookline_runtimes() -> Iterable[Runtime]:
-    """Register the runtime; its rank keeps ``backend=auto`` from an engine that the machine may not open."""
+    """Register the runtime. Its low rank keeps ``backend=auto`` from engines that this machine may not open."""
     yield Runtime(
         name="tensorrt_rtx",
         summary="NVIDIA TensorRT for RTX: engines for RTX cards, built on any machine, compiled further on the card",
@@ -96,11 +96,10 @@ TENSORRT_RTX = Product(
     module="tensorrt_rtx",
     packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
     install="tensorrt-rtx-cu13",
-    folder="tensorrt_rtx_libs",
-    libraries=("tensorrt_rtx", "tensorrt_onnxparser_rtx"),
+    library="tensorrt_rtx",
 )
 
 
-def tensorrt_rtx(here: Host | None = None) -> Iterator[Finding]:
-    """TensorRT-RTX and its parser, of one release."""
-    yield from examine_library(TENSORRT_RTX, here or Host())
+def tensorrt_rtx(host: Host | None = None) -> Iterator[Finding]:
+    """Check TensorRT-RTX and its parser: both of one release."""
+    yield from examine_library(TENSORRT_RTX, host or Host())

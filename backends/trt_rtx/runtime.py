@@ -1,36 +1,78 @@
-"""The heavy half of the runtime ``tensorrt_rtx``."""
+"""The runtime ``tensorrt_rtx``: build and open engines."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 
-from backends.trt_rtx.engine import build_engine
-from backends.trt_rtx.opening import open_engine, this_release
+from backends.trt.library import load
+from backends.trt.settings import read_profile
+from backends.trt_rtx.opening import CARDS, RUNTIME, open_engine, this_release, warm_up_here
 from backends.trt_rtx.options import TrtRtxOptions
-from backends.trt_rtx.targets import card_here
+from backends.trt_rtx.process import Job, run_worker
+from backends.trt_rtx.targets import card_here, read_targets
 from core.artifacts import Engine, OnnxModel
+from core.errors import HooklineError
 from core.kinds.building import BuildJob
 from core.kinds.session import Session
+from core.storage.serial import encode
 
 
 class TensorRtRtx:
-    """Builds for RTX cards on any machine, and opens engines on the cards."""
+    """Builds engines for RTX cards on any machine, and opens them on the cards."""
 
     def __init__(self, options: TrtRtxOptions) -> None:
         self.options = options
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
-        """The release, which an engine is for alone, and the card here, for engines that are for ``[current]``."""
+        """Return the release, the only one that opens its engines, and the card here, for engines of ``[current]``."""
         return {**this_release(), "card": card_here(device)}
 
     def build(self, job: BuildJob) -> Engine:
-        """Build the engine ahead of time for the cards of ``runtimes.tensorrt_rtx.compute_capabilities``."""
+        """Build an engine for the cards of ``runtimes.tensorrt_rtx.compute_capabilities``."""
         return build_engine(job, self.options)
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
-        """Open an engine on this machine's GPU, where it is compiled for the card.
+        """Open an engine on a GPU of this machine, which compiles its kernels.
 
         Raises:
-            HooklineError: It is no engine of this release, or there is no GPU.
+            HooklineError: The model is not an engine of this release, or there is no GPU.
         """
         return open_engine(model, device)
+
+
+def build_engine(job: BuildJob, options: TrtRtxOptions) -> Engine:
+    """Build the plan in a worker process.
+
+    Raises:
+        HooklineError: The model needs a plugin, TensorRT-RTX does not support it, or its library crashed.
+    """
+    model, target = job.model, job.target
+    if model.operators:
+        raise HooklineError(
+            f"'{model.path.name}' needs the plugin {', '.join(model.operators)}, but TensorRT-RTX has no plugins",
+            "graft with grafts.yolo_layer.namespace=hookline or decode=onnx",
+        )
+    cards = read_targets(options.compute_capabilities, load(RUNTIME).trt, job.device)
+    profile, contract = read_profile(model, job.batch, job.imgsz)
+    work = Job(model.path, target, cards, profile)
+    with job.reporter.progress(f"build {target.name}") as progress:
+        run_worker(encode(work), f"'{model.path.name}'", lambda message: progress.advance(note=message["phase"]))
+    engine = Engine(
+        path=target,
+        notes=model.notes,
+        facts=model.facts,
+        contract=contract,
+        layout=model.layout,
+        precision=model.precision,
+        runtime=RUNTIME,
+        score_threshold=model.score_threshold,
+        machine={
+            **this_release(),
+            CARDS: ",".join(cards),
+            "profile": str(profile or ""),
+            "system": platform.platform(terse=True),
+        },
+    )
+    warm_up_here(engine, job)
+    return engine

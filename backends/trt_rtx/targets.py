@@ -1,12 +1,13 @@
-"""Which cards an engine is for: ``runtimes.tensorrt_rtx.compute_capabilities=[sm86,sm89,sm120]``."""
+"""Read and set the target cards: ``runtimes.tensorrt_rtx.compute_capabilities=[sm86,sm89,sm120]``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
 
-from backends.nvidia.devices import Gpu, choose
-from backends.trt.bindings import IBuilderConfig
+from backends.nvidia.gpu import choose
+from backends.nvidia.nvml import Gpu
+from backends.trt.builder_types import IBuilderConfig
 from backends.trt_rtx.options import CURRENT
 from core.errors import HooklineError, UnavailableError, unknown
 
@@ -14,15 +15,15 @@ _NOT_NAMED = {"NONE", "CURRENT"}
 
 
 def read_targets(names: Sequence[str], trt: ModuleType, device: str = "auto") -> tuple[str, ...]:
-    """The compute capabilities that the user named, each once, as ``sm86``.
+    """Return the requested compute capabilities without duplicates, as ``sm86``.
 
     Args:
-        names: ``sm86``, ``8.6`` or ``86``; or ``current`` alone, for the GPU of this machine.
-        trt: The module ``tensorrt_rtx``, which knows the possible ones.
-        device: Which GPU ``current`` is.
+        names: ``sm86``, ``8.6`` or ``86``; or only ``current``, for the GPU of this machine.
+        trt: The module ``tensorrt_rtx``, which lists the possible ones.
+        device: The GPU of ``current``.
 
     Raises:
-        HooklineError: A name that this release does not know, ``current`` beside others, or no GPU for it.
+        HooklineError: This release does not support a name, ``current`` is one of several, or has no GPU.
     """
     known = [name.lower() for name in trt.ComputeCapability.__members__ if name not in _NOT_NAMED]
     targets = tuple(dict.fromkeys(_target(str(name)) for name in names))
@@ -30,8 +31,8 @@ def read_targets(names: Sequence[str], trt: ModuleType, device: str = "auto") ->
         return (_of_gpu(_gpu_here(device), known),)
     if CURRENT in targets:
         raise HooklineError(
-            "runtimes.tensorrt_rtx.compute_capabilities holds 'current' and others",
-            "name the cards, or leave 'current' alone",
+            "runtimes.tensorrt_rtx.compute_capabilities contains 'current' and other cards",
+            "name all cards, or set [current] only",
         )
     for given, target in zip(names, map(_target, map(str, names)), strict=True):
         if target not in known:
@@ -40,12 +41,12 @@ def read_targets(names: Sequence[str], trt: ModuleType, device: str = "auto") ->
 
 
 def set_targets(trt: ModuleType, config: IBuilderConfig, targets: Sequence[str]) -> None:
-    """Tell the builder which cards the engine is for; none leaves the choice to TensorRT-RTX.
+    """Set the target cards of a build; an empty list leaves the choice to TensorRT-RTX.
 
     Args:
         trt: The module ``tensorrt_rtx``.
-        config: Its ``IBuilderConfig``.
-        targets: As :func:`read_targets` gives them.
+        config: The ``IBuilderConfig`` of the build.
+        targets: From :func:`read_targets`.
 
     Raises:
         HooklineError: TensorRT-RTX refuses them.
@@ -55,11 +56,13 @@ def set_targets(trt: ModuleType, config: IBuilderConfig, targets: Sequence[str])
     config.num_compute_capabilities = len(targets)
     for index, target in enumerate(targets):
         if not config.set_compute_capability(trt.ComputeCapability.__members__[target.upper()], index):
-            raise HooklineError(f"TensorRT-RTX refuses the compute capabilities {', '.join(targets)}", "name fewer")
+            raise HooklineError(
+                f"TensorRT-RTX refuses the compute capabilities {', '.join(targets)}", "name fewer cards"
+            )
 
 
 def card_here(device: str) -> str:
-    """The compute capability of the GPU that ``device`` means; empty where there is none."""
+    """Return the compute capability of the GPU that ``device`` names; empty if there is none."""
     try:
         return target_of(choose(device))
     except HooklineError:
@@ -67,7 +70,7 @@ def card_here(device: str) -> str:
 
 
 def target_of(gpu: Gpu) -> str:
-    """``sm89`` for 8.9."""
+    """Return ``sm89`` for a GPU of compute capability 8.9."""
     return _target(gpu.capability)
 
 
@@ -84,13 +87,13 @@ def _gpu_here(device: str) -> Gpu:
 def _of_gpu(gpu: Gpu, known: Sequence[str]) -> str:
     if (target := target_of(gpu)) not in known:
         raise HooklineError(
-            f"TensorRT-RTX builds nothing for the {gpu.name} here, of compute capability {gpu.capability}",
-            f"possible: {', '.join(known)}; backend=tensorrt builds for it",
+            f"TensorRT-RTX does not support the {gpu.name} here, of compute capability {gpu.capability}",
+            f"possible: {', '.join(known)}; or set backend=tensorrt",
         )
     return target
 
 
 def _target(name: str) -> str:
-    """``8.6``, ``86``, ``sm_86`` and ``SM86`` are the same."""
+    """Return ``sm86`` for ``8.6``, ``86``, ``sm_86`` and ``SM86``."""
     short = name.strip().lower().removeprefix("sm").removeprefix("_").replace(".", "")
     return f"sm{short}" if short.isdigit() else name.strip().lower()

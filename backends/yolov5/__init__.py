@@ -1,1 +1,1 @@
-"""YOLOv5: the network, safe reading of checkpoints, export. Plain PyTorch, but for ``plugin`` and ``backend``."""
+"""YOLOv5: the network, safe reading of checkpoints, ONNX export and training, and the model family ``yolov5``."""

@@ -1,4 +1,4 @@
-"""The zip container of a PyTorch checkpoint: one pickle, and the raw bytes of every storage beside it."""
+"""The zip archive of a PyTorch checkpoint: one pickle, and one file with the raw bytes of each storage."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from torch import Tensor
 from backends.yolov5.errors import CheckpointError
 
 PICKLE_LIMIT = 16 << 20
-"""Bytes of the pickle inside; that of an official checkpoint has 0.2 MB, the tensors lie outside."""
+"""Maximum size of the pickle in bytes. Official checkpoints have 0.2 MB; the tensors are separate members."""
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError)
-"""What zipfile raises for a file that is damaged, of a newer version, or encrypted."""
+"""Exceptions of zipfile for a file that is damaged, of a newer version, or encrypted."""
 _WANTED = "give an official YOLOv5 .pt of v5.0 to v7.0, or a .safetensors that hookline wrote"
 
 
 class Archive:
-    """An opened checkpoint file. Nothing in it is run or unpacked; use it in a ``with`` block."""
+    """An opened checkpoint file; use it in a ``with`` block. Nothing is executed or extracted to disk."""
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            CheckpointError: Not there, not a PyTorch zip file, damaged, or packed (PyTorch stores uncompressed).
+            CheckpointError: The file is missing, damaged, compressed (PyTorch compresses nothing), or not a PyTorch
+                zip file.
         """
         self.path = path
         if not path.is_file():
@@ -48,7 +49,7 @@ class Archive:
         self._zip.close()
 
     def pickle(self) -> bytes:
-        """The pickle that names the tensors."""
+        """Return the pickle that describes the objects and tensors."""
         size = self._members[f"{self._prefix}data.pkl"].file_size
         if size > PICKLE_LIMIT:
             raise CheckpointError(
@@ -57,10 +58,10 @@ class Archive:
         return self._read(f"{self._prefix}data.pkl")
 
     def storage(self, key: str, dtype: torch.dtype) -> Tensor:
-        """The storage ``key`` as a flat tensor.
+        """Return the storage ``key`` as a one-dimensional tensor.
 
         Raises:
-            CheckpointError: Not in the file, or damaged.
+            CheckpointError: It is missing or damaged.
         """
         content = self._read(f"{self._prefix}data/{key}")
         if len(content) % dtype.itemsize:
@@ -76,14 +77,14 @@ class Archive:
             return self._zip.read(self._members[name])
         except _DAMAGE as error:
             raise CheckpointError(
-                f"'{self.path}' is damaged: its part '{name}' cannot be read", "fetch it again"
+                f"'{self.path}' is damaged: its member '{name}' cannot be read", "download it again"
             ) from error
 
     def _refuse_bombs(self) -> None:
         packed = [member for member in self._members.values() if member.compress_type != zipfile.ZIP_STORED]
         if packed:
             raise CheckpointError(
-                f"'{self.path}' holds the compressed part '{packed[0].filename}'; PyTorch compresses nothing", _WANTED
+                f"'{self.path}' has the compressed member '{packed[0].filename}'; PyTorch compresses nothing", _WANTED
             )
         total, size = sum(member.file_size for member in self._members.values()), self.path.stat().st_size
         if total > size:
@@ -106,9 +107,9 @@ def _not_a_zip(path: Path) -> CheckpointError:
     with path.open("rb") as file:
         start = file.read(64)
     if start.startswith(b"PK"):
-        return CheckpointError(f"'{path}' is truncated ({path.stat().st_size:,} bytes)", "fetch it again")
+        return CheckpointError(f"'{path}' is truncated ({path.stat().st_size:,} bytes)", "download it again")
     if start.startswith(b"version https://git-lfs"):
         return CheckpointError(f"'{path}' is a Git LFS pointer, not the file itself", "run 'git lfs pull'")
     if start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04")):
-        return CheckpointError(f"'{path}' is a bare pickle (PyTorch before 1.6), which is not read", _WANTED)
+        return CheckpointError(f"'{path}' is a bare pickle (PyTorch before 1.6), which is not supported", _WANTED)
     return CheckpointError(f"'{path}' is not a PyTorch checkpoint", _WANTED)

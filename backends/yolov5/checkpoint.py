@@ -1,4 +1,4 @@
-"""Weights in memory, and our own file format: safetensors with the network's shape as JSON beside the tensors."""
+"""Weights in memory, and our checkpoint format: safetensors with the network shape as JSON in its metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.model_limits import MAX_METADATA
 from core.storage.serial import DecodeError, decode, parse
 
 FORMAT = 2
-"""What this version writes. Format 1 has ``anchors`` among the facts instead of ``head``; it is read too."""
+"""Format that this version writes. It also reads format 1, which has ``anchors`` in the facts instead of ``head``."""
 _KEY = "hookline"
 _FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 _COUNTER = ".num_batches_tracked"
@@ -32,7 +32,7 @@ class Weights:
     """A trained network.
 
     Attributes:
-        config: Its shape.
+        config: Shape of the network.
         variant: e.g. ``yolov5s``.
         names: Class names, index = class id.
         state: The ``state_dict`` of :class:`YOLOv5`, in float16 or float32.
@@ -44,10 +44,10 @@ class Weights:
     state: Mapping[str, Tensor]
 
     def network(self) -> YOLOv5:
-        """The network with these weights, float32, in evaluation mode, ready to train on or to fuse.
+        """Return the network with these weights in float32 and evaluation mode, ready for training or fusing.
 
         Raises:
-            CheckpointError: The weights are not those of the network that ``config`` describes.
+            CheckpointError: The weights do not fit the network that ``config`` describes.
         """
         network = self.outline()
         state = {
@@ -58,10 +58,10 @@ class Weights:
         return network.eval()
 
     def outline(self, path: Path | None = None) -> YOLOv5:
-        """Return the network without memory for its weights.
+        """Return the network on the meta device: shapes without memory for weights.
 
         Args:
-            path: The file that the weights come from, for messages.
+            path: The file of the weights, for messages.
 
         Raises:
             CheckpointError: As for :meth:`network`.
@@ -72,9 +72,9 @@ class Weights:
 
 
 def save(weights: Weights, path: Path) -> None:
-    """Write ``path`` through a temporary file, so that it is there whole or not at all.
+    """Write ``path`` atomically, through a temporary file.
 
-    safetensors gives its files the mode 0600; the mode of ``path`` follows the umask, as that of any new file.
+    safetensors creates files with mode 0600; ``path`` gets the mode of a new file under the current umask.
     """
     facts = {
         "family": "yolov5",
@@ -99,7 +99,7 @@ def load(path: Path) -> Weights:
     """Read a file that :func:`save` wrote.
 
     Raises:
-        CheckpointError: Not there, damaged, not one of ours, or it holds NaN or infinity.
+        CheckpointError: The file is missing, damaged, not written by hookline, or has NaN or infinite values.
     """
     if not path.is_file():
         raise CheckpointError(f"no such file '{path}'")
@@ -111,7 +111,7 @@ def load(path: Path) -> Weights:
             state = {name: finite(name, file.get_tensor(name), path) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"'{path}' is damaged or no safetensors file ({error})", "fetch or train it again"
+            f"'{path}' is damaged or not a safetensors file ({error})", "download or train it again"
         ) from error
     return Weights(config, variant, names, state)
 
@@ -122,7 +122,7 @@ def _outline(config: ModelConfig) -> YOLOv5:
 
 
 def _compare_shapes(network: YOLOv5, found: Mapping[str, tuple[int, ...]], path: Path | None) -> None:
-    """Refuse weights that are not those of ``network``, by the first name that differs."""
+    """Raise CheckpointError for the first tensor whose shape differs from that of ``network``."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
@@ -138,13 +138,15 @@ def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
 
 
 def finite(name: str, tensor: Tensor, path: Path) -> Tensor:
-    """Return ``tensor``, a part of the weights in ``path``.
+    """Return ``tensor``, which the file ``path`` has under ``name``.
 
     Raises:
-        CheckpointError: It holds NaN or infinity, or no floating-point numbers.
+        CheckpointError: It has NaN or infinite values, or is not of a floating-point type.
     """
     if tensor.dtype not in _FLOATS and not name.endswith(_COUNTER):
-        raise CheckpointError(f"'{name}' in '{path}' is {tensor.dtype}, not floating-point", "fetch or train it again")
+        raise CheckpointError(
+            f"'{name}' in '{path}' is {tensor.dtype}, not floating-point", "download or train it again"
+        )
     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
         raise CheckpointError(f"'{name}' in '{path}' holds NaN or infinity", "the training diverged: train it again")
     return tensor
@@ -161,7 +163,7 @@ class _Facts:
 
 @dataclass(frozen=True)
 class _Metadata:
-    """What stands under :data:`_KEY`."""
+    """The metadata under :data:`_KEY`."""
 
     format: int
     facts: _Facts
@@ -169,7 +171,7 @@ class _Metadata:
 
 
 def _current(content: object, path: Path) -> object:
-    """Return the content of the metadata in the present format.
+    """Return the content of the metadata, converted to the current format.
 
     Raises:
         CheckpointError: A newer hookline wrote it.
@@ -178,7 +180,8 @@ def _current(content: object, path: Path) -> object:
         return content
     if content.get("format") != 1:
         raise CheckpointError(
-            f"'{path}' has format {shown(content.get('format'))}, this version reads up to {FORMAT}", "update hookline"
+            f"'{path}' has format {shown(content.get('format'))}, this version reads up to {FORMAT}",
+            "update hookline",
         )
     facts = content.get("facts")
     if isinstance(facts, dict) and "anchors" in facts:
@@ -190,7 +193,8 @@ def _current(content: object, path: Path) -> object:
 def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str, tuple[str, ...]]:
     if _KEY not in metadata:
         raise CheckpointError(
-            f"'{path}' is a safetensors file without hookline's metadata", "give an official .pt, or one hookline wrote"
+            f"'{path}' is a safetensors file without hookline's metadata",
+            "give an official .pt, or a .safetensors that hookline wrote",
         )
     text = metadata[_KEY]
     try:
@@ -199,7 +203,7 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
         content = parse(text)
         found: _Metadata = decode(_Metadata, _current(content, path))
     except (DecodeError, ConfigError) as error:
-        raise CheckpointError(f"the metadata of '{path}' is damaged ({error})", "fetch or train it again") from error
+        raise CheckpointError(f"the metadata of '{path}' is damaged ({error})", "download or train it again") from error
     names, config = found.facts.names, found.model
     if found.facts.family != "yolov5":
         raise CheckpointError(f"'{path}' holds a checkpoint of the family {shown(found.facts.family)}, not yolov5")

@@ -1,4 +1,4 @@
-"""The shape of a YOLOv5 network as numbers: official sizes, blueprint of the layers, classes of COCO."""
+"""The shape of a YOLOv5 network: official variants, list of layers, anchors, and class names of COCO."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ NAMES: tuple[str, ...] = (
 
 
 class LayerSpec(NamedTuple):
-    """One entry of the official list.
+    """One layer in the order of the official networks.
 
     Attributes:
-        kind: Name of its class.
-        route: The layers its input comes from; -1 is the one before it.
-        name: What it is in our network, empty where it has no weights.
+        kind: Class name of the layer.
+        route: Index of its input layer or layers; -1 is the previous one.
+        name: Name of the module in our network; empty for a layer without weights.
     """
 
     kind: str
@@ -40,11 +40,11 @@ class LayerSpec(NamedTuple):
 
 
 def blueprint(levels: int, *, pool_first: bool) -> list[LayerSpec]:
-    """All layers of a network with 3 or 4 levels, with Focus and SPP written as Conv and SPPF.
+    """Return the layers of a network with 3 or 4 levels; Focus and SPP are given as Conv and SPPF.
 
     Args:
         levels: Number of output levels.
-        pool_first: As in :class:`~backends.yolov5.config.ModelConfig`.
+        pool_first: As in :class:`ModelConfig`.
     """
     layers = [LayerSpec("Conv", -1, "stem")]
     ends = []
@@ -99,25 +99,24 @@ _HEAD_REPEATS = 3
 VARIANTS: tuple[str, ...] = tuple(f"yolov5{scale}{level}" for level in ("", "6") for scale in _SCALES)
 
 LEVELS = (3, 4)
-"""Numbers of output levels."""
+"""Possible numbers of output levels."""
 MAX_CHANNELS = 4096
-"""Channels of a layer; yolov5x has 1,280."""
+"""Maximum number of channels of a layer; yolov5x has 1,280."""
 MAX_REPEATS = 64
-"""Bottlenecks of a C3 block; yolov5x has 12."""
+"""Maximum number of bottlenecks in a C3 block; yolov5x has 12."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All that decides the shape of the network. One out of range cannot be made.
+    """The shape of a network; its constructor checks every value.
 
     Attributes:
         num_classes: Number of classes, nc.
-        anchors: A level, small stride first: w0, h0, w1, h1, ... in pixels of the network input.
+        anchors: Anchors per level, smallest stride first: w0, h0, w1, h1, ... in pixels of the network input.
         channels: Output channels of the backbone at strides 2, 4, 8, 16, 32 (and 64).
-        repeats: Bottlenecks of the backbone's C3 blocks at strides 4, 8, 16, 32 (and 64).
-        head_repeats: Bottlenecks of every C3 block in the head.
-        pool_first: The order of v5.0 and older: the pooling stands before the last C3 of the
-            backbone, which then has no shortcut.
+        repeats: Number of bottlenecks of the C3 blocks in the backbone at strides 4, 8, 16, 32 (and 64).
+        head_repeats: Number of bottlenecks of each C3 block in the head.
+        pool_first: Order of v5.0 and older: pooling before the last C3 block of the backbone, which has no shortcut.
     """
 
     num_classes: int
@@ -130,15 +129,15 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """
         Raises:
-            ConfigError: A number is out of range.
+            ConfigError: A value is out of range.
         """
-        # Anchors become floats wherever they come from: equal networks must be written as equal text.
+        # Anchors become floats, so that equal networks are written as equal JSON.
         anchors = tuple(tuple(float(side) for side in level) for level in self.anchors)
         object.__setattr__(self, "anchors", anchors)
         self._check()
 
     def _check(self) -> None:
-        """Compare every number with its limit, before a network takes memory for it."""
+        """Compare every value with its limit before a network allocates memory."""
         sizes = {len(level) for level in self.anchors}
         if (
             self.levels not in LEVELS
@@ -167,24 +166,24 @@ class ModelConfig:
 
     @property
     def anchors_per_level(self) -> int:
-        """Number of anchors of one level, A."""
+        """Number of anchors per level, A."""
         return len(self.anchors[0]) // 2
 
     @property
     def outputs_per_anchor(self) -> int:
-        """Box, objectness and classes: 5 + nc."""
+        """Number of outputs per anchor: box, objectness and classes, 5 + nc."""
         return 5 + self.num_classes
 
     def to_dict(self) -> dict[str, object]:
-        """As JSON can hold it."""
+        """Return the values as JSON types."""
         return asdict(self)
 
     @staticmethod
     def from_dict(values: Mapping[str, object]) -> ModelConfig:
-        """Return the inverse of :meth:`to_dict`.
+        """Return the config of :meth:`to_dict`.
 
         Raises:
-            ConfigError: A value is missing, of another type, or out of range.
+            ConfigError: A value is missing, has another type, or is out of range.
         """
         try:
             config: ModelConfig = decode(ModelConfig, encode(values))
@@ -194,7 +193,7 @@ class ModelConfig:
 
 
 def scaled(*, depth: float, width: float, num_classes: int, anchors: Anchors = P5_ANCHORS) -> ModelConfig:
-    """The network of a depth and a width factor: channels rounded up to a multiple of 8, repeats to the nearest."""
+    """Return the config for depth and width factors: channels are rounded up to a multiple of 8, repeats to nearest."""
     return ModelConfig(
         num_classes=num_classes,
         anchors=anchors,
@@ -205,10 +204,10 @@ def scaled(*, depth: float, width: float, num_classes: int, anchors: Anchors = P
 
 
 def official(variant: str, num_classes: int = 80) -> ModelConfig:
-    """The network of an official name: one of :data:`VARIANTS`.
+    """Return the config of an official variant, one of :data:`VARIANTS`.
 
     Raises:
-        KeyError: There is no such variant.
+        KeyError: The variant does not exist.
     """
     if variant not in VARIANTS:
         raise KeyError(variant)
@@ -218,7 +217,7 @@ def official(variant: str, num_classes: int = 80) -> ModelConfig:
 
 
 def variant_of(channels: Sequence[int], head_repeats: int) -> str | None:
-    """The official name of a network with these channels and head repeats, None where there is none."""
+    """Return the official variant with these channels and head repeats; None if there is none."""
     for name in VARIANTS:
         known = official(name)
         if known.channels == tuple(channels) and known.head_repeats == head_repeats:

@@ -1,14 +1,14 @@
-"""What can be wrong through no fault of the code, in the user's words."""
+"""User errors of the YOLOv5 library: a message and a hint."""
 
 from __future__ import annotations
 
 
 class YOLOv5Error(Exception):
-    """Something that the user can set right.
+    """An error that the user can correct.
 
     Args:
-        message: What was found, with the offending value.
-        hint: What to do.
+        message: The problem, with the offending value.
+        hint: The remedy.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -22,8 +22,8 @@ class CheckpointError(YOLOv5Error, ValueError):
 
 
 class ConfigError(YOLOv5Error, ValueError):
-    """A network that is out of range."""
+    """A network shape with a value out of range."""
 
 
 class TrainingError(YOLOv5Error):
-    """A training that cannot begin or go on."""
+    """A training that cannot start or continue."""

@@ -1,4 +1,4 @@
-"""The blocks of the network. All tensors are [B, C, H, W]."""
+"""The layers of the network. All tensors are [B, C, H, W]."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ConvBlock(nn.Module):
         same = kernel // 2 if padding is None else padding
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, same, bias=False)
         self.bn: nn.Module = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
-        self.act = nn.SiLU()  # in place, autograd would have to copy its input: 15 % of a training step
+        self.act = nn.SiLU()  # not in place: autograd would copy its input, 15 % of a training step
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride]."""
@@ -27,7 +27,7 @@ class ConvBlock(nn.Module):
 
     @torch.no_grad()
     def fuse(self) -> None:
-        """Fold the statistics of the normalisation into weight and bias: for inference only."""
+        """Fold the batch normalisation into weight and bias of the convolution, for inference."""
         if not isinstance(self.bn, nn.BatchNorm2d):
             return
         bn, old = self.bn, self.conv
@@ -45,7 +45,7 @@ class ConvBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 and 3x3 convolution, added to the input where ``shortcut``."""
+    """1x1 and 3x3 convolution, added to the input with ``shortcut``."""
 
     def __init__(self, channels: int, *, shortcut: bool) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class Bottleneck(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keeps the shape."""
+        """[B, C, H, W] -> the same shape."""
         out: Tensor = self.expand(self.reduce(x))
         return x + out if self.shortcut else out
 
 
 class C3(nn.Module):
-    """Cross-stage block: half of the channels goes through ``repeats`` bottlenecks, half goes past them."""
+    """CSP block: half of the channels pass through ``repeats`` bottlenecks, half bypass them."""
 
     def __init__(self, inputs: int, outputs: int, repeats: int, *, shortcut: bool) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class C3(nn.Module):
 
 
 class SPPF(nn.Module):
-    """Spatial pyramid pooling: three chained 5x5 max-pools, which see 5, 9 and 13 pixels."""
+    """Spatial pyramid pooling (fast): three chained 5x5 max-pools with receptive fields of 5, 9 and 13."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class SPPF(nn.Module):
         self.merge = ConvBlock(4 * hidden, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keeps the shape."""
+        """[B, C, H, W] -> the same shape."""
         views = [self.reduce(x)]
         for _ in range(3):
             views.append(self.pool(views[-1]))
@@ -96,7 +96,7 @@ class SPPF(nn.Module):
 
 
 class Detect(nn.Module):
-    """One 1x1 convolution a level."""
+    """Detection layer: one 1x1 convolution per level."""
 
     def __init__(self, config: ModelConfig, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -104,12 +104,12 @@ class Detect(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(count, outputs, 1) for count in channels)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Features a level -> logits [B, A*(5+nc), H/s, W/s] a level, channel = a*(5+nc) + k."""
+        """Features per level -> logits per level [B, A*(5+nc), H/s, W/s], channel = a*(5+nc) + k."""
         return [conv(feature) for conv, feature in zip(self.convs, features, strict=True)]
 
     @torch.no_grad()
     def start_biases(self, config: ModelConfig) -> None:
-        """Add the prior to the biases: about 8 objects in a 640 x 640 picture, and 0.6 shared by the classes."""
+        """Add the prior to the biases: about 8 objects per 640 x 640 image, and a total class probability of 0.6."""
         for conv, stride in zip(self.convs, config.strides, strict=True):
             bias = conv.get_parameter("bias").view(config.anchors_per_level, config.outputs_per_anchor)
             bias[:, 4] += math.log(8 / (640 / stride) ** 2)
@@ -117,7 +117,7 @@ class Detect(nn.Module):
 
 
 def focus_to_conv(weight: Tensor) -> Tensor:
-    """The 6x6 kernel, stride 2, padding 2, that equals a 3x3 kernel on the four pixel slices of Focus.
+    """Return the 6x6 kernel, stride 2, padding 2, that is equivalent to Focus with a 3x3 kernel.
 
     Args:
         weight: [C, 12, 3, 3]; input channel 3*slice + colour, slices (row, column) 00, 10, 01, 11.

@@ -1,4 +1,4 @@
-"""The network: backbone and feature pyramid, and its outputs for inference. All tensors are [B, C, H, W]."""
+"""The network (backbone, feature pyramid, Detect) and its outputs for inference. All tensors are [B, C, H, W]."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backends.yolov5.layers import C3, SPPF, ConvBlock, Detect
 
 
 class BackboneStage(nn.Module):
-    """One step of the backbone: a convolution of stride 2, then a C3 block."""
+    """One stage of the backbone: a convolution of stride 2 and a C3 block."""
 
     def __init__(self, inputs: int, outputs: int, repeats: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class BackboneStage(nn.Module):
 
 
 class LastBackboneStage(nn.Module):
-    """The end of the backbone: as :class:`Stage`, with pooling after the C3 block or, as in v5.0, before it."""
+    """The last stage of the backbone: with SPPF after the C3 block or, as in v5.0, before it."""
 
     def __init__(self, inputs: int, outputs: int, repeats: int, *, pool_first: bool) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class LastBackboneStage(nn.Module):
 
 
 class TopDown(nn.Module):
-    """A step from a coarse level to the next finer one."""
+    """One step of the feature pyramid from a coarse level to the next finer one."""
 
     def __init__(self, inputs: int, lateral: int, repeats: int) -> None:
         super().__init__()
@@ -52,13 +52,13 @@ class TopDown(nn.Module):
         self.block = C3(2 * lateral, lateral, repeats, shortcut=False)
 
     def forward(self, x: Tensor, lateral: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives the reduced coarse level, which the way back uses again, and the finer level."""
+        """Return the reduced coarse level, which the bottom-up path uses, and the finer level."""
         reduced = self.reduce(x)
         return reduced, self.block(torch.cat((self.up(reduced), lateral), 1))
 
 
 class BottomUp(nn.Module):
-    """A step from a fine level to the next coarser one."""
+    """One step of the feature pyramid from a fine level to the next coarser one."""
 
     def __init__(self, inputs: int, outputs: int, repeats: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class BottomUp(nn.Module):
 class YOLOv5(nn.Module):
     """YOLOv5 detector, v5.0 to v7.0, with three or four levels.
 
-    In training and before export it gives logits; ``outputs.py`` adds what inference needs.
+    It returns logits; :class:`Heads` and :class:`Classic` add the outputs for inference.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -97,10 +97,10 @@ class YOLOv5(nn.Module):
         self.detect.start_biases(config)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Images float [B, 3, H, W], RGB 0..1, H and W multiples of the largest stride.
+        """Run the network on float images [B, 3, H, W], RGB 0..1; H and W are multiples of the largest stride.
 
         Returns:
-            Logits a level, small stride first: [B, A*(5+nc), H/s, W/s].
+            Logits per level, smallest stride first: [B, A*(5+nc), H/s, W/s].
         """
         x: Tensor = self.stem(images)
         features = []
@@ -129,7 +129,7 @@ class YOLOv5(nn.Module):
 
 
 class Heads(nn.Module):
-    """Images -> p3, p4, p5 (p6), each [B, A*(5+nc), H/s, W/s], sigmoid applied."""
+    """The network with the layout ``heads``: p3, p4, p5 (p6), each [B, A*(5+nc), H/s, W/s], after the sigmoid."""
 
     def __init__(self, network: YOLOv5) -> None:
         super().__init__()
@@ -137,14 +137,14 @@ class Heads(nn.Module):
         self.output_names = tuple(f"p{3 + level}" for level in range(network.config.levels))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images float [B, 3, H, W], RGB 0..1."""
+        """Run the network on float images [B, 3, H, W], RGB 0..1."""
         return tuple(logits.sigmoid() for logits in self.network(images))
 
 
 class Classic(nn.Module):
-    """Images -> output0 [B, N, 5+nc]: cx, cy, w, h in pixels, objectness, classes.
+    """The network with the layout ``classic``: output0 [B, N, 5+nc] of cx, cy, w, h in pixels, objectness, classes.
 
-    The rows go by level (small stride first), then anchor, then y, then x.
+    Rows are ordered by level (smallest stride first), anchor, y, x.
     """
 
     output_names = ("output0",)
@@ -154,7 +154,7 @@ class Classic(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images float [B, 3, H, W], RGB 0..1."""
+        """Run the network on float images [B, 3, H, W], RGB 0..1."""
         levels = self.network(images)
         return torch.cat([self._decode(logits, level) for level, logits in enumerate(levels)], 1)
 
@@ -163,16 +163,16 @@ class Classic(nn.Module):
         batch, _, height, width = logits.shape
         raw = logits.view(batch, config.anchors_per_level, config.outputs_per_anchor, height, width)
         raw = raw.permute(0, 1, 3, 4, 2).sigmoid()
-        x = (raw[..., 0:1] * 2 - 0.5 + _count(width, logits).view(1, 1, 1, -1, 1)) * config.strides[level]
-        y = (raw[..., 1:2] * 2 - 0.5 + _count(height, logits).view(1, 1, -1, 1, 1)) * config.strides[level]
+        x = (raw[..., 0:1] * 2 - 0.5 + _indices(width, logits).view(1, 1, 1, -1, 1)) * config.strides[level]
+        y = (raw[..., 1:2] * 2 - 0.5 + _indices(height, logits).view(1, 1, -1, 1, 1)) * config.strides[level]
         size = (raw[..., 2:4] * 2) ** 2 * _anchors(config, level).to(logits)
         return torch.cat((x, y, size, raw[..., 4:]), 4).reshape(batch, -1, config.outputs_per_anchor)
 
 
-def _count(length: int, like: Tensor) -> Tensor:
+def _indices(length: int, like: Tensor) -> Tensor:
     return torch.arange(length, device=like.device, dtype=like.dtype)
 
 
 def _anchors(config: ModelConfig, level: int) -> Tensor:
-    """Width and height of a level's anchors: [1, A, 1, 1, 2]."""
+    """Return width and height of the anchors of a level, [1, A, 1, 1, 2]."""
     return torch.tensor(config.anchors[level]).view(1, -1, 1, 1, 2)

@@ -1,7 +1,7 @@
-"""The network as an ONNX file.
+"""Export of the network to ONNX.
 
-The TorchScript exporter is used on purpose: it names nodes after the modules, keeps one node an
-operation, and writes the opset that was asked for. The newer one writes opset 18 first and converts.
+The TorchScript exporter is used on purpose: it names nodes after modules, writes one node per operation, and writes the
+requested opset directly. The newer exporter writes opset 18 and converts it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def export(
     """Write ``model`` to ``target``.
 
     Args:
-        model: Fused, in evaluation mode, on the CPU.
+        model: The network, fused, in evaluation mode, on the CPU.
         target: The ONNX file.
         size: Batch, height and width of the input.
-        dynamic: Which of ``batch``, ``height``, ``width`` may change.
-        opset: Of the default ONNX domain.
+        dynamic: Dynamic axes, of ``batch``, ``height``, ``width``.
+        opset: Opset of the default ONNX domain.
         input_name: Name of the input.
     """
     axes = {axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if name in dynamic}
@@ -66,7 +66,7 @@ def _head_axes(name: str) -> tuple[tuple[int, str, str], ...]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of its own deprecation and of every shape it takes as a constant."""
+    """Suppress the warnings of the exporter about its deprecation and about shapes that become constants."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,9 +1,9 @@
-"""An interpreter for pickles that builds plain values only.
+"""An interpreter for pickles that calls no function and imports no name.
 
-A pickle is a program for a stack machine. The one of Python calls whatever the program names, and what it calls may
-loop, allocate or fail in its own way. This one knows no functions: names become :class:`Name`, and the caller of
-:class:`Machine` decides what calling one of them gives. Each operation costs constant time and memory, apart from
-what :meth:`Machine.spend` counts, so that the limit on operations is a limit on both.
+A pickle is a program for a stack machine. Python's own machine calls every function that the program names. This one
+turns names into :class:`Name`, and the caller of :class:`PickleMachine` decides what a call of a name returns. Each
+operation takes constant time and memory, except what :meth:`PickleMachine.spend` counts: the limit on operations
+bounds both.
 """
 
 from __future__ import annotations
@@ -12,56 +12,23 @@ import io
 import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from backends.yolov5.pickle_values import Name, PickleError, StandIn, checked_integer, checked_key, checked_name, fill
 
 OPERATIONS = 1_000_000
-"""Operations of a pickle; as many items may be copied. That of yolov5n has 34,000, that of an interrupted training of
-yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
-NAME_LENGTH = 256
-"""Characters of the full name of a class or function."""
-INTEGER_BITS = 1024
-"""Bits of a whole number: Python's time for larger ones is not constant. Seeds of random generators have 128."""
+"""Maximum number of operations in a pickle, and of copied items. The pickle of yolov5n has 34,000 operations, that of
+an interrupted training of yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
 
 
-class PickleError(ValueError):
-    """A pickle that is damaged, or holds what a checkpoint cannot hold."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """The full name of a class, function or constant. Nothing was imported."""
-
-    full: str
-
-
-@dataclass(eq=False)
-class StandIn:
-    """Stands for an object of a class that is never imported.
-
-    Attributes:
-        kind: Full name of the class.
-        attributes: The state that the pickle gives the object.
-    """
-
-    kind: str
-    attributes: dict[str, object] = field(default_factory=dict)
-
-
-_KEYS = (str, int, float, bytes, type(None), Tensor, StandIn, Name)
-"""Types of keys: the hash of each takes constant time. That of nested tuples can take for ever."""
-
-
-class Machine:
-    """One use, one pickle.
+class PickleMachine:
+    """Interpreter of one pickle.
 
     Args:
         content: The pickle.
-        name: Gives what a full name stands for, or raises.
-        call: Gives the result of calling a name with arguments; must :meth:`spend` what it copies.
-        stored: Gives what a persistent id refers to.
+        name: Returns the :class:`Name` of a full name, or raises if it is not allowed.
+        call: Returns the result of calling a name with arguments; must :meth:`spend` the items that it copies.
+        stored: Returns the storage of a persistent id.
     """
 
     def __init__(
@@ -69,7 +36,7 @@ class Machine:
         content: bytes,
         *,
         name: Callable[[str], Name],
-        call: Callable[[Machine, Name, tuple[object, ...]], object],
+        call: Callable[[PickleMachine, Name, tuple[object, ...]], object],
         stored: Callable[[object], object],
     ) -> None:
         self._file = io.BytesIO(content)
@@ -83,7 +50,7 @@ class Machine:
         """Return the value that the pickle describes.
 
         Raises:
-            PickleError: It is damaged, exceeds a limit, or does what no checkpoint does.
+            PickleError: It is damaged, exceeds a limit, or has an operation that no checkpoint needs.
         """
         read, stack = self._file.read, self._stack
         try:
@@ -101,11 +68,11 @@ class Machine:
                 else:
                     work(self, argument)
             raise PickleError(f"more than {OPERATIONS:,} operations")
-        except IndexError as error:  # of a stack; what ``call`` runs raises PickleError
+        except IndexError as error:  # the stack is empty; ``call`` raises PickleError only
             raise PickleError(f"nothing on the stack at byte {self._file.tell() - 1:,}") from error
 
     def spend(self, items: int) -> None:
-        """Count the copying of ``items`` items against the limit.
+        """Count ``items`` copied items against the limit.
 
         Raises:
             PickleError: The limit is exceeded.
@@ -121,9 +88,7 @@ class Machine:
         return items
 
     def _integer(self, value: int) -> None:
-        if value.bit_length() > INTEGER_BITS:
-            raise PickleError(f"a whole number of {value.bit_length():,} bits")
-        self._stack.append(value)
+        self._stack.append(checked_integer(value))
 
     def _mark(self, _: None) -> None:
         self._marks.append(len(self._stack))
@@ -139,16 +104,11 @@ class Machine:
 
     def _global(self, names: str) -> None:
         module, _, name = names.partition(" ")
-        self._push_name(module, name)
+        self._stack.append(self._name(checked_name(module, name)))
 
     def _stack_global(self, _: None) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self._push_name(module, name)
-
-    def _push_name(self, module: object, name: object) -> None:
-        if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > NAME_LENGTH:
-            raise PickleError(f"a name that is not text of up to {NAME_LENGTH} characters")
-        self._stack.append(self._name(f"{module}.{name}"))
+        self._stack.append(self._name(checked_name(module, name)))
 
     def _reduce(self, _: None) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
@@ -167,7 +127,7 @@ class Machine:
                 if isinstance(part, dict):
                     self.spend(len(part))
                     target.attributes.update({key: value for key, value in part.items() if isinstance(key, str)})
-        elif not isinstance(target, OrderedDict):  # a state dict has attributes, which nobody needs
+        elif not isinstance(target, OrderedDict):  # the attributes of a state dict are not needed
             raise PickleError(f"attributes for a {type(target).__name__}")
 
     def _append(self, _: None) -> None:
@@ -193,7 +153,7 @@ class Machine:
     def _set_items(self, items: list[object]) -> None:
         target = self._stack[-1]
         if isinstance(target, dict):
-            _fill(target, items)
+            fill(target, items)
         elif not isinstance(target, StandIn):
             raise PickleError(f"keys for a {type(target).__name__}")
 
@@ -212,37 +172,18 @@ class Machine:
         self._stack.append(self._stored(self._stack.pop()))
 
 
-def checked_key(key: object) -> object:
-    """Return ``key`` where it can be the key of a mapping or the member of a set.
-
-    Raises:
-        PickleError: Its hash may take long.
-    """
-    if not isinstance(key, _KEYS):
-        raise PickleError(f"a {type(key).__name__} as a key")
-    return key
-
-
-def _fill(target: dict[object, object], items: list[object]) -> dict[object, object]:
-    if len(items) % 2:
-        raise PickleError("a key without a value")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        target[checked_key(key)] = value
-    return target
-
-
 def _title(code: bytes) -> str:
-    """Return what messages call an operation that is not supported."""
+    """Return the name of an unsupported operation for messages."""
     found = pickletools.code2op.get(code.decode("latin-1"))  # type: ignore[attr-defined]
     return found.name if found else f"0x{code.hex()}" if code else "STOP missing"
 
 
-def _pushed(make: Callable[[Machine], object]) -> Callable[[Machine, object], None]:
+def _pushed(make: Callable[[PickleMachine], object]) -> Callable[[PickleMachine, object], None]:
     return lambda machine, _: machine._stack.append(make(machine))
 
 
-def _tuple_of(count: int) -> Callable[[Machine, object], None]:
-    def work(machine: Machine, _: object) -> None:
+def _tuple_of(count: int) -> Callable[[PickleMachine, object], None]:
+    def work(machine: PickleMachine, _: object) -> None:
         stack = machine._stack
         if len(stack) < count:
             raise PickleError("nothing on the stack for a tuple")
@@ -255,9 +196,9 @@ _LITERALS = (
     *("INT", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"),
     *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
 )
-_WORK: dict[str, Callable[[Machine, Any], None] | None] = {
+_WORK: dict[str, Callable[[PickleMachine, Any], None] | None] = {
     **dict.fromkeys(_LITERALS, None),
-    **dict.fromkeys(("LONG", "LONG1", "LONG4"), Machine._integer),
+    **dict.fromkeys(("LONG", "LONG1", "LONG4"), PickleMachine._integer),
     **dict.fromkeys(("PROTO", "FRAME"), lambda machine, argument: None),  # noqa: ARG005
     "NONE": _pushed(lambda _: None),
     "NEWTRUE": _pushed(lambda _: True),
@@ -266,35 +207,36 @@ _WORK: dict[str, Callable[[Machine, Any], None] | None] = {
     "EMPTY_TUPLE": _pushed(lambda _: ()),
     "EMPTY_DICT": _pushed(lambda _: {}),
     "EMPTY_SET": _pushed(lambda _: set()),
-    "LIST": _pushed(Machine._since_mark),
+    "LIST": _pushed(PickleMachine._since_mark),
     "TUPLE": _pushed(lambda machine: tuple(machine._since_mark())),
-    "DICT": _pushed(lambda machine: _fill({}, machine._since_mark())),
+    "DICT": _pushed(lambda machine: fill({}, machine._since_mark())),
     "FROZENSET": _pushed(lambda machine: frozenset(map(checked_key, machine._since_mark()))),
     "TUPLE1": _tuple_of(1),
     "TUPLE2": _tuple_of(2),
     "TUPLE3": _tuple_of(3),
-    "MARK": Machine._mark,
-    "POP": Machine._pop,
-    "POP_MARK": Machine._pop_mark,
+    "MARK": PickleMachine._mark,
+    "POP": PickleMachine._pop,
+    "POP_MARK": PickleMachine._pop_mark,
     "DUP": _pushed(lambda machine: machine._stack[-1]),
-    "APPEND": Machine._append,
+    "APPEND": PickleMachine._append,
     "APPENDS": lambda machine, _: machine._extend(machine._since_mark()),
-    "ADDITEMS": Machine._add_items,
-    "SETITEM": Machine._set_item,
+    "ADDITEMS": PickleMachine._add_items,
+    "SETITEM": PickleMachine._set_item,
     "SETITEMS": lambda machine, _: machine._set_items(machine._since_mark()),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine._put),
-    "MEMOIZE": Machine._memoize,
-    "GLOBAL": Machine._global,
-    "STACK_GLOBAL": Machine._stack_global,
-    **dict.fromkeys(("REDUCE", "NEWOBJ"), Machine._reduce),
-    "NEWOBJ_EX": Machine._new_with_keywords,
-    "BUILD": Machine._build,
-    "BINPERSID": Machine._persistent,
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleMachine._get),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleMachine._put),
+    "MEMOIZE": PickleMachine._memoize,
+    "GLOBAL": PickleMachine._global,
+    "STACK_GLOBAL": PickleMachine._stack_global,
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), PickleMachine._reduce),
+    "NEWOBJ_EX": PickleMachine._new_with_keywords,
+    "BUILD": PickleMachine._build,
+    "BINPERSID": PickleMachine._persistent,
 }
 _OPERATIONS = {
     opcode.code.encode("latin-1"): (opcode.arg.reader if opcode.arg else None, _WORK[opcode.name])
     for opcode in pickletools.opcodes
     if opcode.name in _WORK
 }
-"""By the byte of an operation: what reads its argument, and what it does; without that, the argument is pushed."""
+"""For the byte of each operation: the reader of its argument and the method that executes it. Without a method the
+argument is pushed."""

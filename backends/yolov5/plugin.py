@@ -1,4 +1,4 @@
-"""Registers the YOLOv5 family and its official weights (docs/contracts.md)."""
+"""Registration of the model family YOLOv5 and of its official weights (docs/contracts.md)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import importlib.metadata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from backends.yolov5.anchors import LAYOUTS, check_head
 from backends.yolov5.config import NAMES, VARIANTS, official
+from backends.yolov5.facts import LAYOUTS, check_head, recognise
 from backends.yolov5.training.options import TrainingOptions
 from core.errors import HooklineError, UnavailableError
 from core.kinds.model import ModelFamily, Release
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from backends.yolov5.backend import YOLOv5Backend
     from core.kinds.head import Head
     from core.model_facts import ModelFacts
-    from core.storage.metadata import ModelMetadata, OnnxSignature
 
 _RELEASE = "https://github.com/ultralytics/yolov5/releases/download/v7.0"
 
@@ -60,28 +59,21 @@ RELEASES = {
 
 
 def load() -> YOLOv5Backend:
-    """The heavy half."""
+    """Import the implementation."""
     from backends.yolov5.backend import YOLOv5Backend
 
     return YOLOv5Backend()
 
 
 def head(facts: ModelFacts, layout: str) -> Head:
-    """Bind the head of the family to a model."""
+    """Return the head of a model."""
     from backends.yolov5.head import head as bind
 
     return bind(facts, layout)
 
 
-def recognise(signature: OnnxSignature) -> ModelMetadata | None:
-    """Say what an ONNX file of another exporter is."""
-    from backends.yolov5.recognising import recognise as look
-
-    return look(signature)
-
-
 def check_device(device: str) -> Iterable[HooklineError]:
-    """A GPU that is not there, as far as that can be told without PyTorch, which tells the rest when it starts."""
+    """Yield an error for a missing GPU, without importing PyTorch; PyTorch reports the rest when it starts."""
     if not device.startswith("cuda") or _for_amd():
         return
     from backends.gpu.plugin import check_device as check_by_nvml
@@ -93,12 +85,12 @@ def check_device(device: str) -> Iterable[HooklineError]:
         )
         return
     for problem in check_by_nvml(device):
-        if not isinstance(problem, UnavailableError):  # NVML may be missing where CUDA is not
+        if not isinstance(problem, UnavailableError):  # CUDA may work without NVML
             yield problem
 
 
 def _for_amd() -> bool:
-    """Whether the installed PyTorch calls AMD's GPUs ``cuda``, of which nothing is known here."""
+    """Return whether PyTorch is built for AMD GPUs, which it also calls ``cuda``; they are not checked."""
     try:
         return "rocm" in importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
@@ -107,7 +99,7 @@ def _for_amd() -> bool:
 
 @hookimpl
 def hookline_models() -> Iterator[ModelFamily]:
-    """The family ``yolov5``."""
+    """Register the family ``yolov5``."""
     yield ModelFamily(
         name="yolov5",
         summary="YOLOv5 n s m l x and n6 ... x6; reads official checkpoints of v5.0 to v7.0",

@@ -1,4 +1,4 @@
-"""The network as a session, and the facts of its weights."""
+"""The network as a session of PyTorch, and the facts of its weights."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backends.yolov5 import checkpoint as own
-from backends.yolov5.anchors import ANCHORS
-from backends.yolov5.devices import Chosen
+from backends.yolov5.devices import TorchDevice
 from backends.yolov5.errors import YOLOv5Error
+from backends.yolov5.facts import ANCHORS, FAMILY
 from backends.yolov5.model import Classic, Heads
 from core.errors import HooklineError
 from core.model_facts import InputContract, ModelFacts
 
-FAMILY = "yolov5"
-
-
 CPU_PIXELS = 1 << 20
-"""Input pixels that a CPU infers at once. With more, features leave the caches and every layer asks the system for
-memory anew: yolov5n took 36 ms a picture of 640x640 in batches of 8, 26 ms one by one (on two cores)."""
+"""Maximum number of input pixels that a CPU infers at once. With more, features do not fit into the caches, and every
+layer requests memory from the system: yolov5n took 36 ms per image of 640x640 in batches of 8, 26 ms one by one (on two
+cores)."""
 
 
 class TorchSession:
-    """A :class:`core.kinds.session.ReportingSession` of any batch and any size that is a multiple of the stride.
+    """A :class:`core.kinds.session.ReportingSession` for any batch and any size that is a multiple of the stride.
 
-    On a CPU features lie in NHWC order (yolov5n: 17 ms a picture of 640x640 instead of 26), and so do the outputs in
-    memory, whatever their shape says; a batch is inferred in pieces.
+    On a CPU the network runs in NHWC memory order (yolov5n: 17 ms per image of 640x640 instead of 26); outputs have the
+    shape NCHW in NHWC memory. A large batch is inferred in pieces.
     """
 
     score_threshold = 0.0
@@ -41,13 +39,13 @@ class TorchSession:
         facts: ModelFacts,
         contract: InputContract,
         layout: str,
-        chosen: Chosen,
+        device: TorchDevice,
     ) -> None:
         self.facts = facts
         self.contract = contract
         self.layout = layout
-        self.place, self.doubt = chosen.place, chosen.doubt
-        self._device = chosen.device
+        self.place, self.doubt = device.description, device.warning
+        self._device = device.device
         self._model: Heads | Classic | None = model.to(self._device)
         if self._device.type == "cpu":
             self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -71,7 +69,7 @@ class TorchSession:
         return (outputs,) if isinstance(outputs, Tensor) else outputs
 
     def _in_pieces(self, model: Heads | Classic, images: Tensor, size: int) -> tuple[Tensor, ...]:
-        """Into outputs that are kept for the next batch of the shape: fresh memory costs more than the copy."""
+        """Infer in pieces, into outputs that are reused for the next batch: new memory costs more than the copy."""
         for start in range(0, len(images), size):
             piece = self._infer(model, images[start : start + size])
             wanted = [(len(images), *tensor.shape[1:]) for tensor in piece]
@@ -90,14 +88,14 @@ class TorchSession:
 
 
 def _like(tensor: Tensor, batch: int) -> Tensor:
-    """Room for ``batch`` pictures in the same order of memory."""
+    """Return an empty tensor for ``batch`` images in the same memory format."""
     nhwc = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     order = torch.channels_last if nhwc else torch.contiguous_format
     return torch.empty((batch, *tensor.shape[1:]), dtype=tensor.dtype, memory_format=order)
 
 
 def facts_of(weights: own.Weights) -> ModelFacts:
-    """What an artifact says about these weights."""
+    """Return the model facts of these weights."""
     return ModelFacts(
         family=FAMILY,
         variant=weights.variant,
@@ -109,7 +107,7 @@ def facts_of(weights: own.Weights) -> ModelFacts:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """What the plain library found wrong, as the user's mistake."""
+    """Translate errors of the YOLOv5 library to :class:`HooklineError`."""
     try:
         yield
     except YOLOv5Error as error:

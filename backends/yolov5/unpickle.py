@@ -1,8 +1,7 @@
-"""Reads a pickled checkpoint without running anything that it names.
+"""Safe reading of a pickled checkpoint: no code that it names is imported or called.
 
-The names in it give one of three things: a container, a tensor read from the file by ourselves, or an inert
-:class:`~backends.yolov5.pickle_machine.StandIn` that only keeps the attributes it is given. No name reaches an
-import, and a name outside the list is refused.
+A name becomes one of three things: a container, a tensor whose storage is read from the file here, or an inert
+:class:`~backends.yolov5.pickle_values.StandIn` that keeps attributes. A name that is not on the list is refused.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from torch import Tensor
 
 from backends.yolov5.archive import Archive
 from backends.yolov5.errors import CheckpointError
-from backends.yolov5.pickle_machine import Machine, Name, PickleError, StandIn, checked_key
+from backends.yolov5.pickle_machine import PickleMachine
+from backends.yolov5.pickle_values import Name, PickleError, StandIn, checked_key
 from core.errors import shown
 
 FirstT = TypeVar("FirstT")
 
-# Class definitions of detectors and of PyTorch. Their objects become stand-ins, so that a checkpoint of
-# another architecture can be told by the name of its parts.
+# Packages of detectors and of PyTorch. Their objects become stand-ins, so that an error message can name the layers of
+# another architecture.
 _STAND_IN_MODULES = ("models", "utils", "yolov5", "ultralytics", "torch.nn", "torch.optim")
 _PATHS = frozenset(
     f"{module}.{pure}{kind}"
@@ -67,38 +67,38 @@ _PARAMETERS = frozenset({"torch._utils._rebuild_parameter", "torch._utils._rebui
 _DICTIONARY = "collections.OrderedDict"
 _CALLED = _SETS | _PARAMETERS | {_TENSOR, _DICTIONARY}
 MAX_DIMENSIONS = 8
-"""Of a tensor; a convolution has 4."""
+"""Maximum number of dimensions of a tensor; a convolution has 4."""
 MAX_ELEMENTS = 1 << 34
-"""Elements, offset and strides of a tensor. PyTorch's own arithmetic, which compares them with the storage, overflows
-beyond 2^63."""
+"""Maximum of elements, offset and strides of a tensor. PyTorch compares them with the storage in arithmetic that
+overflows above 2^63."""
 
 
 def read_pickle(path: Path) -> object:
     """Return the content of a checkpoint as tensors, containers and :class:`StandIn` objects.
 
     Raises:
-        CheckpointError: Not there, damaged, not a PyTorch file, or it names something that is not allowed.
+        CheckpointError: The file is missing, damaged, not a PyTorch file, or contains a name that is not allowed.
     """
     with Archive(path) as archive:
-        machine = Machine(archive.pickle(), name=_allowed(path), call=_call, stored=_storages(archive))
+        machine = PickleMachine(archive.pickle(), name=_allowed(path), call=_call, stored=_storages(archive))
         try:
             return machine.run()
         except CheckpointError:
             raise
-        except (ValueError, OverflowError) as error:  # PickleError, and what the readers of arguments raise
-            raise CheckpointError(f"the pickle in '{path}' is damaged ({error})", "fetch it again") from error
+        except (ValueError, OverflowError) as error:  # PickleError, and errors of pickletools' readers
+            raise CheckpointError(f"the pickle in '{path}' is damaged ({error})", "download it again") from error
 
 
 def _allowed(path: Path) -> Callable[[str], Name]:
-    """Return what turns a full name of the pickle in ``path`` into a :class:`Name`, or refuses it."""
+    """Return a function that turns a full name of the pickle in ``path`` into a :class:`Name`, or refuses it."""
     known: dict[str, Name] = {}
 
     def name(full: str) -> Name:
         if full not in known:
             if not _is_allowed(full):
                 raise CheckpointError(
-                    f"refused '{path}': its pickle wants {shown(full)}, which no YOLOv5 checkpoint needs",
-                    "nothing of it was run; do not load this file with other programs",
+                    f"refused '{path}': its pickle uses {shown(full)}, which no YOLOv5 checkpoint needs",
+                    "no code of it was run; do not load this file with other programs",
                 )
             known[full] = Name(full)
         return known[full]
@@ -111,8 +111,8 @@ def _is_allowed(full: str) -> bool:
     return listed or any(full.startswith(f"{module}.") for module in _STAND_IN_MODULES)
 
 
-def _call(machine: Machine, function: Name, arguments: tuple[object, ...]) -> object:
-    """Return what calling ``function`` gives: itself for the few that build values, a stand-in for all others."""
+def _call(machine: PickleMachine, function: Name, arguments: tuple[object, ...]) -> object:
+    """Return the result of calling ``function``: a value for the few that build values, else a stand-in."""
     full = function.full
     if full == _DICTIONARY:
         pairs = _first(arguments, list, "an OrderedDict") if arguments else ()
@@ -144,12 +144,12 @@ def _pair(item: object) -> tuple[object, object]:
 
 
 def _storages(archive: Archive) -> Callable[[object], Tensor]:
-    """Return what gives the storage that ``("storage", class, key, location, elements)`` names, each read once."""
+    """Return a function that reads the storage of ``("storage", class, key, location, elements)``, each only once."""
     read: dict[str, Tensor] = {}
 
     def storage(persistent: object) -> Tensor:
         if not isinstance(persistent, tuple) or len(persistent) != 5 or not isinstance(persistent[2], str):
-            raise PickleError(f"a persistent id {shown(persistent)}, which names no storage")
+            raise PickleError(f"a persistent id {shown(persistent)} that names no storage")
         kind, key = persistent[1], persistent[2]
         if not isinstance(kind, Name) or kind.full not in _STORAGES:
             raise PickleError(f"a storage of {shown(kind.full if isinstance(kind, Name) else kind)}")
@@ -161,7 +161,7 @@ def _storages(archive: Archive) -> Callable[[object], Tensor]:
 
 
 def _tensor(arguments: tuple[object, ...]) -> Tensor:
-    """Return a view of a storage: ``(storage, offset, size, stride, ...)``. It takes no memory for elements."""
+    """Return a view of a storage for the arguments ``(storage, offset, size, stride, ...)``, without a copy."""
     if len(arguments) < 4 or not isinstance(storage := arguments[0], Tensor):
         raise PickleError("a tensor without a storage")
     offset, size, stride = arguments[1:4]

@@ -39,7 +39,7 @@ from core.errors import HooklineError, UnavailableError
 from core.model_facts import InputContract
 from cuda_plugins import loading
 from cuda_plugins.launches import Launch
-from cuda_plugins.letterbox import LetterboxPlacement, Picture, letterbox_launches, sources
+from cuda_plugins.letterbox import DeviceImage, LetterboxPlacement, letterbox_launches, sources
 from cuda_plugins.nms import DETECTION, CandidateArrays, ImageTransform, Suppression, nms_launches
 
 ROWS = 25200
@@ -166,7 +166,7 @@ def letterbox_into(images: Tensor, pictures: Tensor, asked: argparse.Namespace) 
     """The launches of the kernel."""
     _, height, width, _ = pictures.shape
     return letterbox_launches(
-        [Picture(picture.data_ptr(), height, width, 3 * width) for picture in pictures],
+        [DeviceImage(picture.data_ptr(), height, width, 3 * width) for picture in pictures],
         [place_of(asked)] * len(pictures),
         images.data_ptr(),
         height=asked.imgsz,

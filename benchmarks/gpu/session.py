@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.nvidia.devices import Gpu, choose
+from backends.nvidia.gpu import choose
+from backends.nvidia.nvml import Gpu
 from backends.trt.library import Library, load
 from backends.trt.opening import open_on, open_session
 from backends.trt.session import TrtSession

@@ -59,7 +59,7 @@ def read_data_yaml(path: Path | str) -> DataSpec:
     }
     if not splits:
         raise HooklineError(
-            f"'{file.path}' names no images", "it needs 'train:' and 'val:', each a folder or a .txt list"
+            f"'{file.path}' has no 'train:', 'val:' or 'test:'", "each takes a folder or a .txt list of images"
         )
     return DataSpec(file.path, root, names, splits, tuple(notes))
 
@@ -68,7 +68,7 @@ def _load(file: Path) -> _Mapping:
     try:
         found = read_yaml(file)
     except FileNotFoundError:
-        raise HooklineError(f"no data set file '{file}'", nearest_names(file)) from None
+        raise HooklineError(f"the data set file '{file}' does not exist", nearest_names(file)) from None
     except OSError as error:
         inside = file / "data.yaml"
         meant = f"did you mean '{inside}'? " if is_file(inside) else ""

@@ -13,8 +13,8 @@ from core.artifacts import Dataset
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.errors import HooklineError, shown, unknown
 from core.files.regular_file import is_file, is_folder
+from core.media.listing import IMAGE_SUFFIXES, is_image, list_entries
 from core.media.matching import files_below
-from core.media.source import PICTURES, is_image, list_entries
 from core.storage.digest import digest_each, text_digest
 
 
@@ -55,7 +55,9 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
     images = dict.fromkeys(image for place in spec.splits[split] for image in _images(place, spec.root))
     if not images:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
-        raise HooklineError(f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(PICTURES)}")
+        raise HooklineError(
+            f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}"
+        )
     labels = ((image, label_path(image)) for image in images)
     # A broken link or a folder of this name is an unreadable label file, which is reported: not a background image.
     return tuple(Sample(image, label if os.path.lexists(label) else None) for image, label in labels)
@@ -97,7 +99,7 @@ def _entries(listing: Path) -> Iterator[tuple[int, str]]:
         if not is_image(text):
             raise HooklineError(
                 f"line {number} of '{listing}' is not the path of an image: {shown(text)}",
-                f"suffixes of images: {' '.join(PICTURES)}",
+                f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}",
             )
         yield number, text
 

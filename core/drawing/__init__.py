@@ -1,1 +1,1 @@
-"""Drawing of boxes, labels, pages and charts in one style, for stages and backends alike."""
+"""Drawing of boxes, labels, pages and charts in one style, for stages and backends."""

@@ -1,4 +1,4 @@
-"""Figures of one look, each with a header and without global state. Heavy: imports Matplotlib."""
+"""Matplotlib figures in one style, with a header and without global state. Heavy: imports Matplotlib."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from core.drawing.palette import GRID, INK, class_hex
 
 DPI = 110
 POINT = 1 / 72
-"""Inches."""
+"""One point in inches."""
 MARGIN = 0.12
-"""Inches left of the header and above it."""
+"""Margin at the left of the header and above it, inches."""
 TITLE, FACTS = 13, 9
-"""Sizes of the title and of the facts, points."""
+"""Font sizes of the title and of the facts, points."""
 HEADER, LINE = 0.45, 0.19
-"""Heights of a header without facts and of a line of facts, inches."""
-NARROWEST = 5.0
-"""Width of a figure at least, inches."""
+"""Heights of a header without facts and of one line of facts, inches."""
+MIN_WIDTH = 5.0
+"""Minimum width of a figure, inches."""
 SWATCH = 6
-"""Side of the square that shows the colour of a class, points."""
+"""Side of the square in the colour of a class, points."""
 
 
 def framed(title: str, facts: Sequence[str], width: float, height: float) -> Figure:
-    """Return a figure with a header, for axes that Matplotlib lays out.
+    """Return a figure with a header; Matplotlib lays out its axes.
 
     Args:
-        title: What the figure shows; short enough for one line.
-        facts: What it was measured on and with which thresholds; empty ones are left out.
-        width: Inches.
-        height: Inches of all below the header.
+        title: Title of one line.
+        facts: Data set, model, thresholds and the like, written below the title; empty ones are skipped.
+        width: Width in inches.
+        height: Height below the header in inches.
     """
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
@@ -50,20 +50,20 @@ def framed(title: str, facts: Sequence[str], width: float, height: float) -> Fig
 
 
 def bare(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return axes of this size in inches, to be filled and then given to :func:`frame`."""
+    """Return a figure with axes of this size in inches; call :func:`frame` after drawing."""
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure, figure.add_axes((0, 0, 1, 1))
 
 
 def frame(figure: Figure, axes: Axes, title: str, facts: Sequence[str]) -> None:
-    """Put as much room around ``axes`` as its names need, and a header above; see :func:`framed`.
+    """Enlarge the figure by the space that the tick labels of ``axes`` need, and by a header; see :func:`framed`.
 
-    The axes keep their size. Unlike a layout of Matplotlib this takes one pass over the names.
+    The axes keep their size. Unlike Matplotlib's layout engines, this measures the labels only once.
     """
     inner, outer = axes.bbox.frozen(), _extent(axes).padded(MARGIN * DPI)
     left, bottom = (inner.x0 - outer.x0) / DPI, (inner.y0 - outer.y0) / DPI
-    width, height = max(outer.width / DPI, NARROWEST), outer.height / DPI
+    width, height = max(outer.width / DPI, MIN_WIDTH), outer.height / DPI
     figure.set_size_inches(width, height)
     share = _add_header(figure, title, facts)
     size = inner.width / DPI / width, inner.height / DPI / height * share
@@ -71,12 +71,12 @@ def frame(figure: Figure, axes: Axes, title: str, facts: Sequence[str]) -> None:
 
 
 def _extent(axes: Axes) -> Bbox:
-    """The pixels that the axes take with their names and titles."""
+    """Return the pixels of the axes including labels and titles."""
     return Bbox.union([axes.bbox, *([box] if (box := axes.get_tightbbox()) else [])])
 
 
 def _add_header(figure: Figure, title: str, facts: Sequence[str]) -> float:
-    """Make the figure higher by its header; return the share of the height below the header."""
+    """Add a header to the top of the figure; return the share of the height below the header."""
     style = lettering([*facts, "…·"])
     lines = _lines(figure, [fact for fact in style.labels[:-1] if fact], style.style)
     width, height = figure.get_size_inches()
@@ -91,7 +91,7 @@ def _add_header(figure: Figure, title: str, facts: Sequence[str]) -> float:
 
 
 def _lines(figure: Figure, facts: Sequence[str], style: TextStyle) -> list[str]:
-    """The facts in as few lines as hold them; a fact that is longer than a line is shortened."""
+    """Return the facts joined into as few lines as possible; a fact longer than a line is shortened."""
     probe = figure.text(0, 0, "", fontsize=FACTS, **style)
     room = (figure.get_figwidth() - 2 * MARGIN) * DPI
 
@@ -111,16 +111,16 @@ def _lines(figure: Figure, facts: Sequence[str], style: TextStyle) -> list[str]:
 
 
 def title_axes(axes: Axes, title: str, *, above_legend: bool = False) -> None:
-    """Title of one of several axes; ``above_legend`` leaves a line for :func:`legend_above`."""
+    """Set the title of one of several axes; ``above_legend`` leaves a line for :func:`legend_above`."""
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=22 if above_legend else 6)
 
 
 def plain(axes: Axes, x: str, y: str, *, grid: str) -> None:
-    """Axis titles, and as few lines as needed.
+    """Set axis titles and remove unneeded lines.
 
     Args:
-        axes: To be changed.
-        x, y: What the axes show, with the unit.
+        axes: The axes to style.
+        x, y: Axis titles with units.
         grid: ``x``, ``y``, ``both``, or empty for none.
     """
     axes.set_xlabel(x, fontsize=9.5, color=INK)
@@ -134,7 +134,7 @@ def plain(axes: Axes, x: str, y: str, *, grid: str) -> None:
 
 
 def legend_above(axes: Axes, entries: int) -> Legend:
-    """The legend above the right corner, where no data is."""
+    """Add a legend of one row above the upper right corner, outside the data."""
     return axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
@@ -148,13 +148,13 @@ def legend_above(axes: Axes, entries: int) -> Legend:
 
 
 def legend_right(axes: Axes, entries: Sequence[tuple[Artist, str]], title: str, style: TextStyle) -> None:
-    """The legend right of the axes.
+    """Add a legend at the right of the axes.
 
     Args:
-        axes: To be changed.
-        entries: What is drawn, and its name.
-        title: May be empty.
-        style: Of the names, from :class:`core.drawing.fonts.Lettering`.
+        axes: The axes to style.
+        entries: Artists and their names.
+        title: Title of the legend; may be empty.
+        style: Style of the names, from :class:`core.drawing.fonts.Lettering`.
     """
     legend = axes.legend(
         [artist for artist, _ in entries],
@@ -173,7 +173,7 @@ def legend_right(axes: Axes, entries: Sequence[tuple[Artist, str]], title: str, 
 
 
 def colour_bar(bar: Colorbar, label: str) -> None:
-    """Give the scale of colours the look of the axes."""
+    """Style a colour bar like the axes."""
     bar.set_label(label, fontsize=9.5, color=INK)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
@@ -181,10 +181,10 @@ def colour_bar(bar: Colorbar, label: str) -> None:
 
 
 def swatches(axes: Axes, numbers: Sequence[int], side: str) -> None:
-    """Squares in the colours of classes between the axis and the names at the ticks 0, 1, ...
+    """Add squares in the colours of classes between the axis and its tick labels 0, 1, ...
 
     Args:
-        axes: To be changed.
+        axes: The axes to style.
         numbers: Class ids.
         side: ``x`` or ``y``.
     """

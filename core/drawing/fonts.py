@@ -1,4 +1,4 @@
-"""Names in the fonts that this machine has, for charts. Heavy: imports Matplotlib."""
+"""Choose installed fonts that have the characters of names in charts. Heavy: imports Matplotlib."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib.ft2font import FT2Font
 
 from core.drawing.labels import NAME_COLUMNS, class_label, columns, drawable
 
-STANDARD = "DejaVu Sans"
-"""Comes with Matplotlib."""
-NOT_FOR_TEXT = ("Last Resort", "STIX", "cm", "DejaVu")
-"""Beginnings of families that draw a box for every character, or mathematics, or nothing that the standard lacks."""
+DEFAULT_FAMILY = "DejaVu Sans"
+"""Included in Matplotlib."""
+EXCLUDED_FAMILIES = ("Last Resort", "STIX", "cm", "DejaVu")
+"""Prefixes of families that draw placeholders or mathematics, or add nothing to the default family."""
 
 
 class TextStyle(TypedDict):
-    """Keywords of Matplotlib's ``Text``."""
+    """Keyword arguments of Matplotlib's ``Text``."""
 
     fontfamily: list[str]
     parse_math: bool
@@ -27,11 +27,11 @@ class TextStyle(TypedDict):
 
 @dataclass(frozen=True)
 class Lettering:
-    """Names as they are drawn.
+    """Texts to draw and their fonts.
 
     Attributes:
-        labels: The names, shortened where they are long, with ``?`` where no font has a character.
-        style: Keywords of Matplotlib's ``Text``.
+        labels: The texts, with ``?`` for characters that no font has; long class names are shortened.
+        style: Keyword arguments of Matplotlib's ``Text``.
     """
 
     labels: tuple[str, ...]
@@ -39,7 +39,7 @@ class Lettering:
 
 
 def lettering(lines: Sequence[str]) -> Lettering:
-    """Return lines of text with fonts for them."""
+    """Return lines of text with fonts that have their characters."""
     clean = [drawable(line) for line in lines]
     families, missing = _fonts(frozenset().union(*clean))
     labels = tuple("".join("?" if letter in missing else letter for letter in line) for line in clean)
@@ -47,7 +47,7 @@ def lettering(lines: Sequence[str]) -> Lettering:
 
 
 def class_lettering(numbers: Sequence[int], names: Sequence[str]) -> Lettering:
-    """Return class names with their fonts, each at most 24 columns wide (``core.drawing.labels.class_label``)."""
+    """Return class names of at most 24 columns with their fonts; see :func:`core.drawing.labels.class_label`."""
     families, missing = _fonts(frozenset().union(*map(drawable, names)))
     labels = tuple(
         class_label(number, name, lambda text: columns(text) <= NAME_COLUMNS, lambda letter: letter not in missing)
@@ -58,9 +58,9 @@ def class_lettering(numbers: Sequence[int], names: Sequence[str]) -> Lettering:
 
 @cache
 def _fonts(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Families that draw the letters, the standard one first, and the letters that none of them has."""
-    families = [STANDARD]
-    missing = letters - _covered(findfont(FontProperties(family=[STANDARD])), letters)
+    """Return families that have the letters, the default first, and the letters that none has."""
+    families = [DEFAULT_FAMILY]
+    missing = letters - _covered(findfont(FontProperties(family=[DEFAULT_FAMILY])), letters)
     for family, path in _others() if missing else ():
         if found := _covered(path, missing):
             families.append(family)
@@ -71,20 +71,20 @@ def _fonts(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
 
 
 def _others() -> Iterable[tuple[str, str]]:
-    """Upright families of normal weight and their files; those with one look for all scripts come first."""
+    """Return upright families of normal weight and their files; Noto Sans, which covers all scripts, comes first."""
     files = {
         font.name: font.fname
         for font in fontManager.ttflist
-        if font.style == "normal" and font.weight in {400, "normal"} and not font.name.startswith(NOT_FOR_TEXT)
+        if font.style == "normal" and font.weight in {400, "normal"} and not font.name.startswith(EXCLUDED_FAMILIES)
     }
     return sorted(files.items(), key=lambda item: (not item[0].startswith("Noto Sans"), item[0]))
 
 
 def _covered(path: str, letters: frozenset[str]) -> frozenset[str]:
-    """The letters that a font has; none where its file is not an outline font that can be read."""
+    """Return the letters that a font has; none if its file is not a readable outline font."""
     try:
         font = FT2Font(path)
         outlines = font.get_charmap() if font.scalable else {}
-    except (OSError, RuntimeError):  # removed since Matplotlib listed it, or a format that FreeType does not read
+    except (OSError, RuntimeError):  # removed after Matplotlib listed it, or in a format that FreeType cannot read
         return frozenset()
     return frozenset(letter for letter in letters if ord(letter) in outlines)

@@ -1,4 +1,4 @@
-"""Labels drawn at boxes, and the text in them."""
+"""Place labels at boxes, and prepare their text for drawing."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 Corners = tuple[int, int, int, int]
-"""Left, top, right, bottom in whole pixels."""
+"""Left, top, right, bottom in integer pixels."""
 Ints = NDArray[np.int64]
-LINES = 12
-"""Lines inside a box that are tried."""
+MAX_LINES = 12
+"""Maximum number of lines inside a box that are tried for a label."""
 
 
-def place_plates(
-    boxes: Sequence[Corners], plates: Sequence[tuple[int, int]], picture: tuple[int, int], line: int
+def place_labels(
+    boxes: Sequence[Corners], sizes: Sequence[tuple[int, int]], image: tuple[int, int], line: int
 ) -> list[Corners | None]:
-    """A place for the label of each box, inside the picture.
+    """Find a position inside the image for the label of each box.
 
     Args:
-        boxes: Best first; the best box has the first choice.
-        plates: Width and height of each label.
-        picture: Width and height.
-        line: Width of the boxes' lines.
+        boxes: Boxes, best first; earlier labels are placed first.
+        sizes: Width and height of each label.
+        image: Width and height of the image.
+        line: Line width of the boxes.
 
     Returns:
-        For each label the first free place of these: above the box, below it, inside it at the top, inside it at the
-        bottom, each at its left and then at its right edge, beside it, inside it line by line. Where none is free, the
-        place that hides least of other labels. None for a label that is larger than the picture.
+        For each label the first free position in this order: above the box, below it, inside at the top, inside at the
+        bottom (each at the left edge, then at the right), next to the box, inside it line by line. If none is free, the
+        position that covers the fewest pixels of other labels. None for a label that is larger than the image.
     """
     placed: list[Corners | None] = []
     taken = np.zeros((len(boxes), 4), np.int64)
     count = 0
-    for box, plate in zip(boxes, plates, strict=True):
-        place = _place(box, plate, picture, line, taken[:count])
+    for box, size in zip(boxes, sizes, strict=True):
+        place = _place(box, size, image, line, taken[:count])
         if place:
             taken[count] = place
             count += 1
@@ -43,64 +43,64 @@ def place_plates(
     return placed
 
 
-def _place(box: Corners, plate: tuple[int, int], picture: tuple[int, int], line: int, taken: Ints) -> Corners | None:
-    width, height = plate
-    if width > picture[0] or height > picture[1]:
+def _place(box: Corners, size: tuple[int, int], image: tuple[int, int], line: int, taken: Ints) -> Corners | None:
+    width, height = size
+    if width > image[0] or height > image[1]:
         return None
-    x, y = max(0, min(box[0] - line // 2, picture[0] - width)), box[1] - line // 2 - height
+    x, y = max(0, min(box[0] - line // 2, image[0] - width)), box[1] - line // 2 - height
     above = (x, y, x + width, y + height)
-    if y >= 0 and y + height <= picture[1] and not _hits(above, taken):  # most labels; saves the list of places
+    if y >= 0 and y + height <= image[1] and not _overlaps(above, taken):  # true for most labels, and fast
         return above
-    places = _places(box, plate, picture, line)
-    left, top, right, bottom = places[int(_hidden(places, taken).argmin())]
+    places = _places(box, size, image, line)
+    left, top, right, bottom = places[int(_covered_pixels(places, taken).argmin())]
     return left, top, right, bottom
 
 
-def _places(box: Corners, plate: tuple[int, int], picture: tuple[int, int], line: int) -> list[Corners]:
-    """At least one, the best first."""
+def _places(box: Corners, size: tuple[int, int], image: tuple[int, int], line: int) -> list[Corners]:
+    """Return the candidate positions, best first; at least one."""
     left, top, right, bottom = box
-    width, height = plate
+    width, height = size
     edge = line // 2
-    last_x, last_y = picture[0] - width, picture[1] - height
+    last_x, last_y = image[0] - width, image[1] - height
     outside = [y for y in (top - edge - height, bottom + edge) if 0 <= y <= last_y]
     inside = [max(0, min(y, last_y)) for y in (top - edge, bottom + edge - height)]
     along = [(max(0, min(x, last_x)), y) for x in (left - edge, right + edge - width) for y in (*outside, *inside)]
-    beside = [(x, inside[0]) for x in (right + edge, left - edge - width) if 0 <= x <= last_x]
-    lines = range(inside[0] + height, inside[1], height)[:LINES]
+    adjacent = [(x, inside[0]) for x in (right + edge, left - edge - width) if 0 <= x <= last_x]
+    lines = range(inside[0] + height, inside[1], height)[:MAX_LINES]
     within = [(along[0][0], y) for y in lines]
-    return [(x, y, x + width, y + height) for x, y in (*along, *beside, *within)]
+    return [(x, y, x + width, y + height) for x, y in (*along, *adjacent, *within)]
 
 
-def _hits(place: Corners, taken: Ints) -> bool:
+def _overlaps(place: Corners, taken: Ints) -> bool:
     left, top, right, bottom = place
     apart = (taken[:, 0] >= right) | (taken[:, 2] <= left) | (taken[:, 1] >= bottom) | (taken[:, 3] <= top)
     return not bool(apart.all())
 
 
-def _hidden(places: Sequence[Corners], taken: Ints) -> Ints:
-    """Pixels of other labels that a label would hide at each place."""
+def _covered_pixels(places: Sequence[Corners], taken: Ints) -> Ints:
+    """Return how many pixels of other labels a label would cover at each position."""
     wanted = np.array(places, np.int64)[:, None]
     low, high = np.maximum(wanted[..., :2], taken[:, :2]), np.minimum(wanted[..., 2:], taken[:, 2:])
     sides = np.maximum(high - low, 0)
-    hidden: Ints = (sides[..., 0] * sides[..., 1]).sum(axis=1)
-    return hidden
+    pixels: Ints = (sides[..., 0] * sides[..., 1]).sum(axis=1)
+    return pixels
 
 
 UNDRAWABLE = frozenset({"Cc", "Cs"})
-"""Unicode categories: control characters, and surrogates, which crash OpenCV and which Matplotlib refuses."""
+"""Unicode categories of control characters and of surrogates, which crash OpenCV and which Matplotlib refuses."""
 INVISIBLE = frozenset({"Cf", "Mn", "Me"})
-"""Unicode categories that take no space of their own: joiners, variation selectors, marks."""
+"""Unicode categories of zero width: joiners, variation selectors, marks."""
 RIGHT_TO_LEFT = frozenset({"R", "AL"})
 NEUTRAL = frozenset({"WS", "ON", "CS", "ES", "ET", "BN"})
 """Bidirectional classes of Unicode."""
 NAME_COLUMNS = 24
-"""Width of a class name in a chart, in columns of a terminal."""
+"""Maximum width of a class name in a chart, in terminal columns."""
 
 
 def drawable(text: str) -> str:
     """Return ``text`` with ``?`` for each character that cannot be drawn.
 
-    A file name that is not UTF-8 has a surrogate for each byte that does not fit.
+    File names that are not UTF-8 contain surrogates for undecodable bytes.
     """
     if text.isprintable():
         return text
@@ -108,7 +108,7 @@ def drawable(text: str) -> str:
 
 
 def columns(text: str) -> int:
-    """Return the width of ``text`` in columns: two for an East Asian character, none for a mark."""
+    """Return the width of ``text`` in columns: two per wide East Asian character, none per combining mark."""
     return sum(
         0 if unicodedata.category(letter) in INVISIBLE else 1 + (unicodedata.east_asian_width(letter) in "WF")
         for letter in text
@@ -116,9 +116,9 @@ def columns(text: str) -> int:
 
 
 def shortened(text: str, fits: Callable[[str], bool]) -> str:
-    """Return ``text``, or as much of its beginning and its end as fits around an ellipsis.
+    """Return ``text`` if it fits, else its start and end around an ellipsis.
 
-    Names that differ in their last characters stay different. Where nothing fits, the ellipsis alone is returned.
+    Names that differ in their last characters remain distinguishable. If nothing fits, return the ellipsis.
     """
     if fits(text):
         return text
@@ -131,15 +131,15 @@ def shortened(text: str, fits: Callable[[str], bool]) -> str:
 
 def _without_middle(text: str, kept: int) -> str:
     tail = text[len(text) - kept // 2 :]
-    while tail and unicodedata.category(tail[0]) in INVISIBLE:  # a mark without its letter
+    while tail and unicodedata.category(tail[0]) in INVISIBLE:  # a mark separated from its letter
         tail = tail[1:]
     return f"{text[: kept - kept // 2]}…{tail}"
 
 
 def visual_order(text: str) -> str:
-    """Return ``text`` in the order in which it is seen, for a renderer that writes all characters from left to right.
+    """Return ``text`` in visual order, for a renderer that draws all characters from left to right.
 
-    Words from right to left, with the spaces between them, are reversed; a mark stays behind its letter.
+    Right-to-left words are reversed with the spaces between them; a mark stays after its letter.
     """
     if text.isascii():
         return text
@@ -163,16 +163,16 @@ def visual_order(text: str) -> str:
 
 
 def class_label(number: int, name: str, fits: Callable[[str], bool], has_glyph: Callable[[str], bool]) -> str:
-    """Return the name of a class as it is drawn.
+    """Return the name of a class for drawing.
 
-    A name that is drawn in part only, as it is too long or as no font has its characters, has the number of the class
-    in front, which the data.yaml and the JSON files have too.
+    A name that is shortened, or has characters that no font has, is prefixed with the class id, which the data.yaml and
+    the JSON files contain too.
 
     Args:
         number: The class id.
-        name: Its name.
-        fits: Whether a text is short enough.
-        has_glyph: Whether a character can be drawn; asked for characters other than ASCII.
+        name: The class name.
+        fits: Returns whether a text is short enough.
+        has_glyph: Returns whether a non-ASCII character can be drawn.
     """
     shown = "".join(_glyph(letter, has_glyph) for letter in drawable(name))
     if shown == name and name.strip() and fits(name):

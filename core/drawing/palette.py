@@ -1,19 +1,19 @@
-"""The colours of everything that is drawn: one per class, one per split, and those of the charts."""
+"""Colours of classes, splits and charts."""
 
 from __future__ import annotations
 
 from functools import cache
 
 Colour = tuple[int, int, int]
-"""Blue, green, red, each 0..255, as OpenCV takes them."""
+"""Blue, green, red from 0 to 255, the order of OpenCV."""
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 INK, GRID, GREY, STRONG = "#2b2f36", "#dfe3e8", "#9aa4b2", "#10151c"
-"""Text, grid lines, lines of minor interest, and lines of main interest of a chart."""
+"""Text, grid lines, secondary lines and primary lines of a chart."""
 SPLITS = {"train": "#3a6ea5", "val": "#e08a2e", "test": "#4f9d69"}
 
-# The first six are from the palette of Okabe and Ito, which color-blind people can distinguish. Each of the others has
-# the largest distance in OKLab to all before it, among the colors of a lightness of 0.42 to 0.84 and a chroma over 0.1.
+# The first six are from the palette of Okabe and Ito for colour-blind people. Each further one has the largest distance
+# in OKLab to all before it, among the colours with a lightness of 0.42 to 0.84 and a chroma over 0.1.
 _CLASSES = bytes.fromhex(
     "d55e00 0072b2 009e73 cc79a7 e69f00 56b4e9 9800ff 58f000 880068 0000ff ff00e8 405800 98d8a0 ff0068 883008 5028b0"
     "9880ff d8b8ff 908000 805898 78b810 ffa8a0 b830b8 ff80ff 3868ff b84060 d0d008 00e0e8 008000 c858ff 6000ff ff7070"
@@ -22,18 +22,18 @@ _CLASSES = bytes.fromhex(
     "3810d8 e05080 5058b8 90e050 b00068 80a0ff d088ff 9830d0 b03820 7000d0 607000 c08800 80d0ff 903898 e800b8 00a800"
 )
 CLASS_COLOURS = len(_CLASSES) // 3
-"""Number of colours of classes; they repeat after that."""
+"""Number of class colours; higher class ids repeat them."""
 
 
 def class_hex(number: int) -> str:
-    """Return the colour of a class as ``#rrggbb``, the same on every image, page and chart."""
+    """Return the colour of a class as ``#rrggbb``."""
     blue, green, red = class_colour(number)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 @cache
 def class_colour(number: int) -> Colour:
-    """Return the colour of a class for OpenCV, the same as :func:`class_hex`."""
+    """Return the colour of a class for OpenCV, equal to :func:`class_hex`."""
     start = 3 * (number % CLASS_COLOURS)
     red, green, blue = _CLASSES[start : start + 3]
     return blue, green, red
@@ -41,12 +41,12 @@ def class_colour(number: int) -> Colour:
 
 @cache
 def text_colour(background: Colour) -> Colour:
-    """Return black or white, whichever has the higher contrast by WCAG."""
+    """Return black or white, whichever has the higher WCAG contrast."""
     return BLACK if contrast(BLACK, background) >= contrast(WHITE, background) else WHITE
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """Return the contrast ratio of WCAG, 1 to 21."""
+    """Return the WCAG contrast ratio, 1 to 21."""
     dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 

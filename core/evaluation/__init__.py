@@ -1,4 +1,4 @@
-"""Accuracy of a detector: pictures through a session, COCO's JSON forms, and the scores. Heavy below this file."""
+"""Accuracy of a detector: inference on a split, COCO JSON, scores and charts. All modules below are heavy."""
 
 CONF, IOU, MAX_DET = 0.001, 0.6, 300
-"""Of the published figures: least score of a box so that the whole curve is seen, NMS overlap, boxes a picture."""
+"""Settings of the published figures: confidence threshold, NMS IoU threshold, and maximum boxes per image."""

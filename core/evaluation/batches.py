@@ -1,4 +1,4 @@
-"""Which pictures go through the model together, and in what shape."""
+"""Group the images of a split into batches and choose the input size of each."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SQUARE: Size = (1, 1)
 
 @dataclass(frozen=True)
 class EvaluationBatch:
-    """Pictures of one inference.
+    """Images of one inference.
 
     Attributes:
         indices: Positions in the samples.
-        contract: The model's, with the height and width of this batch.
+        contract: Input contract of the model with the height and width of this batch.
     """
 
     indices: tuple[int, ...]
@@ -34,7 +34,7 @@ class EvaluationBatch:
 
 
 def plain_batches(count: int, batch: int, contract: InputContract) -> list[EvaluationBatch]:
-    """``count`` pictures in their order, each batch in the size that the contract says."""
+    """Group ``count`` images in order; all batches have the size of the contract."""
     return [
         EvaluationBatch(tuple(range(start, min(start + batch, count))), contract) for start in range(0, count, batch)
     ]
@@ -43,37 +43,37 @@ def plain_batches(count: int, batch: int, contract: InputContract) -> list[Evalu
 def rectangular_batches(
     sizes: Sequence[Size], batch: int, contract: InputContract, stride: int
 ) -> list[EvaluationBatch]:
-    """Pictures by aspect ratio, each batch in the smallest shape that holds them, plus a border.
+    """Group images by aspect ratio; each batch has the smallest shape for its images plus a border.
 
-    A side is ceil(pixels / stride + 0.5) * stride, where the pixels are those of the largest picture of the batch
-    when each is scaled to fit the contract's size: half a stride of border or more.
+    A side is ceil(pixels / stride + 0.5) * stride, where pixels is the largest such side in the batch after each image
+    is scaled to fit the contract's size. The border is at least half a stride.
 
     Args:
-        sizes: Of each picture, as it is read.
-        batch: Pictures a batch.
-        contract: Size that pictures are fitted into; height and width must be dynamic.
-        stride: The model's largest.
+        sizes: Height and width of each image.
+        batch: Images per batch.
+        contract: Size that images are scaled to fit; height and width must be dynamic.
+        stride: Largest stride of the model.
 
     Raises:
-        HooklineError: The model takes one size only.
+        HooklineError: The model has a fixed input size.
     """
     _check_dynamic(contract)
     order = sorted(range(len(sizes)), key=lambda index: sizes[index][0] / sizes[index][1])
     groups = (tuple(order[start : start + batch]) for start in range(0, len(order), batch))
-    return [EvaluationBatch(group, _holding([sizes[index] for index in group], contract, stride)) for group in groups]
+    return [EvaluationBatch(group, _enclosing([sizes[index] for index in group], contract, stride)) for group in groups]
 
 
 def _check_dynamic(contract: InputContract) -> None:
-    """Refuse a model of one size."""
+    """Raise an error for a model with a fixed input size."""
     if not {"height", "width"} <= set(contract.dynamic):
         raise HooklineError(
-            f"evaluate.rectangular=true needs a model of any size, and this one takes {contract.height}x"
-            f"{contract.width} only",
+            f"evaluate.rectangular=true needs dynamic height and width, but the input size of this model is "
+            f"{contract.height}x{contract.width}",
             "export it with export.dynamic=[height,width], or set evaluate.model=checkpoint",
         )
 
 
-def _holding(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
+def _enclosing(sizes: Sequence[Size], contract: InputContract, stride: int) -> InputContract:
     scaled = [_fitted(size, contract) for size in sizes]
     height, width = (_side(max(sides), stride) for sides in zip(*scaled, strict=True))
     return replace(contract, height=height, width=width)
@@ -89,7 +89,7 @@ def _side(pixels: float, stride: int) -> int:
 
 
 def read_sizes(samples: Sequence[Sample], max_pixels: int = MAX_PIXELS) -> list[Size]:
-    """Height and width of each picture from its header; those that cannot be read count as square."""
+    """Return height and width of each image, read from its header; unreadable images count as square."""
     with ThreadPoolExecutor(max(1, usable_cores())) as pool:
         return list(pool.map(partial(_size, max_pixels), samples))
 
@@ -98,4 +98,4 @@ def _size(max_pixels: int, sample: Sample) -> Size:
     try:
         return picture_size(sample.image, max_pixels)
     except UnreadableError:
-        return SQUARE  # reading it for the evaluation tells
+        return SQUARE  # the evaluation reports it when it reads the image

@@ -1,4 +1,4 @@
-"""Charts of an evaluation: curves and the confusion matrix."""
+"""Charts of an evaluation: curves and the confusion matrix. Heavy: imports Matplotlib."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from core.drawing.palette import GREY, GRID, INK, STRONG, class_hex
 from core.errors import counted
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves, Floats
 
-LISTED = 20
-"""Up to so many classes have a colour and a place in the legend."""
-FREQUENT = 10
-"""Of more classes, those with the most objects have."""
+MAX_COLOURED = 20
+"""Maximum number of classes for which each has a colour and a legend entry."""
+MOST_FREQUENT = 10
+"""Number of classes with a colour and a legend entry if there are more; the others are grey."""
 WIDTH, HEIGHT = 10.5, 5.6
 """Inches."""
 LEFT_TO_RIGHT = "\u200e"
-"""Keeps a figure left of a name that is written from right to left."""
+"""Unicode mark that keeps a number at the left of a right-to-left name."""
 
 
 def draw_curves(curves: Curves, folder: Path, facts: Sequence[str] = ()) -> list[Path]:
     """Write PR_curve, P_curve, R_curve and F1_curve as PNG.
 
     Args:
-        curves: What is drawn.
-        folder: Where the files go.
+        curves: The curves.
+        folder: Output folder.
         facts: Model, split and number of images.
     """
     figures = curve_figures(curves, facts)
@@ -41,9 +41,9 @@ def draw_curves(curves: Curves, folder: Path, facts: Sequence[str] = ()) -> list
 
 
 def curve_figures(curves: Curves, facts: Sequence[str] = ()) -> dict[str, Figure]:
-    """Return the figures by the names of their files."""
+    """Return the figures by file name without suffix."""
     best = curves.best
-    precision = np.where(curves.boxes > 0, curves.precision, np.nan)  # no box: nothing to be right or wrong
+    precision = np.where(curves.boxes > 0, curves.precision, np.nan)  # undefined without boxes
     mean_f1 = float(curves.f1.mean(axis=0)[best])
     ap50 = curves.over_recall.mean(axis=1)
     shown = [*facts, "IoU 0.5", f"{len(curves.names)} {'class' if len(curves.names) == 1 else 'classes'} with objects"]
@@ -73,27 +73,27 @@ def _curves(title: str, facts: Sequence[str], across: str, up: str) -> Figure:
 
 
 class _ClassLines:
-    """A line for each class and one for their mean, with the same classes in colour and in the legend of each chart."""
+    """Draws one line per class and their mean, with the same coloured classes and legend in each chart."""
 
     def __init__(self, curves: Curves) -> None:
         every = range(len(curves.names))
-        frequent = np.argsort(-np.array(curves.instances), kind="stable")[:FREQUENT].tolist()
-        self._listed = list(every) if len(every) <= LISTED else frequent
-        self._others = [index for index in every if index not in self._listed]
+        frequent = np.argsort(-np.array(curves.instances), kind="stable")[:MOST_FREQUENT].tolist()
+        self._coloured = list(every) if len(every) <= MAX_COLOURED else frequent
+        self._others = [index for index in every if index not in self._coloured]
         self._numbers = curves.numbers
         self._names = class_lettering(curves.numbers, curves.names)
 
     def draw(self, axes: Axes, x: Floats, values: Floats, figures: Floats | None = None) -> None:
-        """Draw ``values``, and ``figures`` in front of the names."""
+        """Draw ``values``; ``figures`` are numbers per class before the names in the legend."""
         mean = axes.plot(x, _mean(values), color=STRONG, linewidth=3, zorder=4)[0]
         entries = [(mean, _with_figure("all classes", None if figures is None else float(figures.mean())))]
-        for index in self._listed:
+        for index in self._coloured:
             line = axes.plot(x, values[index], color=class_hex(self._numbers[index]), linewidth=1.3, zorder=3)[0]
             name = self._names.labels[index]
             entries.append((line, _with_figure(name, None if figures is None else float(figures[index]))))
         grey = [axes.plot(x, values[index], color=GREY, linewidth=0.7, alpha=0.5)[0] for index in self._others]
         entries += [(line, f"the other {counted(len(grey), 'class')}") for line in grey[:1]]
-        title = f"the {FREQUENT} classes with the most objects" if grey else ""
+        title = f"the {MOST_FREQUENT} classes with the most objects" if grey else ""
         legend_right(axes, entries, title, self._names.style)
 
 
@@ -102,7 +102,7 @@ def _with_figure(name: str, figure: float | None) -> str:
 
 
 def _mean(values: Floats) -> Floats:
-    """The mean over the classes that have a value."""
+    """Return the mean over the classes that have a value."""
     counted = (~np.isnan(values)).sum(axis=0)
     mean: Floats = np.divide(
         np.nansum(values, axis=0), counted, out=np.full(values.shape[1], np.nan), where=counted > 0
@@ -110,16 +110,16 @@ def _mean(values: Floats) -> Floats:
     return mean
 
 
-NUMBERED = 24
-"""Up to so many rows have their numbers written into the cells."""
-LARGEST = 300
-"""Classes that are drawn at most; an image of more would have over 40 million pixels."""
+MAX_NUMBERED = 24
+"""Maximum number of rows for which the cells show numbers."""
+MAX_CLASSES = 300
+"""Maximum number of classes in the matrix; the image of more would have over 40 million pixels."""
 WIDE, NARROW = 0.56, 0.18
-"""Side of a cell with numbers and of one without, inches."""
+"""Side of a cell with numbers and without, inches."""
 NAMES, SMALL_NAMES = 9.0, 7.0
-"""Size of the names beside wide and narrow cells, points."""
+"""Font size of the names at wide and narrow cells, points."""
 BAR = 6.0
-"""Longest scale of colours, inches."""
+"""Maximum height of the colour bar, inches."""
 BACKGROUND = "background"
 
 
@@ -130,12 +130,12 @@ def draw_confusion(
     target: Path,
     facts: Sequence[str] = (),
 ) -> Path:
-    """Write the confusion matrix as PNG, each column as shares of its sum.
+    """Write the confusion matrix as PNG; each column is normalized by its sum.
 
     Args:
-        matrix: From :func:`core.evaluation.confusion.confusion_matrix`, its last row and column the background.
-        numbers, names: Of the classes.
-        target: The file.
+        matrix: Result of :func:`core.evaluation.confusion.confusion_matrix`; last row and column are the background.
+        numbers, names: Ids and names of the classes.
+        target: Output file.
         facts: Model, split, number of images and thresholds.
     """
     return save(confusion_figure(matrix, numbers, names, facts), target)
@@ -144,7 +144,7 @@ def draw_confusion(
 def confusion_figure(
     matrix: NDArray[np.int64], numbers: Sequence[int], names: Sequence[str], facts: Sequence[str] = ()
 ) -> Figure:
-    """Return the figure; see :func:`draw_confusion`. It grows with the number of classes."""
+    """Return the figure of :func:`draw_confusion`; its size grows with the number of classes."""
     shares = np.where(matrix > 0, matrix / np.maximum(matrix.sum(axis=0, keepdims=True), 1), np.nan)
     drawn = _drawn(matrix)
     if len(drawn) < len(names):
@@ -152,7 +152,7 @@ def confusion_figure(
     kept = np.append(drawn, len(names))
     matrix, shares = (table[np.ix_(kept, kept)] for table in (matrix, shares))
     lettered = class_lettering([numbers[index] for index in drawn], [names[index] for index in drawn])
-    numbered = len(kept) <= NUMBERED
+    numbered = len(kept) <= MAX_NUMBERED
     cell = WIDE if numbered else NARROW
     side = max(cell * len(kept), 3.8)
     figure, axes = bare(side, side)
@@ -177,14 +177,14 @@ def confusion_figure(
 
 
 def _drawn(matrix: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Positions of the classes that are drawn, in their order."""
+    """Return the indices of the classes to draw: those with the most objects and boxes, in order."""
     classes = len(matrix) - 1
     weights = (matrix.sum(axis=0) + matrix.sum(axis=1))[:classes]
-    return np.sort(np.argsort(-weights, kind="stable")[:LARGEST])
+    return np.sort(np.argsort(-weights, kind="stable")[:MAX_CLASSES])
 
 
 def _name_rows(axes: Axes, lettered: Lettering, cell: float, size: float) -> None:
-    """Names of rows and columns; those of columns stand upright where they are wider than a cell, in inches."""
+    """Set the names of rows and columns; names of columns wider than a cell (in inches) are rotated."""
     rows = [*lettered.labels, BACKGROUND]
     wide = max(map(columns, rows)) * size * 0.75 / 72 > cell
     places = range(len(rows))
@@ -193,7 +193,7 @@ def _name_rows(axes: Axes, lettered: Lettering, cell: float, size: float) -> Non
 
 
 def _rule(axes: Axes, rows: int) -> None:
-    """Lines between the cells."""
+    """Draw lines between the cells."""
     ends = np.array([-0.5, rows - 0.5])
     between = np.arange(rows + 1) - 0.5
     lines = [((place, ends[0]), (place, ends[1])) for place in between]
@@ -203,7 +203,7 @@ def _rule(axes: Axes, rows: int) -> None:
 
 
 def _number_cells(axes: Axes, shares: Floats, matrix: NDArray[np.int64]) -> None:
-    """The share, and below it the count."""
+    """Write the share, and the count below it, into each cell."""
     for row, column in zip(*np.nonzero(matrix), strict=True):
         share = float(shares[row, column])
         text = f"{share:.2f}\n{_count(int(matrix[row, column]))}"
@@ -212,5 +212,5 @@ def _number_cells(axes: Axes, shares: Floats, matrix: NDArray[np.int64]) -> None
 
 
 def _count(number: int) -> str:
-    """At most six characters."""
+    """Return the number in at most six characters."""
     return str(number) if number < 1_000_000 else f"{number / 1e6:.1f}M"

@@ -1,8 +1,8 @@
-"""Ground truth and results in COCO's JSON form, so that anybody can score them again.
+"""Ground truth and results as COCO JSON, for scoring with other tools.
 
-Category ids are the class ids of the data set, from 0. Image ids are the numbers in the file names
-where every file is named by a number of its own, as COCO's are; else 1, 2, ... in order. File names are relative
-to the deepest folder that holds all images of the split.
+Category ids are the class ids of the data set, from 0. Image ids are the numbers in the file names if each file name is
+a unique number, as in COCO; otherwise 1, 2, ... in order. File names are relative to the deepest common folder of the
+split's images.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from core.data.dataset import Sample, sample_names
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels, image_ids
 
 BOX_DIGITS = 3
@@ -35,7 +35,7 @@ class CocoCategory(TypedDict):
 
 
 class CocoBox(TypedDict):
-    """What an object and a result have in common."""
+    """Common keys of objects and results."""
 
     image_id: int
     category_id: int
@@ -43,7 +43,7 @@ class CocoBox(TypedDict):
 
 
 class CocoLabel(CocoBox):
-    """An object without its number."""
+    """An object without its id."""
 
     area: float
     iscrowd: int
@@ -56,13 +56,13 @@ class CocoObject(CocoLabel):
 
 
 class CocoResult(CocoBox):
-    """A box that was found."""
+    """A detected box."""
 
     score: float
 
 
 class CocoTruth(TypedDict):
-    """Ground truth."""
+    """The ground truth file."""
 
     images: list[CocoImage]
     categories: list[CocoCategory]
@@ -70,48 +70,48 @@ class CocoTruth(TypedDict):
 
 
 def ground_truth(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str]
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[EvaluatedImage], names: Sequence[str]
 ) -> CocoTruth:
-    """The labels of the pictures that were seen; boxes and areas in pixels of the original picture."""
+    """Return the labels of the evaluated images; boxes and areas in pixels of the original image."""
     ids = image_ids([sample.image for sample in samples])
     files = sample_names(samples)
     images: list[CocoImage] = [
         {
-            "id": ids[picture.index],
-            "file_name": files[picture.index],
-            "height": picture.height,
-            "width": picture.width,
+            "id": ids[image.index],
+            "file_name": files[image.index],
+            "height": image.height,
+            "width": image.width,
         }
-        for picture in seen
+        for image in seen
     ]
-    rows = [row for picture in seen for row in _objects(labels[picture.index], picture, ids[picture.index])]
-    # COCOeval marks "no match" with 0, so the ids of annotations start at 1.
+    rows = [row for image in seen for row in _objects(labels[image.index], image, ids[image.index])]
+    # COCOeval uses id 0 for "no match", so the ids of annotations start at 1.
     annotations: list[CocoObject] = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
     categories: list[CocoCategory] = [{"id": index, "name": name} for index, name in enumerate(names)]
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def _objects(labels: Labels, picture: Seen, image_id: int) -> list[CocoLabel]:
+def _objects(labels: Labels, image: EvaluatedImage, image_id: int) -> list[CocoLabel]:
     rows: list[CocoLabel] = []
     for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
-        width, height = w * picture.width, h * picture.height
-        box = [x * picture.width - width / 2, y * picture.height - height / 2, width, height]
+        width, height = w * image.width, h * image.height
+        box = [x * image.width - width / 2, y * image.height - height / 2, width, height]
         rows.append({"image_id": image_id, "category_id": category, "bbox": box, "area": width * height, "iscrowd": 0})
     return rows
 
 
-def results(samples: Sequence[Sample], seen: Sequence[Seen]) -> list[CocoResult]:
-    """COCO results: one entry a box, best first within a picture; rounded, so that scoring the file gives the same."""
+def results(samples: Sequence[Sample], seen: Sequence[EvaluatedImage]) -> list[CocoResult]:
+    """Return COCO results, one per box, best first within an image; rounding here lets the file give equal scores."""
     ids = image_ids([sample.image for sample in samples])
     return [
         {
-            "image_id": ids[picture.index],
+            "image_id": ids[image.index],
             "category_id": category,
             "bbox": [round(value, BOX_DIGITS) for value in (x1, y1, x2 - x1, y2 - y1)],
             "score": round(score, SCORE_DIGITS),
         }
-        for picture in seen
+        for image in seen
         for (x1, y1, x2, y2), score, category in zip(
-            picture.found.boxes.tolist(), picture.found.scores.tolist(), picture.found.classes.tolist(), strict=True
+            image.found.boxes.tolist(), image.found.scores.tolist(), image.found.classes.tolist(), strict=True
         )
     ]

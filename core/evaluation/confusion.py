@@ -1,4 +1,4 @@
-"""Which class was taken for which."""
+"""Confusion matrix of classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
 
 CONF, IOU = 0.25, 0.45
@@ -16,36 +16,36 @@ Floats = NDArray[np.float64]
 
 def confusion_matrix(
     labels: Sequence[Labels],
-    seen: Sequence[Seen],
+    seen: Sequence[EvaluatedImage],
     classes: int,
     *,
     only: Sequence[int] = (),
     conf: float = CONF,
     iou: float = IOU,
 ) -> NDArray[np.int64]:
-    """Count what every object was found as.
+    """Count the predicted class of each object.
 
-    Boxes and objects are matched one to one whatever their class, the pairs of the highest IoU first; of equal ones
-    the box of the higher score.
+    Boxes and objects are matched one to one regardless of class, pairs with the highest IoU first, then boxes with the
+    higher score.
 
     Args:
-        labels: Of all samples.
-        seen: The pictures, with their boxes best first.
-        classes: Their number, nc.
-        only: Only these class ids count; all where empty.
-        conf: Boxes with a lower score do not count.
-        iou: A pair overlaps by more than this.
+        labels: Labels of all samples.
+        seen: Evaluated images with their boxes, best first.
+        classes: Number of classes, nc.
+        only: Count only these class ids; empty for all.
+        conf: Confidence threshold.
+        iou: IoU threshold: a matching pair has a higher IoU.
 
     Returns:
-        int64 [nc + 1, nc + 1]: row = predicted, column = true; the last row holds objects that no box matches, the
-        last column boxes that match no object.
+        int64 [nc + 1, nc + 1]: row = predicted, column = true. The last row counts missed objects, the last column
+        boxes without an object.
     """
     matrix = np.zeros((classes + 1, classes + 1), np.int64)
-    for picture in seen:
-        objects, boxes = labels[picture.index], picture.found
+    for image in seen:
+        objects, boxes = labels[image.index], image.found
         given, kept = _wanted(objects.classes, only), _wanted(boxes.classes, only) & (boxes.scores >= conf)
         true, predicted = objects.classes[given], boxes.classes[kept]
-        overlaps = _ious(boxes.boxes[kept].astype(np.float64), _corners(objects.boxes[given], picture))
+        overlaps = _ious(boxes.boxes[kept].astype(np.float64), _corners(objects.boxes[given], image))
         box, item = _matched(overlaps, iou)
         missed, false = np.delete(true, item), np.delete(predicted, box)
         rows = np.concatenate([predicted[box], np.full_like(missed, classes), false])
@@ -58,16 +58,16 @@ def _wanted(classes: NDArray[np.int32], only: Sequence[int]) -> NDArray[np.bool_
     return np.isin(classes, only) if len(only) else np.ones(len(classes), np.bool_)
 
 
-def _corners(boxes: Floats, picture: Seen) -> Floats:
-    """Centre and size in fractions to corners in pixels."""
+def _corners(boxes: Floats, image: EvaluatedImage) -> Floats:
+    """Convert normalized centre and size to corners in pixels."""
     half = boxes[:, 2:] / 2
-    scale = np.array([picture.width, picture.height] * 2, np.float64)
+    scale = np.array([image.width, image.height] * 2, np.float64)
     corners: Floats = np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1) * scale
     return corners
 
 
 def _ious(one: Floats, other: Floats) -> Floats:
-    """[one, other]."""
+    """Return the IoU of each pair, [one, other]."""
     low = np.maximum(one[:, None, :2], other[None, :, :2])
     high = np.minimum(one[:, None, 2:], other[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=2)
@@ -78,7 +78,7 @@ def _ious(one: Floats, other: Floats) -> Floats:
 
 
 def _matched(overlaps: Floats, iou: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the pairs."""
+    """Return rows and columns of the matched pairs."""
     rows, columns = np.nonzero(overlaps > iou)
     order = np.argsort(-overlaps[rows, columns], kind="stable")
     free_rows, free_columns = (np.ones(size, np.bool_) for size in overlaps.shape)

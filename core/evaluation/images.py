@@ -1,4 +1,4 @@
-"""Images and charts of an evaluation: samples, curves, confusion."""
+"""Images and charts of an evaluation: sample pages, curves and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -11,56 +11,60 @@ from numpy.typing import NDArray
 from core.data.dataset import Sample
 from core.detections import Detections
 from core.drawing.boxes import Painter
-from core.drawing.tiles import Tiles, labelled, write_jpeg
+from core.drawing.tiles import Tiles, label_boxes, write_jpeg
 from core.evaluation.charts import draw_confusion, draw_curves
 from core.evaluation.confusion import CONF, IOU, confusion_matrix
 from core.evaluation.curves import Curves
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
 from core.media.picture import UnreadableError, read_picture
 
-PICTURES = 16
-A_PAGE, ACROSS = 8, 2
-"""Pictures a page, and pictures side by side, each twice."""
+MAX_IMAGES = 16
+PER_PAGE, COLUMNS = 8, 2
+"""Images per page and per row; each is shown twice, with labels and with predictions."""
 TILES = Tiles(side=400, gap=10, caption=14)
 
 
 def draw_pages(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: Sequence[Seen], names: Sequence[str], folder: Path
+    samples: Sequence[Sample],
+    labels: Sequence[Labels],
+    seen: Sequence[EvaluatedImage],
+    names: Sequence[str],
+    folder: Path,
 ) -> list[Path]:
-    """Write ``val_predictions_1.jpg`` and so on: up to 16 pictures from all over ``seen``.
+    """Write ``val_predictions_1.jpg`` and so on: up to 16 images at equal intervals in ``seen``.
 
-    Boxes with a score of :data:`core.evaluation.confusion.CONF` or more are drawn.
+    Boxes with a score of at least :data:`core.evaluation.confusion.CONF` are drawn.
 
     Args:
-        samples, labels: All of them.
-        seen: Those that went through the model.
+        samples, labels: All samples of the split and their labels.
+        seen: The evaluated images.
         names: Class names.
-        folder: Where the pages go.
+        folder: Output folder.
     """
-    count = min(PICTURES, len(seen))
+    count = min(MAX_IMAGES, len(seen))
     picks = [round(index * (len(seen) - 1) / max(count - 1, 1)) for index in range(count)]
     tiles = [tile for pick in picks if (tile := _pair(samples, labels, seen[pick], names)) is not None]
     paths = []
-    for number, start in enumerate(range(0, len(tiles), A_PAGE), start=1):
+    for number, start in enumerate(range(0, len(tiles), PER_PAGE), start=1):
         path = folder / f"val_predictions_{number}.jpg"
-        write_jpeg(TILES.page(tiles[start : start + A_PAGE], ACROSS), path)
+        write_jpeg(TILES.page(tiles[start : start + PER_PAGE], COLUMNS), path)
         paths.append(path)
     return paths
 
 
 def _pair(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: Seen, names: Sequence[str]
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: EvaluatedImage, names: Sequence[str]
 ) -> NDArray[np.uint8] | None:
-    """The picture with its labels and with its predictions; None where the file has gone since."""
+    """Return an image with its labels and with its predictions, side by side; None if it can no longer be read."""
     path = samples[seen.index].image
     try:
-        picture = read_picture(path, seen.height * seen.width)  # as large as it was
+        image = read_picture(path, seen.height * seen.width)
     except UnreadableError:
         return None
-    given, found = labelled(labels[seen.index], picture), _kept(seen.found)
-    left = TILES.tile(picture, given, Painter(names, scores=False), f"labels: {path.name}")
-    right = TILES.tile(picture, found, Painter(names), f"predictions: {len(found)}, confidence of {CONF:g} or more")
+    given, found = label_boxes(labels[seen.index], image), _kept(seen.found)
+    left = TILES.tile(image, given, Painter(names, scores=False), f"labels: {path.name}")
+    right = TILES.tile(image, found, Painter(names), f"predictions: {len(found)}, confidence of {CONF:g} or more")
     return np.hstack([left, right])
 
 
@@ -75,7 +79,7 @@ def draw_evaluation(
     curves: Curves,
     samples: Sequence[Sample],
     labels: Sequence[Labels],
-    seen: Sequence[Seen],
+    seen: Sequence[EvaluatedImage],
     names: Sequence[str],
     only: Sequence[int] = (),
     subject: Sequence[str] = (),
@@ -83,13 +87,13 @@ def draw_evaluation(
     """Write PR_curve, P_curve, R_curve, F1_curve and confusion_matrix as PNG, and val_predictions pages as JPEG.
 
     Args:
-        folder: Where they go.
-        curves: :attr:`core.evaluation.scores.Scores.curves`.
-        samples, labels: All of the split.
-        seen: :attr:`core.evaluation.loop.Evaluation.pictures`.
+        folder: Output folder.
+        curves: Curves of the scores (:attr:`core.evaluation.scores.Scores.curves`).
+        samples, labels: All samples of the split and their labels.
+        seen: The evaluated images (:attr:`core.evaluation.loop.Evaluation.images`).
         names: Class names.
-        only: Only these class ids count; all where empty.
-        subject: Model and split, which the header of each chart states.
+        only: Count only these class ids; empty for all.
+        subject: Model and split, for the header of each chart.
 
     Returns:
         The files, in this order.

@@ -1,12 +1,12 @@
-"""Pictures through a session: what was found in each, and how long each phase took."""
+"""Run the images of a split through a model: the boxes of each image, and seconds per phase."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,31 +14,30 @@ from numpy.typing import NDArray
 from core.data.dataset import Sample
 from core.detections import Detections, Filter, Letterbox
 from core.evaluation.batches import EvaluationBatch, Size, plain_batches, read_sizes, rectangular_batches
+from core.inference.detector import Detector, ImageBatch
+from core.inference.pipeline import PHASES, Clock, DetectedBatch, batches_ahead, detected, reading_threads
 from core.kinds.head import Head
 from core.kinds.processor import ProcessorBackend, for_session
 from core.kinds.session import Session
-from core.media.ahead import ahead
-from core.media.picture import UnreadableError, read_checked
-from core.media.tolerance import Tolerance, Unreadable
-from core.model_facts import InputContract
-
-PHASES = ("read", "prepare", "inference", "detect")
+from core.media.frame import Frame
+from core.media.reader import read_images
+from core.media.tolerance import Tolerance
 
 Observer = Callable[[Sequence[int], Mapping[str, NDArray[np.number]], Sequence[Letterbox]], None]
-"""Takes the positions of a batch's images in the samples, the outputs of the session, and where each image was placed.
+"""Called with the positions of a batch's images in the samples, the outputs of the session, and the letterboxes.
 
-The outputs are on the device of the session, and valid only during the call.
+The outputs are on the device of the session and only valid during the call.
 """
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One picture that went through the model.
+class EvaluatedImage:
+    """An evaluated image.
 
     Attributes:
         index: Position in the samples.
-        height, width: Of the original picture, pixels.
-        found: Boxes in pixels of the original picture.
+        height, width: Size of the original image in pixels.
+        found: Boxes in pixels of the original image.
     """
 
     index: int
@@ -49,29 +48,28 @@ class Seen:
 
 @dataclass
 class Evaluation:
-    """What :func:`evaluate_session` saw.
+    """Result of :func:`evaluate_session`.
 
     Attributes:
-        pictures: In the order of the samples, without those that could not be read.
-        seconds: Time by phase, summed over the pictures. Reading goes on beside the other phases.
-        wall: Seconds from the first picture to the last.
+        images: The evaluated images in the order of the samples, without unreadable ones.
+        clock: Seconds by phase. Reading and preparing overlap the other phases; the phase ``read`` is the time of
+            waiting for the next image.
+        wall: Seconds from the first image to the last.
     """
 
-    pictures: list[Seen] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
+    images: list[EvaluatedImage] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
     wall: float = 0.0
 
-    @contextmanager
-    def clock(self, phase: str) -> Iterator[None]:
-        """Add the time of the block to ``phase``. A phase is timed in one thread only."""
-        start = time.perf_counter()
-        yield
-        self.seconds[phase] += time.perf_counter() - start
+    def add(self, batch: DetectedBatch) -> None:
+        """Add the images of a batch."""
+        for frame, found in zip(batch.frames, batch.found, strict=True):
+            self.images.append(EvaluatedImage(frame.index, frame.picture.shape[0], frame.picture.shape[1], found))
 
     def milliseconds(self) -> dict[str, float]:
-        """Milliseconds a picture by phase."""
-        count = max(len(self.pictures), 1)
-        return {phase: 1000 * seconds / count for phase, seconds in self.seconds.items()}
+        """Return milliseconds per image by phase."""
+        count = max(len(self.images), 1)
+        return {phase: 1000 * self.clock.seconds.get(phase, 0.0) / count for phase in PHASES}
 
 
 def evaluate_session(
@@ -89,86 +87,67 @@ def evaluate_session(
     advance: Callable[[int], None] | None = None,
     observe: Observer | None = None,
 ) -> Evaluation:
-    """Run every picture through ``session``.
+    """Run every image through ``session``.
 
     Args:
         session: The opened model.
-        samples: The pictures; read in a thread ahead of the inference.
-        processor: Makes network input of pictures and boxes of outputs.
-        wanted: Which boxes are kept.
-        tolerance: Takes in pictures that cannot be read.
-        head: Of the model.
-        batch: Pictures an inference.
-        rectangular: Pictures by aspect ratio, each batch in the smallest shape that holds them.
-        sizes: Height and width of each picture where they are known; rectangular batches read them otherwise.
-        upscale: Enlarge pictures that are smaller than the network's input.
-        advance: Called with the number of pictures after each batch.
-        observe: Called with the raw outputs of each batch. Its time is part of ``wall`` and of no phase.
+        samples: The images; a thread reads and prepares them ahead of the inference.
+        processor: Converts images to network input, and outputs to boxes.
+        wanted: Selects the boxes to keep.
+        tolerance: Collects unreadable and damaged images.
+        head: Head of the model.
+        batch: Images per inference.
+        rectangular: Sort images by aspect ratio and give each batch the smallest shape that contains its images.
+        sizes: Height and width of each image; None reads them if ``rectangular`` needs them.
+        upscale: Enlarge images that are smaller than the network input.
+        advance: Called with the number of images after each batch.
+        observe: Called with the raw outputs of each batch. Its time is part of ``wall`` but of no phase.
 
     Raises:
-        HooklineError: Rectangular batches for a model of one size, or too many or all images cannot be read.
+        HooklineError: Rectangular batches for a model with a fixed input size, or too many unreadable images.
     """
-    result, fit = Evaluation(), (session.contract.height, session.contract.width)
-    processor = for_session(processor, session)
-    prepare = partial(processor.prepare, upscale=upscale, fit=fit)
+    result, contract = Evaluation(), session.contract
+    detector = Detector(
+        session, for_session(processor, session), head, wanted, upscale=upscale, fit=(contract.height, contract.width)
+    )
     if rectangular:
-        batches = rectangular_batches(
-            sizes or read_sizes(samples, tolerance.max_pixels), batch, session.contract, session.facts.max_stride
-        )
+        sizes = sizes or read_sizes(samples, tolerance.max_pixels)
+        batches = rectangular_batches(sizes, batch, contract, session.facts.max_stride)
     else:
-        batches = plain_batches(len(samples), batch, session.contract)
+        batches = plain_batches(len(samples), batch, contract)
     if batches:
-        _warm_up(session, prepare, batches[0])
+        _warm_up(detector, batches[0])
     start = time.perf_counter()
-    with ahead(_read(samples, batches, tolerance, result)) as items:
-        for indices, pictures, contract in items:
-            with result.clock("prepare"):
-                images, letterboxes = prepare(pictures, contract)
-            with result.clock("inference"):
-                outputs = session.run(images)
-            with result.clock("detect"):
-                found = processor.detect(outputs, head, letterboxes, wanted)
-            for index, picture, boxes in zip(indices, pictures, found, strict=True):
-                result.pictures.append(Seen(index, picture.shape[0], picture.shape[1], boxes))
+    with detected(
+        _read(samples, batches, tolerance, result.clock), detector, result.clock, depth=batches_ahead(batch)
+    ) as found:
+        for item in found:
+            result.add(item)
             if observe:
-                observe(indices, outputs, letterboxes)
+                observe([frame.index for frame in item.frames], item.outputs, item.letterboxes)
             if advance:
-                advance(len(pictures))
+                advance(len(item.frames))
     result.wall = time.perf_counter() - start
     tolerance.conclude()
-    if samples and not result.pictures:
-        raise tolerance.exceeded(len(samples))
-    result.pictures.sort(key=lambda seen: seen.index)
+    result.images.sort(key=lambda seen: seen.index)
     return result
 
 
-def _warm_up(
-    session: Session, prepare: Callable[..., tuple[NDArray[np.float32], list[Letterbox]]], batch: EvaluationBatch
-) -> None:
-    """The first inference allocates memory; it is not part of the time that is measured."""
-    count = 1 if "batch" in session.contract.dynamic else session.contract.batch
-    black = np.zeros((batch.contract.height, batch.contract.width, 3), np.uint8)
-    images, _ = prepare([black] * count, batch.contract)
-    session.run(images)
+def _warm_up(detector: Detector, batch: EvaluationBatch) -> None:
+    """Run the first inference, which allocates memory, before the measured time."""
+    contract = detector.session.contract
+    count = 1 if "batch" in contract.dynamic else contract.batch
+    black = Frame(0, "", None, 0, np.zeros((batch.contract.height, batch.contract.width, 3), np.uint8))
+    detector.session.run(detector.prepare(ImageBatch([black] * count, batch.contract)).images)
 
 
 def _read(
-    samples: Sequence[Sample], batches: Sequence[EvaluationBatch], tolerance: Tolerance, result: Evaluation
-) -> Iterator[tuple[list[int], list[NDArray[np.uint8]], InputContract]]:
-    """The pictures of each batch that can be read, with their positions."""
-    for batch in batches:
-        indices: list[int] = []
-        pictures: list[NDArray[np.uint8]] = []
-        for index in batch.indices:
-            try:
-                with result.clock("read"):
-                    picture, damage = read_checked(samples[index].image, tolerance.max_pixels)
-            except UnreadableError as error:
-                tolerance.skip(Unreadable(str(samples[index].image), str(error)))
-                continue
-            if damage:
-                tolerance.damage(str(samples[index].image), damage)
-            indices.append(index)
-            pictures.append(picture)
-        if pictures:
-            yield indices, pictures, batch.contract
+    samples: Sequence[Sample], batches: Sequence[EvaluationBatch], tolerance: Tolerance, clock: Clock
+) -> Generator[ImageBatch, None, None]:
+    """Yield each batch with its readable images."""
+    batch_of = {index: number for number, batch in enumerate(batches) for index in batch.indices}
+    paths = [(index, str(samples[index].image), samples[index].image) for index in batch_of]
+    frames = clock.each("read", read_images(paths, tolerance, threads=reading_threads()))
+    with closing(frames):
+        for number, group in groupby(frames, key=lambda frame: batch_of[frame.index]):
+            yield ImageBatch(list(group), batches[number].contract)

@@ -1,4 +1,4 @@
-"""The COCO protocol by pycocotools, and P and R per class from the same matches."""
+"""COCO scores by pycocotools, and precision and recall per class from the same matches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from core.errors import counted
-from core.evaluation.curves import CONFIDENCES, Curves, Judged, make_curves
+from core.evaluation.curves import CONFIDENCES, ClassMatches, Curves, make_curves
 from core.tables import aligned
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ STATS = (
     "map50_95", "map50", "map75", "map_small", "map_medium", "map_large",
     "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large",
 )  # fmt: skip
-"""Names of the twelve figures of ``COCOeval.stats``, in its order."""
+"""Names of the twelve values of ``COCOeval.stats``, in its order."""
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One row of the table. ``images`` and ``instances`` count the labels, the other figures are 0..1."""
+    """One row of the table: counts of labelled images and objects, and scores from 0 to 1."""
 
     name: str
     images: int
@@ -44,15 +44,15 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """All figures of one evaluation.
+    """Scores of one evaluation.
 
     Attributes:
-        stats: By the names in :data:`STATS`; a figure that does not exist, as nothing has that size, is left out.
-        confidence: At which P and R hold.
-        all: The means over ``classes``.
-        classes: Those that have objects, by id.
+        stats: COCO scores by the names in :data:`STATS`, without those of object sizes that do not occur.
+        confidence: Confidence threshold of P and R.
+        all: Means over ``classes``.
+        classes: Scores of the classes that have objects, by id.
         absent: Number of classes without objects.
-        curves: What ``confidence``, P, R and mAP50 were read from.
+        curves: Curves from which ``confidence``, P, R and mAP50 were read.
     """
 
     stats: Mapping[str, float]
@@ -67,18 +67,18 @@ def score(truth: CocoTruth, results: Sequence[CocoResult], classes: Sequence[int
     """Score COCO results against COCO ground truth.
 
     Args:
-        truth: From :func:`core.evaluation.coco.ground_truth`; at least one object of the classes.
-        results: From :func:`core.evaluation.coco.results`.
-        classes: Only these class ids; all where empty.
+        truth: Result of :func:`core.evaluation.coco.ground_truth`, with at least one object of the classes.
+        results: Result of :func:`core.evaluation.coco.results`.
+        classes: Score only these class ids; empty for all.
     """
     names = {item["id"]: item["name"] for item in truth["categories"]}
     chosen = sorted(classes or names)
     objects, boxes = _by_class(truth["annotations"]), _by_class(results)
     with redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        # One class at a time, since pycocotools keeps every match: 1,000 pictures of 250 boxes take 33 MB, not 670.
-        judged = [_judge(truth["images"], objects[index], boxes[index], index) for index in chosen]
-        stats = _summarize(judged)
-    return _tabulate(chosen, [names[index] for index in chosen], judged, stats, len(truth["images"]))
+        # pycocotools keeps all matches: 1,000 images with 250 boxes take 33 MB class by class, 670 MB at once.
+        matches = [_match(truth["images"], objects[index], boxes[index], index) for index in chosen]
+        stats = _summarize(matches)
+    return _tabulate(chosen, [names[index] for index in chosen], matches, stats, len(truth["images"]))
 
 
 def _by_class(annotations: Sequence[BoxT]) -> Mapping[int, list[BoxT]]:
@@ -88,28 +88,28 @@ def _by_class(annotations: Sequence[BoxT]) -> Mapping[int, list[BoxT]]:
     return found
 
 
-def _judge(
+def _match(
     images: Sequence[CocoImage],
     objects: Sequence[CocoObject],
     boxes: Sequence[CocoResult],
     category: int,
-) -> Judged:
-    # COCOeval writes into the annotations it is given, so it gets copies.
+) -> ClassMatches:
+    # COCOeval modifies its annotations, so it gets copies.
     found: list[dict[str, object]] = [
         {**item, "id": number, "area": item["bbox"][2] * item["bbox"][3], "iscrowd": 0}
         for number, item in enumerate(boxes, start=1)
     ]
     given: list[dict[str, object]] = [{**item} for item in objects]
-    judge = COCOeval(_indexed(images, given, category), _indexed(images, found, category), "bbox")
-    judge.evaluate()
-    judge.accumulate()
-    whole = [item for item in judge.evalImgs[: len(images)] if item is not None]  # the first area is all areas
+    evaluator = COCOeval(_indexed(images, given, category), _indexed(images, found, category), "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    whole = [item for item in evaluator.evalImgs[: len(images)] if item is not None]  # the first area range is "all"
     scores = np.array([value for item in whole for value in item["dtScores"]], np.float64)
     hits = np.array([value > 0 for item in whole for value in item["dtMatches"][0]], np.bool_)
     order = np.argsort(-scores, kind="stable")
     counts = [len(item["gtIds"]) for item in whole]
-    precision, recall = judge.eval["precision"], judge.eval["recall"]
-    return Judged(precision, recall, scores[order], hits[order], sum(count > 0 for count in counts), sum(counts))
+    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
+    return ClassMatches(precision, recall, scores[order], hits[order], sum(count > 0 for count in counts), sum(counts))
 
 
 def _indexed(images: Sequence[CocoImage], annotations: list[dict[str, object]], category: int) -> COCO:
@@ -119,23 +119,27 @@ def _indexed(images: Sequence[CocoImage], annotations: list[dict[str, object]], 
     return coco
 
 
-def _summarize(judged: Sequence[Judged]) -> dict[str, float]:
-    """The twelve figures over all classes."""
+def _summarize(matches: Sequence[ClassMatches]) -> dict[str, float]:
+    """Return the twelve COCO scores over all classes."""
     whole = COCOeval(iouType="bbox")
     whole.eval = {
-        "precision": np.concatenate([item.precision for item in judged], axis=2),
-        "recall": np.concatenate([item.recall for item in judged], axis=1),
+        "precision": np.concatenate([item.precision for item in matches], axis=2),
+        "recall": np.concatenate([item.recall for item in matches], axis=1),
     }
     whole.summarize()
     return {name: float(value) for name, value in zip(STATS, whole.stats, strict=True) if value >= 0}
 
 
 def _tabulate(
-    chosen: Sequence[int], names: Sequence[str], judged: Sequence[Judged], stats: Mapping[str, float], images: int
+    chosen: Sequence[int],
+    names: Sequence[str],
+    matches: Sequence[ClassMatches],
+    stats: Mapping[str, float],
+    images: int,
 ) -> Scores:
-    curves = make_curves(chosen, names, judged)
+    curves = make_curves(chosen, names, matches)
     best = curves.best
-    known = [(name, item) for name, item in zip(names, judged, strict=True) if item.instances]
+    known = [(name, item) for name, item in zip(names, matches, strict=True) if item.instances]
     rows = tuple(
         ClassScore(name, item.images, item.instances, float(p), float(r), *_average_precision(item))
         for (name, item), p, r in zip(known, curves.precision[:, best], curves.recall[:, best], strict=True)
@@ -149,12 +153,12 @@ def _tabulate(
         map50=stats["map50"],
         map50_95=stats["map50_95"],
     )
-    return Scores(stats, float(CONFIDENCES[best]), total, rows, len(judged) - len(rows), curves)
+    return Scores(stats, float(CONFIDENCES[best]), total, rows, len(matches) - len(rows), curves)
 
 
-def _average_precision(judged: Judged) -> tuple[float, float]:
-    """AP50 and AP50-95 over all areas, with the 100 best boxes a picture."""
-    precision = judged.precision[:, :, 0, 0, -1]
+def _average_precision(matches: ClassMatches) -> tuple[float, float]:
+    """Return AP50 and AP50-95 for all object sizes and up to 100 boxes per image."""
+    precision = matches.precision[:, :, 0, 0, -1]
     return float(precision[0].mean()), float(precision.mean())
 
 
@@ -162,9 +166,9 @@ HEADER = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
 
 
 def class_table(scores: Scores) -> str:
-    """Aligned columns: a header, the row ``all``, a row per class that has objects, and what is left out."""
+    """Return the scores as text: a header, the row ``all``, one row per class with objects, and notes."""
     lines = aligned([HEADER, *map(_row, (scores.all, *scores.classes))])
-    lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is best")
+    lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is highest")
     if scores.absent:
         lines.append(f"{counted(scores.absent, 'more class')} without objects, not in the means")
     return "\n".join(lines)

@@ -28,9 +28,8 @@ log.addHandler(logging.NullHandler())  # without a handler, logging would print 
 PLAIN_INTERVAL = 5.0
 """Minimum number of seconds between two progress lines."""
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
-
-
 _STREAMS: ContextVar[tuple[TextIO, TextIO] | None] = ContextVar("streams", default=None)
+"""Streams of :func:`printing_to`: those for messages and for results."""
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from core.errors import HooklineError, shown
 from core.execution.console import Console, log, printing_to
 from core.execution.job import carry_out, new_summary
-from core.execution.setup import disabled_plugins, plugins_without, run_context, store_root
+from core.execution.setup import disabled_plugins, plugins_without, run_context, store_root, warn_of_plugins
 from core.kinds.lifecycle import Summary
 from core.process.environment import RANKS, set_cache_folders, set_libraries
 
@@ -93,7 +93,7 @@ def run_in_process(overrides: Sequence[str], *, quiet: bool = False) -> RunResul
             return RunResult(summary, carry_out(config, summary, plugins, console))
 
 
-def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[list[Artifact], Request, RunContext]:
+def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[list[Artifact], Request, RunContext]:
     """Run the stages of ``overrides`` in the store, without a run's directory and without lifecycle hooks.
 
     Args:
@@ -114,8 +114,7 @@ def made_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
 
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
         request = typed(config, plugins.registry)
-        for line in (*(f"broken plugin: {line}" for line in request.registry.broken), *plugins.warnings):
-            console.warn(line)
+        warn_of_plugins(plugins, request, console)
         context = run_context(request, run_dir=Path.cwd(), reporter=console)
         plan = make_plan(request.stages, request.configs, context, request.words)
         for line in unused_options(overrides, plan, request.registry):

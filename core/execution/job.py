@@ -15,7 +15,7 @@ from core.execution.outcome import USER_ERROR, ReportedError, outcome
 from core.execution.resuming import check_resumable, command_after
 from core.execution.run_directory import free_reserve, is_new, remove, run_directory
 from core.execution.run_files import RunLog, write_config
-from core.execution.setup import plugins_without, run_context, store_root
+from core.execution.setup import plugins_without, run_context, store_root, warn_of_plugins
 from core.execution.status import StatusWriter
 from core.execution.summary import SummaryRecorder, check_replaced, write_summary
 from core.files.paths import output_path
@@ -103,7 +103,7 @@ def _report(error: BaseException, summary: Summary, console: Console, log: RunLo
     if isinstance(error, HooklineError):
         if not RANKS.leader:
             time.sleep(LEADER_SECONDS)
-        where = "" if RANKS.leader else f" (in process {RANKS.rank})"
+        where = "" if RANKS.leader else f" (rank {RANKS.rank})"
         for problem in getattr(error, "problems", (error,)):
             console.error(f"{problem}{where}")
     elif isinstance(error, KeyboardInterrupt):
@@ -144,10 +144,7 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     with explained(plugins.registry):
         request = typed(config, plugins.registry)
     words = request.words
-    for line in request.registry.broken:
-        console.warn(f"broken plugin: {line}")
-    for line in plugins.warnings:
-        console.warn(line)
+    warn_of_plugins(plugins, request, console)
     context = run_context(request, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
     store = Store(store_root(words))

@@ -51,7 +51,7 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
     console = Console()
     took = "reused" if reused else f"{seconds:.1f} s"
     line = f"{step.stage.name:<10} {took:>8}"
-    if not step.asked:
+    if not step.requested:
         console.note(f"{line}  {artifact.path.name}")
         return
     for text in (*artifact.report, f"{line}  {artifact.path}"):

@@ -42,8 +42,7 @@ def make_in_place(
 
     Args:
         make: Runs the stage.
-        step: The step of the plan.
-        work: Identity of the result, to compare with an interrupted run.
+        step, work: The step, and the identity of its result.
         context: Context of the run.
         resume: Continue in the directory of the interrupted stage, if the run's directory has one.
         store: Gets a copy of the result; None for a stage that is not stored.

@@ -59,28 +59,43 @@ def run_plan(
     """
     made: list[Artifact] = []
     for step in plan.steps:
-        observers.notify("before_stage", step=step)
-        start, kept = time.perf_counter(), list[Artifact]()
-        try:
-            with _failures_named(step, made, context), disk_errors():
-                artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
-                if step.asked and step.stage.stored:
-                    artifact = expose(artifact, step.stage.name, context.run_dir, store)
-        except BaseException as error:
-            observers.notify("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
-            raise
+        artifact = _run_observed(step, made, context, store, observers, reuse=reuse, resume=resume)
         made.append(artifact)
-        for note in artifact.notes:  # notes of reused results still apply
-            context.warn(note)
-        if reused and step.stage.measures:
-            context.note(_measured_before(step, artifact))
-        seconds = time.perf_counter() - start
-        observers.notify("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
         if isinstance(artifact, Diagnosis) and artifact.problem:
             raise HooklineError(artifact.problem, artifact.remedy)  # after the report has been copied
         if problems := list(fitting_problems(plan.steps, made, context)):
             raise PlanError(problems)
     return made
+
+
+def _run_observed(
+    step: Step,
+    made: list[Artifact],
+    context: RunContext,
+    store: Store,
+    observers: Observers,
+    *,
+    reuse: bool,
+    resume: bool,
+) -> Artifact:
+    """Run one step, call its lifecycle hooks, and print the notes of its artifact."""
+    observers.notify("before_stage", step=step)
+    start, kept = time.perf_counter(), list[Artifact]()
+    try:
+        with _failures_named(step, made, context), disk_errors():
+            artifact, reused = _run_step(step, made, replace(context, kept=kept), store, reuse=reuse, resume=resume)
+            if step.requested and step.stage.stored:
+                artifact = expose(artifact, step.stage.name, context.run_dir, store)
+    except BaseException as error:
+        observers.notify("stage_failed", step=step, error=error, kept=kept[0] if kept else None)
+        raise
+    for note in artifact.notes:  # notes of reused results still apply
+        context.warn(note)
+    if reused and step.stage.measures:
+        context.note(_measured_before(step, artifact))
+    seconds = time.perf_counter() - start
+    observers.notify("after_stage", step=step, artifact=artifact, reused=reused, seconds=seconds)
+    return artifact
 
 
 def _failures_named(step: Step, made: list[Artifact], context: RunContext) -> AbstractContextManager[None]:
@@ -162,7 +177,7 @@ def _run_step(
         if found is not None:
             if stage.incremental and (folder_of_killed_run := same_work(context.run_dir, work)):
                 complete_folder(folder_of_killed_run, found)
-            return _supplemented(step, found, inputs, replace(context, asked=step.asked), store), True
+            return _supplemented(step, found, inputs, replace(context, requested=step.requested), store), True
         if stage.incremental:
             return make_in_place(make, step, work, context, resume=resume, store=store), False
         return store.write(stage.name, key, make), False
@@ -180,7 +195,7 @@ def _maker(step: Step, inputs: Mapping[str, Artifact], context: RunContext, key:
 
     def make(workdir: Path) -> Artifact:
         omitted = {item.name: None for item in stage.signature.inputs if item.name not in inputs}
-        own_context = replace(context, workdir=workdir, asked=step.asked)
+        own_context = replace(context, workdir=workdir, requested=step.requested)
         arguments = {"config": step.config, "context": own_context, **inputs, **omitted}
         returned = call_stage(stage, arguments, step.parts, context.registry)
         written = workdir if RANKS.leader or not stage.collective else None

@@ -39,6 +39,14 @@ def disabled_plugins(arguments: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
+def warn_of_plugins(plugins: Plugins, request: Request, reporter: Reporter) -> None:
+    """Print a warning per broken plugin, and the warnings of the others."""
+    for line in request.registry.broken:
+        reporter.warn(f"broken plugin: {line}")
+    for line in plugins.warnings:
+        reporter.warn(line)
+
+
 def run_context(request: Request, run_dir: Path, reporter: Reporter) -> RunContext:
     """Return the context of a run; each stage gets a copy with its own ``workdir``."""
     from core.kinds.context import RunContext

@@ -58,9 +58,11 @@ def check_working_directory() -> None:
     try:
         here = os.getcwd()  # noqa: PTH109
     except OSError as error:
-        raise HooklineError(f"cannot use the working directory ({error.strerror})", "cd to another one") from error
+        raise HooklineError(
+            f"cannot use the working directory ({error.strerror})", "change to another directory"
+        ) from error
     if "${" in here:
-        raise HooklineError(f"the working directory {shown(here)} has '${{' in its path", "cd to another one")
+        raise HooklineError(f"the working directory {shown(here)} has '${{' in its path", "change to another directory")
 
 
 NAME_BYTES = 240

@@ -1,1 +1,1 @@
-"""Images through a model: batches, calibration, warm-up."""
+"""Run images through a model: the pipeline of all stages, and the images of a calibration."""

@@ -1,1 +1,1 @@
-"""The kinds of plugin: one file each with the descriptor and the protocol of its heavy half."""
+"""The kinds of plugins: one module each with the descriptor and the protocol of its implementation."""

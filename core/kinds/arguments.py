@@ -1,7 +1,6 @@
-"""The arguments that the functions of a descriptor can take, by the name of the field.
+"""Arguments of the functions of descriptors: each function declares only the parameters that it needs.
 
-As an implementation of a hook does, such a function has parameters for the arguments that it needs and leaves out the
-others: ``check(config)`` and ``check(config, context)`` are both a ``Stage.check``.
+``check(config)`` and ``check(config, context)`` are both valid for ``Stage.check``, as for implementations of hooks.
 """
 
 from __future__ import annotations
@@ -43,18 +42,18 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "supplement": ("config", "artifact", "inputs", "context"),
     }
 )
-"""Arguments in the order of a call."""
+"""Arguments by field of the descriptor, in the order of a call."""
 
 
 def complete_functions(descriptor: DataclassInstance, title: str) -> None:
-    """Let every function of a new descriptor be called with all of its arguments.
+    """Wrap every function of a new descriptor so that it accepts all arguments of its field.
 
     Args:
         descriptor: A ``Stage`` or ``Part`` that is being initialised.
-        title: What a message calls it.
+        title: Name of the descriptor in messages.
 
     Raises:
-        TypeError: A function has a parameter of another name.
+        TypeError: A function has a parameter with an unknown name.
     """
     for item in fields(descriptor):
         function = getattr(descriptor, item.name)
@@ -64,19 +63,19 @@ def complete_functions(descriptor: DataclassInstance, title: str) -> None:
 
 
 def taking(arguments: tuple[str, ...], function: Callable[..., ResultT], title: str) -> Callable[..., ResultT]:
-    """Return a function that takes all ``arguments`` and gives ``function`` those that it has parameters for.
+    """Return a function that takes all ``arguments`` and passes on those for which ``function`` has parameters.
 
     Args:
-        arguments: Their names, in the order of a call.
-        function: Returned as it is where it takes them all, in this order.
-        title: What a message calls it.
+        arguments: Names of the arguments, in the order of a call.
+        function: Returned unchanged if it takes all arguments in this order.
+        title: Name of the function in messages.
 
     Raises:
-        TypeError: It has a parameter of another name.
+        TypeError: The function has a parameter with an unknown name.
     """
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # of a function that is written in C
+    except ValueError:  # a function written in C
         return function
     single = [item for item in parameters if item.kind not in {item.VAR_POSITIONAL, item.VAR_KEYWORD}]
     if strange := [item.name for item in single if item.name not in arguments and item.default is item.empty]:

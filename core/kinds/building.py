@@ -1,4 +1,4 @@
-"""What a runtime is asked to build, and what it needs for it."""
+"""Building an engine: the job of a runtime, its calibration, and where it reports."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class CalibrationInput(str, Enum):
-    """What a runtime needs to quantise a float32 model by itself while it builds (``Runtime.calibrates``).
+    """What a runtime needs to quantise a float32 model during the build (``Runtime.calibrates``).
 
-    ``none``: It does not; the stage quantize makes int8. ``images``: Calibration images. ``table``: The ranges that the
-    stage calibrate found.
+    ``none``: nothing, since the stage quantize writes int8 into the graph. ``images``: calibration images. ``table``:
+    the ranges found by the stage calibrate.
     """
 
     none = "none"
@@ -34,13 +34,13 @@ class CalibrationInput(str, Enum):
 
 @dataclass(frozen=True)
 class CalibrationFeed:
-    """The calibration of a runtime that quantises by itself. Nothing is read before it asks.
+    """Calibration data for a runtime that quantises during the build. Images are read lazily.
 
     Attributes:
-        digest: Of the images, their number and order, and of how they are prepared; of the table where there is one.
-        table: The JSON of a calibration table; None for ``CalibrationInput.images``.
-        batches: For a contract, the network's inputs, float32 [B, 3, H, W] of its batch; the last one may be smaller.
-            None where there is a table.
+        digest: Digest of the images, their number, order and preprocessing; with a table, digest of the table.
+        table: The JSON file of the calibration table; None for ``CalibrationInput.images``.
+        batches: ``batches(contract)`` yields network inputs, float32 [B, 3, H, W] with the batch of the contract; the
+            last one may be smaller. None with a table.
     """
 
     digest: str
@@ -49,30 +49,44 @@ class CalibrationFeed:
 
 
 class BuildReporter(Protocol):
-    """Where a build reports to the user; a ``RunContext`` is one."""
+    """Reports of a build to the user; a ``RunContext`` is one."""
 
     def note(self, message: str) -> None:
-        """Print one line of information."""
+        """Print one line of information.
+
+        Args:
+            message: The line, without a full stop.
+        """
         ...
 
     def warn(self, message: str) -> None:
-        """Print one line that must not be missed; summary.json repeats it."""
+        """Print a warning; summary.json lists it.
+
+        Args:
+            message: The line, without a full stop.
+        """
         ...
 
     def progress(self, title: str, total: int | None = None, unit: str = "") -> AbstractContextManager[Progress]:
-        """Show the progress of ``total`` steps (None: not known) while the block runs."""
+        """Show progress while the block runs.
+
+        Args:
+            title: What is done, e.g. ``build``.
+            total: Number of steps; None if unknown.
+            unit: Unit of the steps, e.g. ``images``.
+        """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
-    """What is known of a build before anything runs; for ``Runtime.check_build``.
+    """The options of a build that are known before anything runs; for ``Runtime.check_build``.
 
     Attributes:
-        precision: ``build.precision``; None: that of the model.
-        batch: Images per inference; None: those of the model.
-        imgsz: Height and width of the input; None: those of the model.
-        device: ``device=``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: Option ``build.precision``; None for that of the model.
+        batch: Images per inference; None for that of the model.
+        imgsz: Height and width of the input; None for those of the model.
+        device: Option ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     precision: Precision | None
@@ -87,22 +101,22 @@ class BuildJob:
 
     Attributes:
         model: The grafted model: ``model.path`` is the ONNX file, ``model.contract`` its input.
-        target: The file to write, with the runtime's ``engine_suffix``. Other files of the engine go into its folder.
-        precision: Of the engine: that of the model, or int8 with ``calibration``. For int8 without ``calibration`` the
-            model has Q/DQ pairs by the rules of ``Runtime.qdq``.
-        batch: Images per inference, from ``build.batch``; None: those of the model. Given only to a runtime with
-            ``Runtime.shapes``. An axis is built for other sizes than that of the model only if it is in
-            ``model.contract.dynamic``; raise a ``HooklineError`` that names ``export.dynamic`` otherwise. The contract
-            of the engine has the ``opt`` sizes, and as ``dynamic`` the axes whose span is not ``fixed``.
-        imgsz: Height and width, from ``build.imgsz``, multiples of the model's largest stride; None: those of the
-            model. As ``batch``.
-        warmup: Number of times to run the finished engine, which shows that it runs; may be 0.
-        device: ``device=``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        calibration: Given exactly where ``Runtime.calibrates`` asks for it: the model is float32 and the engine is to
-            be int8.
-        cache_dir: Folder for what later builds can reuse, shared by all runs of this user; make a folder of your own
-            in it.
-        reporter: For notes, warnings and progress.
+        target: The file to write, with the runtime's ``engine_suffix``. Write further files of the engine into its
+            folder.
+        precision: Precision of the engine: that of the model, or int8 with ``calibration``. For int8 without
+            ``calibration``, the model has Q/DQ pairs by the rules of ``Runtime.qdq``.
+        batch: Images per inference, from ``build.batch``; None for that of the model. Set only for a runtime with
+            ``Runtime.shapes``. Sizes other than those of the model are possible only for an axis in
+            ``model.contract.dynamic``; otherwise raise a ``HooklineError`` that names ``export.dynamic``. The contract
+            of the engine has the ``opt`` sizes, and its ``dynamic`` lists the axes with a span that is not ``fixed``.
+        imgsz: Height and width, from ``build.imgsz``, multiples of the largest stride of the model; None for those of
+            the model. Otherwise as ``batch``.
+        warmup: Number of warm-up runs of the finished engine; may be 0.
+        device: Option ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        calibration: Calibration data, set if and only if ``Runtime.calibrates`` returns ``images`` or ``table``, the
+            model is float32 and ``precision`` is int8.
+        cache_dir: Cache folder for later builds, shared by all runs of this user. Create your own folder in it.
+        reporter: Prints notes, warnings and progress.
     """
 
     model: GraftedModel

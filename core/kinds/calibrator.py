@@ -1,4 +1,4 @@
-"""Calibrators: observers that find the range of every activation."""
+"""Calibrators: the descriptor, and the observer that finds the range of every activation."""
 
 from __future__ import annotations
 
@@ -13,28 +13,26 @@ if TYPE_CHECKING:
 
     from core.calibration import TensorRange
 
-# --- calibrators ------------------------------------------------------------------------------
-
 
 class RangeObserver(Protocol):
-    """The heavy half of a calibrator: sees every batch of every tensor once, in flat memory."""
+    """The implementation of a calibrator: it observes every batch of every tensor once, in constant memory."""
 
     def observe(self, name: str, values: NDArray[np.float32]) -> None:
-        """Take in one batch of one tensor. Called from several threads, never twice at once for one name.
+        """Observe one batch of one tensor. Called from several threads, but never concurrently for the same name.
 
         Args:
-            name: Of the tensor in the ONNX graph.
-            values: Of any shape; valid only during the call.
+            name: Name of the tensor in the ONNX graph.
+            values: Values of any shape; valid only during the call.
         """
         ...
 
     def ranges(self) -> dict[str, TensorRange]:
-        """Return the range of each tensor that was observed, by name."""
+        """Return the range of each observed tensor by name."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrator(Part[RangeObserver]):
-    """A method that turns observed activations into quantisation ranges."""
+    """A method that derives quantisation ranges from observed activations."""
 
     kind: ClassVar[str] = "calibrators"

@@ -1,4 +1,4 @@
-"""Checks of ``+stage=doctor``: descriptor, target and finding."""
+"""Checks of ``+stage=doctor``: the descriptor, its target and its findings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from core.kinds.part import Part
 
 
 class State(str, Enum):
-    """State of a finding: fine, doubtful, broken, or not on this machine.
+    """State of a finding.
 
-    The stage counts ``absent`` as an error where the backend or processor that was asked for needs the check
-    (``Check.needed_by``), and as not applicable elsewhere. An ``error`` that matters to neither counts as a warning.
+    Depending on the target, the stage changes two states: ``absent`` counts as an error if the selected backend or
+    processor needs the check (``Check.needed_by``), and an ``error`` counts as a warning if neither needs it.
     """
 
     ok = "ok"
@@ -27,19 +27,19 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check, a line of the report.
+    """One result of a check: a line of the report.
 
-    The functions :func:`fine`, :func:`doubtful`, :func:`broken` and :func:`absent` return one.
+    Create it with :func:`fine`, :func:`doubtful`, :func:`broken` or :func:`absent`.
 
     Attributes:
-        subject: What was checked, two or three words, e.g. ``shared memory``.
-        state: Its state.
-        found: What was found, with versions and paths; where it is absent, what it would be used for.
-        remedy: What to do, one line that can be followed as it stands, best a command. Empty only for ``State.ok``.
-        facts: The same for programs, e.g. ``{"version": "580.95.05"}``; written into report.json.
+        subject: What was checked, in two or three words, e.g. ``shared memory``.
+        state: State of the subject.
+        found: What was found, with versions and paths; for ``absent``, what it would be used for.
+        remedy: What to do, in one line, preferably a command. Empty only for ``State.ok``.
+        facts: Machine-readable facts, e.g. ``{"version": "580.95.05"}``; written into report.json.
 
     Raises:
-        ValueError: The state is not ``ok`` and there is no remedy.
+        ValueError: The state is not ``ok`` and the remedy is empty.
     """
 
     subject: str
@@ -50,65 +50,65 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.state is not State.ok and not self.remedy:
-            raise ValueError(f"the finding '{self.subject}: {self.found}' does not say what to do")
+            raise ValueError(f"the finding '{self.subject}: {self.found}' has no remedy")
 
 
 def fine(subject: str, found: str, **facts: str) -> Finding:
-    """Return a finding in the state ``ok``.
+    """Return a finding with the state ``ok``.
 
     Args:
-        subject: As of :class:`Finding`.
-        found: As of :class:`Finding`.
-        facts: As of :class:`Finding`, as keyword arguments.
+        subject: As in :class:`Finding`.
+        found: As in :class:`Finding`.
+        facts: As in :class:`Finding`, as keyword arguments.
     """
     return Finding(subject, State.ok, found, facts=facts)
 
 
 def doubtful(subject: str, found: str, remedy: str, **facts: str) -> Finding:
-    """Return a finding in the state ``warning``: work is possible, but slower, or may fail later.
+    """Return a finding with the state ``warning``: the subject works, but is slow or may fail later.
 
     Args:
-        subject: As of :class:`Finding`.
-        found: As of :class:`Finding`.
-        remedy: As of :class:`Finding`.
-        facts: As of :class:`Finding`, as keyword arguments.
+        subject: As in :class:`Finding`.
+        found: As in :class:`Finding`.
+        remedy: As in :class:`Finding`.
+        facts: As in :class:`Finding`, as keyword arguments.
     """
     return Finding(subject, State.warning, found, remedy, facts)
 
 
 def broken(subject: str, found: str, remedy: str, **facts: str) -> Finding:
-    """Return a finding in the state ``error``: what needs this cannot work.
+    """Return a finding with the state ``error``: the subject does not work.
 
     Args:
-        subject: As of :class:`Finding`.
-        found: As of :class:`Finding`.
-        remedy: As of :class:`Finding`.
-        facts: As of :class:`Finding`, as keyword arguments.
+        subject: As in :class:`Finding`.
+        found: As in :class:`Finding`.
+        remedy: As in :class:`Finding`.
+        facts: As in :class:`Finding`, as keyword arguments.
     """
     return Finding(subject, State.error, found, remedy, facts)
 
 
 def absent(subject: str, found: str, remedy: str, **facts: str) -> Finding:
-    """Return a finding in the state ``absent``: not on this machine, which matters only to what needs it.
+    """Return a finding with the state ``absent``: the subject is not installed on this machine.
 
     Args:
-        subject: As of :class:`Finding`.
-        found: As of :class:`Finding`.
-        remedy: As of :class:`Finding`.
-        facts: As of :class:`Finding`, as keyword arguments.
+        subject: As in :class:`Finding`.
+        found: As in :class:`Finding`.
+        remedy: As in :class:`Finding`.
+        facts: As in :class:`Finding`, as keyword arguments.
     """
     return Finding(subject, State.absent, found, remedy, facts)
 
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a diagnosis: what the user wants to run here.
+    """The target of a diagnosis: what the user wants to run on this machine.
 
     Attributes:
-        backend: Name of the runtime, with ``auto`` resolved; empty where none can be used.
-        processor: Name of the processor, as ``backend``.
+        backend: Name of the runtime, with ``auto`` resolved; empty if none is available.
+        processor: Name of the processor, with ``auto`` resolved; empty if none is available.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        store: Folder in which results are kept; it may not be there yet.
+        store: Folder of the store; it may not exist yet.
     """
 
     backend: str
@@ -118,17 +118,17 @@ class Target:
 
 
 CheckFunction = Callable[..., Iterable[Finding]]
-"""``check(asked)`` yields findings about one side of the machine; ``asked``, an :class:`Target`, can be left out.
+"""``check(target)`` yields findings about one aspect of the machine. The argument, a :class:`Target`, is optional.
 
-It opens no CUDA context and loads no foreign library into this process. It may be called in a thread.
+It must not create a CUDA context or load a foreign library in this process. It may be called in a thread.
 """
 
 
 def found_at(place: str) -> Callable[[], CheckFunction]:
-    """Return the ``load`` of a check that is a function, which is imported when it is needed.
+    """Return a function for ``Check.load`` that imports the check function on first use.
 
     Args:
-        place: ``package.module:function``.
+        place: The check function, as ``package.module:function``.
     """
 
     def load() -> CheckFunction:
@@ -139,17 +139,14 @@ def found_at(place: str) -> Callable[[], CheckFunction]:
     return load
 
 
-# --- checks -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
 class Check(Part[CheckFunction]):
-    """A check of this machine by ``+stage=doctor``; ``load`` returns a function from ``Target`` to its findings.
+    """A check of this machine by ``+stage=doctor``; ``load`` returns a ``CheckFunction``.
 
     Attributes:
-        needed_by: Names of the runtimes and processors that need what it checks, or ``cuda``: whoever asks for a GPU;
-            empty: all of them. Where they are not asked for, an error counts as a warning.
-        limit: Seconds after which it is reported as hanging and no longer waited for.
+        needed_by: Names of the runtimes and processors that need the checked subject, or ``cuda`` for all runs on a
+            GPU; empty for all runs. For other targets, an error counts as a warning.
+        limit: Timeout in seconds; a check that takes longer is reported as hanging.
     """
 
     kind: ClassVar[str] = "checks"

@@ -1,4 +1,4 @@
-"""What a stage gets besides its config and its inputs: a place to write, parts by name, progress."""
+"""The run context of a stage: folders, options of the run, parts by name, and reports to the user."""
 
 from __future__ import annotations
 
@@ -40,28 +40,29 @@ ImplT = TypeVar("ImplT")
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a stage gets besides its options and inputs.
+    """What a stage gets in addition to its options and inputs.
 
-    The methods ``model``, ``calibrator``, ``quantizer``, ``graft``, ``runtime``, ``processor`` and ``check`` return the
-    heavy half of a part with the user's options of it; each call makes a new one. They raise :class:`HooklineError` for
-    a name that nobody registered.
+    The methods ``model``, ``calibrator``, ``quantizer``, ``graft``, ``runtime``, ``processor`` and ``check`` load the
+    implementation of a part with the options of the user; each call returns a new one. They raise
+    :class:`HooklineError` for a name that is not registered.
 
     Attributes:
-        workdir: Empty directory of this stage. The artifact's file is written here; all other files that lie here when
-            the stage returns belong to the artifact, and the store keeps them with it. The other functions of a stage
-            (``check``, ``select``, ``fingerprint``, ...) write nothing.
-        run_dir: The directory of the run, ``outputs/<day>/<time>``. Read only: results come there by themselves.
-        cache_dir: Downloads and digests, shared by all runs of this user; a folder of your own in it may be used.
-        seed: Of every random choice; the top-level option ``seed=``, part of every store key.
-        device: The top-level option ``device=``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        backend: The top-level option ``backend=``: ``auto`` or the name of a runtime.
-        registry: The descriptors of all parts by kind and name.
-        options: Returns the user's options of a part: ``options("runtimes", "mychip")``, an instance of its
+        workdir: Empty directory of this stage. Write the file of the artifact here. All other files that it contains
+            when the stage returns belong to the artifact, and the store keeps them with it. The other functions of a
+            stage (``check``, ``select``, ``fingerprint``, ...) must not write files.
+        run_dir: Directory of the run, ``outputs/<day>/<time>``. Do not write here: results are copied automatically.
+        cache_dir: Cache folder for downloads and digests, shared by all runs of this user. Create your own folder in
+            it.
+        seed: Option ``seed`` for all random numbers; part of every store key.
+        device: Option ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: Option ``backend``: ``auto`` or the name of a runtime.
+        registry: Descriptors of all stages and parts by kind and name.
+        options: ``options("runtimes", "mychip")`` returns the options that the user gave for a part, an instance of its
             ``Part.options``.
-        reporter: Where notes, warnings and progress go; the methods of the same names pass them on.
-        asked: The stage was named in ``+stage=``. One that the plan added should print warnings only.
-        kept: What remains if the stage fails, see :meth:`keep`.
-        loaded: Kind and name of each part whose heavy half was loaded in the run.
+        reporter: Prints notes, warnings and progress; the methods of the same names call it.
+        requested: The stage was named in ``+stage=``. A stage that the plan added should print warnings only.
+        kept: The artifact that remains if the stage fails; set by :meth:`keep`.
+        loaded: Kind and name of each part that was loaded in this run.
     """
 
     workdir: Path
@@ -73,26 +74,34 @@ class RunContext:
     options: Callable[[str, str], DataclassInstance]
     reporter: Reporter = field(repr=False)
     backend: str = "auto"
-    asked: bool = True
+    requested: bool = True
     kept: list[Artifact] = field(default_factory=list, repr=False)
     loaded: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
     def family(self, name: str) -> ModelFamily:
-        """Return the light descriptor of a model family."""
+        """Return the descriptor of a model family.
+
+        Args:
+            name: Name of the family.
+        """
         return self.registry.get(ModelFamily, name)
 
     def head(self, facts: ModelFacts, layout: str) -> Head:
-        """Return the head of a model: its outputs, and how boxes are found in them.
+        """Return the head of a model: its outputs, and how boxes are decoded from them.
+
+        Args:
+            facts: Facts of the model.
+            layout: Layout of its outputs.
 
         Raises:
-            HooklineError: No plugin registers its family, or the family cannot have such a model.
+            HooklineError: The family is not registered, or does not support the facts or the layout.
         """
         from core.kinds.model import head_of
 
         return head_of(facts, layout, self.registry)
 
     def model(self, name: str) -> ModelBackend:
-        """Return the heavy half of a model family."""
+        """Return the implementation of a model family."""
         return self._load(ModelFamily, name)
 
     def calibrator(self, name: str) -> RangeObserver:
@@ -100,42 +109,42 @@ class RunContext:
         return self._load(Calibrator, name)
 
     def quantizer(self, name: str) -> QuantizerBackend:
-        """Return the heavy half of a quantizer."""
+        """Return the implementation of a quantizer."""
         return self._load(Quantizer, name)
 
     def graft(self, name: str) -> GraftBackend:
-        """Return the heavy half of a graft."""
+        """Return the implementation of a graft."""
         return self._load(Graft, name)
 
     def runtime(self, name: str) -> RuntimeBackend:
-        """Return the heavy half of a runtime."""
+        """Return the implementation of a runtime."""
         return self._load(Runtime, name)
 
     def recording_runtime(self, name: str) -> RecordingRuntime:
-        """Return the heavy half of a runtime that records activations (``Runtime.records_activations``)."""
+        """Return the implementation of a runtime that records activations (``Runtime.records_activations``)."""
         backend = self.runtime(name)
         if not isinstance(backend, RecordingRuntime):
-            raise TypeError(f"the runtime '{name}' states that it shows inner tensors, and has no method 'recorder'")
+            raise TypeError(f"the runtime '{name}' has records_activations=True and no method 'record_activations'")
         return backend
 
     def processor(self, name: str) -> ProcessorBackend:
-        """Return the heavy half of a processor, on the device of the run where it can be on several."""
+        """Return the implementation of a processor, on the device of the run if it supports several devices."""
         backend = self._load(Processor, name)
         return backend.on_device(self.device) if isinstance(backend, PlacedProcessor) else backend
 
     def check(self, name: str) -> CheckFunction:
         """Return the function of a check, which takes :class:`~core.kinds.check.Target`."""
-        return taking(("asked",), self._load(Check, name), f"the check '{name}'")
+        return taking(("target",), self._load(Check, name), f"the check '{name}'")
 
     def trackers(self, names: object, run: RunInfo) -> Trackers:
-        """Return trackers that record ``run``; close them, or use them in a ``with`` block.
+        """Start trackers for a training. Use them in a ``with`` block, or close them.
 
         Args:
-            names: One name, a list of names, or None, as ``tracker=`` says.
-            run: What they record.
+            names: One name, a list of names, or None; the option ``tracker``.
+            run: The training to record.
 
         Raises:
-            HooklineError: One of them cannot begin.
+            HooklineError: A tracker cannot start.
         """
         from core.kinds.tracker import start_trackers
         from core.options.fields import part_names
@@ -144,33 +153,48 @@ class RunContext:
         return start_trackers(backends, run, self.warn)
 
     def keep(self, artifact: Artifact) -> None:
-        """Declare what is finished so far; it remains, and summary.json reports it, if the stage fails.
+        """Set the artifact that remains, and that summary.json reports, if the stage fails.
 
-        For an incremental stage (``Stage.incremental``) only: what others have written is removed when they fail.
-        Each call replaces the artifact of the former one.
+        Only for an incremental stage (``Stage.incremental``); the files of other stages are removed if they fail. Each
+        call replaces the previous artifact.
+
+        Args:
+            artifact: What is finished so far.
         """
         self.kept[:] = [artifact]
 
     def note(self, message: str) -> None:
-        """Print one line of information."""
+        """Print one line of information.
+
+        Args:
+            message: The line, without a full stop.
+        """
         self.reporter.note(message)
 
     def warn(self, message: str) -> None:
-        """Print one line that must not be missed; summary.json repeats it under ``warnings``."""
+        """Print a warning; summary.json lists it under ``warnings``.
+
+        Args:
+            message: The line, without a full stop.
+        """
         self.reporter.warn(message)
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Write the newest figures, e.g. losses of an epoch, into ``status.json``, while the stage runs."""
+        """Write current metrics, e.g. the losses of an epoch, into ``status.json`` while the stage runs.
+
+        Args:
+            values: Metrics by name.
+        """
         self.reporter.figures(values)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:
-        """Show the progress of ``total`` steps (None: not known) while the block runs.
+        """Show progress while the block runs.
 
         Args:
             title: What is done, e.g. ``calibrate``.
-            total: Number of steps; None where it is not known.
-            unit: Of the steps, e.g. ``images``.
+            total: Number of steps; None if unknown.
+            unit: Unit of the steps, e.g. ``images``.
         """
         with self.reporter.progress(title, total, unit) as progress:
             yield progress

@@ -1,16 +1,16 @@
-"""Options of a stage that model families declare, under the name of the stage.
+"""Options that model families add to a stage, e.g. the hyperparameters of a training.
 
-A stage takes them with one field (its ``known`` gives the family of the result, its ``families`` the same for the
-store's key), and a family declares them as a dataclass, ``ModelFamily.training``::
+A family declares them as a dataclass, ``ModelFamily.training``. A stage accepts them with one field; its ``known`` and
+``families`` name the family::
 
     @dataclass
     class TrainConfig:
         epochs: Positive = 100
         training: FamilyOptions = family_options()
 
-On the command line all of them are ``train.<name>``: the config node of the stage is the union of its own options and
-of those of every family (``core.plugins.option_nodes``). :meth:`FamilyOptions.of` returns the options of one family as
-the dataclass that it declares.
+On the command line they are all ``train.<name>``: the config node of the stage is the union of its own options and
+those of every family (``core.plugins.option_nodes``). :meth:`FamilyOptions.of` returns the options of one family as its
+dataclass.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 OptionsT = TypeVar("OptionsT", bound=DataclassInstance)
 
 DIFFERS = "differs"
-"""Metadata of an option whose default is not the same in all families: null stands for the default of each."""
+"""Metadata of an option with different defaults in several families: null selects the default of the family."""
 
 
 @dataclass(frozen=True)
 class FamilyOptions:
-    """What was given for the options that families declare.
+    """The options of model families as the user set them.
 
     Attributes:
         values: A dataclass with the options of all families; None for the defaults.
-        given: Names of the options that were set.
+        given: Names of the options that the user set.
     """
 
     values: object = None
@@ -50,7 +50,7 @@ class FamilyOptions:
         """Return the options of one family.
 
         Args:
-            declared: The dataclass of the family, which has the defaults.
+            declared: The dataclass of the family, with its defaults.
         """
         values: dict[str, object] = {}
         names = set(option_names(declared))
@@ -61,15 +61,15 @@ class FamilyOptions:
         return declared(**values)
 
     def foreign(self, stage: str, family: str, registry: Parts) -> Iterator[HooklineError]:
-        """Yield an error for each option that was set and that the family at hand does not have.
+        """Yield an error for each option that the user set and that belongs to other families only.
 
         Args:
             stage: Name of the stage.
-            family: The family at hand.
-            registry: For all families.
+            family: Name of the family of the model.
+            registry: Registry of all families.
 
         Raises:
-            HooklineError: No plugin has this family.
+            HooklineError: The family is not registered.
         """
         if not self.given:
             return
@@ -78,32 +78,32 @@ class FamilyOptions:
         for name in sorted(self.given.difference(own)):
             owners = [other for other, part in families.items() if name in option_names(part.training)]
             yield HooklineError(
-                f"{stage}.{name} is an option of the family {' and '.join(owners)}, and this network is of {family}",
-                "leave it out, or take a network of that family",
+                f"{stage}.{name} is an option of the family {' and '.join(owners)}, but this model is of {family}",
+                "remove the option, or choose a model of that family",
             )
 
 
 def family_options() -> FamilyOptions:
-    """Return the field of a stage's dataclass that takes the options of all model families.
+    """Return a dataclass field that accepts the options of all model families.
 
-    For a stage that trains: ``training: FamilyOptions = family_options()``. The options of the families then lie under
-    the name of the stage, as those of ``train`` do.
+    Use it in a stage that trains: ``training: FamilyOptions = family_options()``. The options of the families are then
+    set under the name of the stage, as for ``train``.
     """
     return field(default_factory=FamilyOptions, metadata={FAMILIES: True})
 
 
 def own_fields(config: type[DataclassInstance]) -> tuple[Field[object], ...]:
-    """Return the fields of a stage's dataclass that are options of the stage itself."""
+    """Return the fields of the stage itself, without the one for options of families."""
     return tuple(item for item in fields(config) if not item.metadata.get(FAMILIES))
 
 
 def place_of(config: type[DataclassInstance]) -> str:
-    """Return the name of the field that takes the options of the families; empty where a stage has none."""
+    """Return the name of the field that accepts the options of families; empty if there is none."""
     return next((item.name for item in fields(config) if item.metadata.get(FAMILIES)), "")
 
 
 def family_options_of(config: object) -> FamilyOptions:
-    """Return what was given for the options of families; nothing for a stage that takes none."""
+    """Return the family options in a config; defaults for a stage that accepts none."""
     name = place_of(type(config)) if is_dataclass(config) and not isinstance(config, type) else ""
     given: FamilyOptions = getattr(config, name) if name else FamilyOptions()
     return given
@@ -119,11 +119,11 @@ def option_classes(config: type[DataclassInstance], registry: Parts) -> Iterator
 
     Args:
         config: The dataclass of the stage.
-        registry: For the families.
+        registry: Registry of the families.
 
     Yields:
-        An empty name and ``config``, whose own options are :func:`own_fields`; then the name of each family that adds
-        options, and its dataclass.
+        ``("", config)``, then the name and the dataclass of each family that adds options. :func:`own_fields` gives the
+        options of each.
     """
     yield "", config
     if place_of(config):
@@ -135,7 +135,7 @@ def option_classes(config: type[DataclassInstance], registry: Parts) -> Iterator
 def option_fields_of(
     config: type[DataclassInstance], registry: Parts
 ) -> Iterator[tuple[type[DataclassInstance], Field[object]]]:
-    """Yield every option of a stage once, with the dataclass that declares it."""
+    """Yield every option of a stage once, with the dataclass that declares it first."""
     seen: set[str] = set()
     for _, declared in option_classes(config, registry):
         for item in own_fields(declared):
@@ -145,7 +145,7 @@ def option_fields_of(
 
 
 def options_with_family(config: DataclassInstance, family: ModelFamily) -> dict[str, object]:
-    """Return all options by name: those of the stage, and those of the family at hand."""
+    """Return all options by name: those of the stage and those of one family."""
     own: dict[str, object] = {item.name: getattr(config, item.name) for item in own_fields(type(config))}
     if family.training is None:
         return own
@@ -154,7 +154,7 @@ def options_with_family(config: DataclassInstance, family: ModelFamily) -> dict[
 
 
 def keyed_with_families(config: DataclassInstance, families: Iterable[ModelFamily]) -> dict[str, Json]:
-    """Return the options in the store's key: those of the stage, and those of the families that shape its result."""
+    """Return the options in the store key: those of the stage and those of the families that affect its result."""
     found = keyed_options(config)
     for family in families if place_of(type(config)) else ():
         if family.training is not None:

@@ -1,4 +1,4 @@
-"""Grafts: the decode appended to a model."""
+"""Grafts: the descriptor, and the protocol that appends the decode to a model."""
 
 from __future__ import annotations
 
@@ -13,36 +13,35 @@ from core.kinds.part import Part
 if TYPE_CHECKING:
     from core.kinds.head import Head
 
-# --- grafts -----------------------------------------------------------------------------------
-
 
 class GraftBackend(Protocol):
-    """The heavy half of a graft."""
+    """The implementation of a graft."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
-        """Append the decode to a model and write it to ``target``; it then gives the outputs of ``DecodedHead``.
+        """Append the decode to a model and write the result, with the outputs of ``DecodedHead``, to ``target``.
 
         The stage adds the metadata.
 
         Args:
-            model: In the first layout of its family.
-            head: Its head.
+            model: A model in the first layout of its family.
+            head: The head of the model.
             target: The ONNX file to write.
-            score_threshold: Boxes below it are dropped, see :class:`~core.detections.Filter`.
+            score_threshold: Drop boxes below it, as in :class:`~core.detections.Filter`.
 
         Returns:
-            The non-standard operators that a runtime needs, empty if none.
+            The non-standard operators that a runtime needs; empty if there are none.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomOperators:
-    """Operators beyond the ONNX standard in a file.
+    """Non-standard ONNX operators in a file.
 
     Attributes:
-        names: The operators, e.g. ``YoloLayer_TRT``.
-        functions: The file defines them as model-local functions: a runtime that runs those needs no more.
+        names: Names of the operators, e.g. ``YoloLayer_TRT``.
+        functions: The file defines them as model-local functions, so that a runtime with ``Runtime.functions`` can run
+            it without implementing them.
     """
 
     names: frozenset[str] = frozenset()
@@ -55,13 +54,13 @@ def _standard_operators() -> CustomOperators:
 
 @dataclass(frozen=True, kw_only=True)
 class Graft(Part[GraftBackend]):
-    """A way to end a model in boxes.
+    """A decode that can be appended to a model, so that the model outputs boxes.
 
     Attributes:
-        families: Names of the model families that it serves, besides those that name it themselves.
-        operators: ``operators(options)`` returns the :class:`CustomOperators` that its files contain with these
-            options. The plan refuses a runtime that has neither the operators nor model-local functions, and
-            ``decode=auto`` passes over the graft. Default: none.
+        families: Names of the model families that it supports, in addition to those with it in ``ModelFamily.grafts``.
+        operators: ``operators(options)`` returns the :class:`CustomOperators` in its files; none by default. The plan
+            refuses a runtime that supports neither these operators nor model-local functions, and ``decode=auto`` skips
+            the graft for it.
     """
 
     kind: ClassVar[str] = "grafts"

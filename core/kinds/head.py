@@ -1,7 +1,7 @@
-"""The head of a model: which outputs it gives, and how boxes are found in them.
+"""The head of a model: its outputs, and how boxes are decoded from them.
 
-The model family owns this knowledge. Export, sessions, processors, evaluate and compare ask a :class:`Head` and know no
-formula of any network. :func:`head_of` binds the head of a family to one model.
+The model family implements the head. Export, sessions, processors, evaluate and compare use a :class:`Head` and contain
+no formula of any network. :func:`core.kinds.model.head_of` binds the head of a family to one model.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ SCORES, CLASSES = "DecodeDetectionScores", "DecodeDetectionClasses"
 """Outputs of a grafted model, see :class:`DecodedHead`."""
 
 Shape = tuple[int | str, ...]
-"""``tuple[int | str, ...]``: sizes of the axes of a tensor; a name stands for an axis of any size."""
+"""``tuple[int | str, ...]``: shape of a tensor; a string is the name of a dynamic axis."""
 
 
 @dataclass(frozen=True)
 class DeviceDecode:
-    """What a kernel needs to find the candidates of a head in the memory of a GPU.
+    """The operator that decodes a head on a GPU, with its inputs and attributes.
 
-    A graft that appends the operator of this name takes the same data.
+    A graft that appends this operator uses the same data.
 
     Attributes:
-        name: Of the operator, e.g. ``YoloLayer_TRT``. A processor that has no kernel of this name decodes on the host.
-        inputs: Names of the outputs of the network, in the order in which the kernel takes them.
-        attributes: Of the operator, without the score threshold.
+        name: Name of the operator, e.g. ``YoloLayer_TRT``. A processor without a kernel of this name decodes on the
+            host.
+        inputs: Names of the network outputs, in the order of the inputs of the kernel.
+        attributes: Attributes of the operator, without the score threshold.
     """
 
     name: str
@@ -44,42 +45,42 @@ class DeviceDecode:
 
 
 class Head(Protocol):
-    """The outputs of one model, and how boxes are found in them. Plain attributes will do for the properties.
+    """The outputs of one model, and how boxes are decoded from them. Properties may be plain attributes.
 
     Attributes:
-        facts: Of the model.
-        layout: Which of its family's layouts it has.
-        device_decode: What a kernel needs that does :meth:`candidates` on a GPU; None: only the host can.
+        facts: Facts of the model.
+        layout: Layout of the outputs, one of ``ModelFamily.layouts``.
+        device_decode: How a kernel does :meth:`candidates` on a GPU; None if only the host can.
     """
 
     @property
     def facts(self) -> ModelFacts:
-        """Return the facts of the model."""
+        """Facts of the model."""
         ...
 
     @property
     def layout(self) -> str:
-        """Return which of its family's layouts the model has."""
+        """Layout of the outputs, one of ``ModelFamily.layouts``."""
         ...
 
     @property
     def device_decode(self) -> DeviceDecode | None:
-        """Return the data of a kernel that does :meth:`candidates` on a GPU; None: only the host can."""
+        """How a kernel does :meth:`candidates` on a GPU; None if only the host can."""
         ...
 
     def outputs(self, contract: InputContract) -> Mapping[str, Shape]:
-        """Return the shape of each output by name, in order, for the input of ``contract``."""
+        """Return the shape of each output by name, in the order of the outputs, for the input ``contract``."""
         ...
 
     def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
-        """Return the boxes of one image of a batch before the NMS.
+        """Return the boxes of one image of a batch before NMS.
 
-        Obeys ``conf``, ``score_threshold`` and ``multi_label`` of the filter; the processor does the rest.
+        Apply ``conf``, ``score_threshold`` and ``multi_label`` of the filter; the processor applies the rest.
 
         Args:
-            outputs: By name, as a session gives them: float32 or float16, in any order of memory. A model of a single
-                output may call it by another name.
-            index: Which image of the batch.
+            outputs: Outputs of a session by name: float32 or float16, in any memory layout. The output of a model with
+                one output may have any name.
+            index: Index of the image in the batch.
             wanted: Which boxes to keep.
         """
         ...
@@ -87,28 +88,28 @@ class Head(Protocol):
 
 @runtime_checkable
 class PixelHead(Head, Protocol):
-    """A head that gives coordinates in pixels next to scores, in one output; optional.
+    """A head with pixel coordinates and scores in the same output; optional.
 
-    The export compares the two with tolerances of their own.
+    Export compares coordinates and scores with different tolerances.
     """
 
     def pixels(self) -> slice:
-        """Return which values along the last axis of the output are in pixels."""
+        """Return the slice of the last axis of the output that holds pixel coordinates."""
         ...
 
 
 @dataclass(frozen=True)
 class DecodedHead:
-    """The head of every grafted model: the four outputs that all grafts give, whatever their family.
+    """The head of a grafted model: the four outputs that every graft produces for every family.
 
     ``DecodeNumDetection`` int32 [B, 1], ``DecodeDetectionBoxes`` float32 [B, N, 4] (x1, y1, x2, y2 in pixels of the
     network input), ``DecodeDetectionScores`` float32 [B, N], ``DecodeDetectionClasses`` int32 [B, N]. Rows with a score
-    above zero are valid, wherever they stand.
+    above zero are valid, at any position.
 
     Attributes:
-        facts: Of the model.
+        facts: Facts of the model.
         layout: Always :data:`DECODED`.
-        device_decode: Always None: the graph has decoded already.
+        device_decode: Always None: the graph has decoded the boxes.
     """
 
     facts: ModelFacts
@@ -116,12 +117,15 @@ class DecodedHead:
     device_decode: DeviceDecode | None = None
 
     def outputs(self, contract: InputContract) -> Mapping[str, Shape]:
-        """Return the four shapes; the number of rows is that of the graft."""
+        """Return the four shapes; the graft determines the number of rows."""
         batch = batch_axis(contract)
         return {NUM: (batch, 1), BOXES: (batch, "rows", 4), SCORES: (batch, "rows"), CLASSES: (batch, "rows")}
 
     def candidates(self, outputs: Mapping[str, NDArray[np.number]], index: int, wanted: Filter) -> Candidates:
-        """Return the valid rows whose score reaches ``wanted.conf``; ``multi_label`` has no effect on one class."""
+        """Return the valid rows with a score of at least ``wanted.conf``.
+
+        ``multi_label`` has no effect, since each row has one class.
+        """
         import numpy as np
 
         scores = outputs[SCORES][index]
@@ -134,7 +138,7 @@ class DecodedHead:
 
 
 def batch_axis(contract: InputContract) -> int | str:
-    """Return the first axis of an output: the batch, or its name where it is dynamic.
+    """Return the first axis of an output: the batch size, or ``"batch"`` if it is dynamic.
 
     Args:
         contract: Input of the model.

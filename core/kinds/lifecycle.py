@@ -1,4 +1,4 @@
-"""What lifecycle hooks are given: the plan with its steps, and the summary of the run."""
+"""The arguments of lifecycle hooks: the plan with its steps, and the summary of the run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Step:
     """One stage of a plan.
 
     Attributes:
-        stage: The descriptor; ``step.stage.name`` is its name.
-        config: Its options, an instance of the dataclass that its function takes, with ``auto`` resolved.
-        asked: Named in ``+stage=``, not added by the plan.
-        inputs: Index in ``Plan.steps`` of the step that makes an input, by the name of the parameter. An optional input
-            that is left out is not in it.
-        provides: Type of the artifact that this step gives.
+        stage: The descriptor of the stage.
+        config: The options of the stage, with ``auto`` resolved.
+        requested: The stage was named in ``+stage=``; the plan added all others.
+        inputs: Maps each parameter to the index in ``Plan.steps`` of the step that makes the input. Optional inputs
+            that are not passed are missing.
+        provides: Type of the artifact that this step returns.
         parts: (kind, name) of every part that affects the result, e.g. ``("calibrators", "percentile")``.
     """
 
     stage: Stage
     config: DataclassInstance
-    asked: bool
+    requested: bool
     inputs: Mapping[str, int]
     provides: type[Artifact]
     parts: tuple[tuple[str, str], ...]
@@ -38,35 +38,35 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked chain: every input of a step is made by an earlier one. Do not change it.
+    """A checked chain of stages: every input of a step is made by an earlier one. Read only.
 
-    ``str(plan)`` is ``load → export → [build]``, with the stages that were asked for in brackets.
+    ``str(plan)`` is e.g. ``load → export → [build]``, with the requested stages in brackets.
 
     Attributes:
-        steps: In the order of work.
-        choices: One line for each ``auto`` that was resolved: what was picked and why. One more for the runtime that
-            opens ONNX files, where a step needs it.
+        steps: The steps in the order in which they run.
+        choices: One line for each ``auto`` that was resolved, with the choice and its reason, and one for the runtime
+            that opens ONNX files, if a step needs it.
     """
 
     steps: tuple[Step, ...]
     choices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return " → ".join(f"[{step.stage.name}]" if step.asked else step.stage.name for step in self.steps)
+        return " → ".join(f"[{step.stage.name}]" if step.requested else step.stage.name for step in self.steps)
 
 
 @dataclass
 class StageRecord:
-    """What became of one stage.
+    """The result of one stage.
 
     Attributes:
         name: Name of the stage.
-        status: ``ran``, ``reused``, ``failed``, ``interrupted``, or ``incomplete``: it ended early, and what it had
-            finished is kept.
-        seconds: Wall time, waiting for another run included.
-        peak_memory: Highest resident memory of the process during the stage, bytes; 0 where not known.
-        artifact: ``type``, ``path`` and ``sha256`` of what it gave; empty where it gave nothing.
-        error: Why it failed, one line; empty where it did not.
+        status: ``ran``, ``reused``, ``failed``, ``interrupted``, or ``incomplete`` if it ended early and its finished
+            part is kept.
+        seconds: Wall time in seconds, including the time to wait for another run.
+        peak_memory: Peak resident memory of the process during the stage, in bytes; 0 if unknown.
+        artifact: ``type``, ``path`` and ``sha256`` of the artifact; empty if there is none.
+        error: Why it failed, in one line; empty if it did not.
     """
 
     name: str
@@ -82,23 +82,23 @@ class Summary:
     """The content of summary.json.
 
     Attributes:
-        path: The file, in the directory of the run.
-        command: The command line of the run, quoted for a shell.
-        overrides: Its arguments.
-        status: ``running``, ``finished``, ``failed`` or ``interrupted``. A run that was killed stays ``running``.
-        seconds: Wall time of the run.
-        stages: One record per stage that has ended, in the order of work.
-        metrics: Accuracies, latencies and counts by stage: ``values`` of the stage's artifact, also of what an
-            incomplete stage has finished.
-        choices: What each ``auto`` became, one line each, as in ``Plan.choices``.
-        warnings: What stages and plugins warned of, one line each.
-        error: Why the run ended, one line; empty where it finished.
-        resume: The command that continues a run that failed or was interrupted; empty where none can.
-        code: What ended the run: ``user_error``, ``unavailable``, ``interrupted`` or ``internal_error``; empty while it
-            runs and where it finished.
-        distributions: Version by distribution of the outside plugins that took part; of a module of
-            ``$HOOKLINE_PLUGINS`` the start of the digest of its code.
-        written: The file exists and is that of this run.
+        path: Path of the file, in the run directory.
+        command: Command line of the run, quoted for a shell.
+        overrides: Arguments of the command line.
+        status: ``running``, ``finished``, ``failed`` or ``interrupted``. The status of a killed run remains
+            ``running``.
+        seconds: Wall time of the run in seconds.
+        stages: One record per stage that has ended, in order.
+        metrics: Accuracies, latencies and counts by stage: ``values`` of its artifact, also for an incomplete stage.
+        choices: How each ``auto`` was resolved, one line each, as in ``Plan.choices``.
+        warnings: Warnings of stages and plugins, one line each.
+        error: Why the run failed, in one line; empty if it finished.
+        resume: The command that resumes a failed or interrupted run; empty if it cannot be resumed.
+        code: Class of the error: ``user_error``, ``unavailable``, ``interrupted`` or ``internal_error``; empty while
+            the run is in progress and if it finished.
+        distributions: Versions of the distributions of third-party plugins that took part; for a module of
+            ``$HOOKLINE_PLUGINS``, a prefix of the digest of its code.
+        written: The file has been written by this run.
     """
 
     path: Path
@@ -117,14 +117,14 @@ class Summary:
     written: bool = False
 
     def end(self, error: BaseException) -> None:
-        """Record that the run ended by ``error``."""
+        """Record that ``error`` ended the run."""
         self.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         self.code, self.error = code_of(error), reason_of(error)
 
     def as_json(self) -> dict[str, object]:
-        """Return the content of summary.json as JSON values: these fields and ``machine``.
+        """Return the content of summary.json as JSON values: the fields, ``machine`` and ``versions``.
 
-        ``versions`` holds ``distributions`` with hookline, Python and the packages that it works with.
+        ``versions`` contains ``distributions``, hookline, Python and the packages that hookline uses.
         """
         content = asdict(self) | {"machine": machine()}
         content["versions"] = versions() | content.pop("distributions")

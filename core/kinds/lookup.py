@@ -1,4 +1,4 @@
-"""The registry as stages and checks of a plan use it: descriptors by kind and name, and who ships them."""
+"""Lookup of registered descriptors by kind and name, and the plugins that registered them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import ClassVar, Protocol, TypeVar
 from core.errors import HooklineError, UnavailableError
 
 PROJECT = "hookline"
-"""The distribution that ships hookline, and the prefix of the names of its hooks."""
+"""The distribution of hookline, and the prefix of its hook names."""
 AUTO = "auto"
-"""The name that stands for the best part of a kind that can be used."""
+"""The name that selects the best available part of a kind."""
 HOST = ""
-"""In place of a runtime: a model family opens the model itself, and its session takes and gives arrays of the host."""
+"""In place of a runtime name: the model family opens the model itself, with arrays in host memory."""
 
 
 class Described(Protocol):
-    """What the descriptors of stages and of parts have in common.
+    """The common attributes of the descriptors of stages and parts.
 
     Attributes:
-        kind: The hook's name without its prefix, e.g. ``runtimes``; the same for all instances of a class.
+        kind: Name of the hook without its prefix, e.g. ``runtimes``; the same for all instances of a class.
     """
 
     kind: ClassVar[str]
 
     @property
     def name(self) -> str:
-        """The word that the user types."""
+        """The name that the user types."""
         ...
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Names on the package index."""
+        """Names of the packages on the package index that affect results."""
         ...
 
 
@@ -41,12 +41,12 @@ DescribedT = TypeVar("DescribedT", bound=Described)
 
 @dataclass(frozen=True)
 class Origin:
-    """Who registered something.
+    """The plugin that registered a descriptor.
 
     Attributes:
-        plugin: The plugin's name.
-        distribution, version: What ships it.
-        module: Where its code is; empty where that is not known.
+        plugin: Name of the plugin.
+        distribution, version: Distribution that contains the plugin.
+        module: Module of the plugin; empty if unknown.
     """
 
     plugin: str
@@ -56,22 +56,22 @@ class Origin:
 
     @property
     def outside(self) -> bool:
-        """Whether another distribution than hookline ships it."""
+        """Whether the plugin belongs to a distribution other than hookline."""
         return self.distribution != PROJECT
 
     @property
     def installed(self) -> bool:
-        """Whether it comes with an installed distribution, whose version says something."""
+        """Whether the plugin belongs to an installed distribution, so that its version identifies the code."""
         return not self.distribution.startswith("$")
 
     @property
     def code(self) -> str:
-        """The package whose files shape its results: of ours that of the stage or backend, of others the whole."""
+        """The package with the code of the plugin: that of the stage or backend, or all of a third-party package."""
         return self.package if self.outside else self.module.removesuffix(".plugin")
 
     @property
     def package(self) -> str:
-        """The top-level package of its code."""
+        """The top-level package of the plugin."""
         return self.module.partition(".")[0]
 
     def __str__(self) -> str:
@@ -79,44 +79,52 @@ class Origin:
 
 
 class Parts(Protocol):
-    """Registered descriptors by kind and name; ``RunContext.registry`` is one."""
+    """Registered descriptors by kind and name, as in ``RunContext.registry``."""
 
     def get(self, kind: type[DescribedT], name: str) -> DescribedT:
-        """Return the descriptor of a class that has a name, e.g. ``get(Runtime, "onnxruntime")``.
+        """Return a descriptor by class and name, e.g. ``get(Runtime, "onnxruntime")``.
+
+        Args:
+            kind: Class of the descriptor.
+            name: Name of the stage or part.
 
         Raises:
-            HooklineError: No such name; lists the nearest ones and the plugins that are broken.
+            HooklineError: The name is not registered. The message lists similar names and broken plugins.
         """
         ...
 
     def all(self, kind: type[DescribedT]) -> Mapping[str, DescribedT]:
-        """Return all descriptors of a class by name, in order of registration."""
+        """Return all descriptors of a class by name, in the order of registration.
+
+        Args:
+            kind: Class of the descriptors.
+        """
         ...
 
     def part(self, kind: str, name: str) -> Described:
-        """Return one descriptor by the name of its kind; :meth:`get` knows its class."""
+        """Return one descriptor by the name of its kind; :meth:`get` is the typed form."""
         ...
 
     def parts(self, kind: str) -> Mapping[str, Described]:
-        """Return all descriptors of a kind by name; :meth:`all` knows their class."""
+        """Return all descriptors of a kind by name; :meth:`all` is the typed form."""
         ...
 
     def origin(self, kind: str, name: str) -> Origin:
-        """Return who registered a descriptor."""
+        """Return the plugin that registered a descriptor."""
         ...
 
     def owner(self, kind: str, name: str) -> Origin | None:
-        """Return who registered a name; None for nobody."""
+        """Return the plugin that registered a name; None if no plugin did."""
         ...
 
     def origins(self) -> Iterator[Origin]:
-        """Yield who registered each descriptor."""
+        """Yield the plugin of each descriptor."""
         ...
 
     def not_found(self, kind: str, name: str) -> HooklineError:
-        """Return the error for a name that nobody registered; a broken plugin may have wanted to."""
+        """Return the error for a name that is not registered; it lists broken plugins."""
         ...
 
     def builder_not_found(self, name: str, engine: str) -> UnavailableError:
-        """Return the error for an engine whose runtime nobody registered."""
+        """Return the error for an engine of a runtime that is not registered."""
         ...

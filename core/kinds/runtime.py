@@ -1,4 +1,4 @@
-"""Runtimes: build engines, open models, record activations."""
+"""Runtimes: the descriptor, and the protocols that build engines, open models and record activations."""
 
 from __future__ import annotations
 
@@ -18,24 +18,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# --- runtimes ---------------------------------------------------------------------------------
-
 
 class ActivationRecorder(Protocol):
-    """A float32 model that gives its activations besides its outputs, for calibration.
+    """A float32 model that exposes its activations, for calibration.
 
     Attributes:
-        tensors: Names of the tensors that ``run`` gives: the input, and every float32 tensor of the ONNX graph that
-            depends on it, outputs included, by their names there. A quantizer looks ranges up by these names.
+        tensors: Names of the tensors that ``run`` yields: the input, and every float32 tensor of the ONNX graph that
+            depends on it, outputs included. Use the names of the graph: a quantizer looks up ranges by them.
     """
 
     tensors: Sequence[str]
 
     def run(self, images: NDArray[np.float32]) -> Iterable[tuple[str, NDArray[np.float32]]]:
-        """Infer one batch and yield each tensor of ``tensors`` with its name.
+        """Run inference on one batch and yield each tensor of ``tensors`` with its name.
 
         Args:
-            images: float32 [B, 3, H, W] as the contract of the model says; a static batch is always full.
+            images: float32 [B, 3, H, W] as in the contract of the model; a static batch is always full.
         """
         ...
 
@@ -45,14 +43,14 @@ class ActivationRecorder(Protocol):
 
 
 class RuntimeBackend(Protocol):
-    """The heavy half of a runtime."""
+    """The implementation of a runtime."""
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
-        """Return what an engine that is built or run here for ``device`` depends on: versions, processor or GPU.
+        """Return the facts of this machine that an engine for ``device`` depends on: versions, processor or GPU.
 
-        Part of the store's key of ``build``, less the facts of ``Runtime.portable``. Write it into ``Engine.machine``,
-        with more facts if you like, and compare it in ``open``. The stage build refuses an engine whose ``machine``
-        lacks one of these facts or states another value.
+        They are part of the store key of ``build``, except those in ``Runtime.portable``. Write them into
+        ``Engine.machine``, with further facts if you like, and compare them in ``open``. The stage build refuses an
+        engine whose ``machine`` lacks one of these facts or has another value for it.
 
         Args:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -66,35 +64,39 @@ class RuntimeBackend(Protocol):
             job: What to build.
 
         Returns:
-            The engine, with ``path=job.target``; see :class:`Engine` for its other fields.
+            The engine, with ``path=job.target``; :class:`Engine` describes the other fields.
 
         Raises:
-            HooklineError: The model, the sizes or the options cannot be built here.
+            HooklineError: The model, the sizes or the options cannot be built on this machine.
         """
         ...
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
-        """Open an engine, or, with ``Runtime.opens_onnx``, an ONNX model as it is.
+        """Open an engine or, with ``Runtime.opens_onnx``, an ONNX model.
 
-        The options that ``load`` got are those of this run. They may differ from those that the engine was built with,
-        and ``check_build`` is not called: where that matters, compare them with ``engine.settings``.
+        The options passed to ``load`` are those of the current run. They may differ from those that the engine was
+        built with, and ``check_build`` is not called. If the difference matters, compare them with ``engine.settings``.
 
         Args:
-            model: Call :func:`check_engine_file` for an engine before its file is used.
+            model: The engine or model. Call :func:`check_engine_file` before you read the file of an engine.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
         Raises:
-            HooklineError: The engine does not fit this machine; says how and how to rebuild it.
+            HooklineError: The engine does not fit this machine. State the difference and how to rebuild the engine.
         """
         ...
 
 
 @runtime_checkable
 class RecordingRuntime(RuntimeBackend, Protocol):
-    """The heavy half of a runtime that records activations (``Runtime.records_activations``); optional."""
+    """The implementation of a runtime that records activations (``Runtime.records_activations``); optional."""
 
     def record_activations(self, model: OnnxModel) -> ActivationRecorder:
-        """Open an exported float32 model with all its float activations as outputs."""
+        """Open an exported float32 model so that all float activations can be observed.
+
+        Args:
+            model: The model, as exported.
+        """
         ...
 
 
@@ -112,31 +114,30 @@ def _nothing_portable() -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime(DevicePart[RuntimeBackend]):
-    """An inference engine.
+    """An inference runtime: it builds engines and opens them as sessions.
 
     Attributes:
         precisions: Precisions that it can build.
-        qdq: Its rules for Q/DQ pairs, needed for int8 unless it quantises by itself.
-        fixed_sizes: It wants no operators whose result's size depends on the data, as NonZero's: it has none, or
-            cannot run them as a CUDA graph. Grafts then keep a row for each cell, with zeros where there is no box.
-        opens_onnx: ``open`` takes ONNX models too: heads, quantised and grafted ones. Of the runtimes that do, the
-            user's ``backend``, else the usable one of the highest rank opens them.
-        records_activations: The heavy half is a :class:`RecordingRuntime`; calibrate takes one, as for ``opens_onnx``.
-        operators: Non-standard ONNX operators that it has, e.g. ``YoloLayer_TRT``.
+        qdq: Its rules for Q/DQ pairs; required for int8 unless it quantises models itself.
+        fixed_sizes: It supports no operators with data-dependent output sizes, such as NonZero, or cannot capture them
+            in a CUDA graph. Grafts then keep one row per cell and fill rows without a box with zeros.
+        opens_onnx: ``open`` accepts ONNX models: exported, quantised and grafted ones. The runtime that opens them is
+            that of ``backend=``, or else the available one with the highest rank.
+        records_activations: The implementation is a :class:`RecordingRuntime`. Calibrate chooses one in the same way.
+        operators: Non-standard ONNX operators that it implements, e.g. ``YoloLayer_TRT``.
         functions: It runs model-local ONNX functions.
-        engine_suffix: Ending of the files of its engines, e.g. ``.engine``; that of ``BuildJob.target``.
-        other_suffixes: More endings of files that are its engines. A file with one of them and without a sidecar is
-            reported as an engine that lacks it.
-        shapes: It takes ``build.batch`` and ``build.imgsz``, numbers or ranges; otherwise these are refused before
+        engine_suffix: File suffix of its engines, and of ``BuildJob.target``, e.g. ``.engine``.
+        other_suffixes: Further file suffixes of its engines. A file with one of them and without a sidecar is reported
+            as an engine with a missing sidecar.
+        shapes: It supports ``build.batch`` and ``build.imgsz``, numbers or ranges. Otherwise the plan refuses them.
+        calibrates: ``calibrates(options)`` returns the ``CalibrationInput`` that it needs to quantise a float32 model
+            itself for ``precision=int8``: ``none``, ``images`` or ``table``. With ``images`` or ``table``, the stage
+            quantize leaves the model unchanged, and ``BuildJob.calibration`` is set.
+        check_build: ``check_build(options, request)`` yields problems with a ``BuildRequest`` that are known before
             anything runs.
-        calibrates: What it needs, by its options, to quantise a float32 model by itself for ``precision=int8``: a
-            ``CalibrationInput``, ``none``, ``images`` or ``table``. With the latter two the stage quantize leaves the
-            model as it is, and ``BuildJob.calibration`` is given.
-        check_build: Problems with a build that are known before anything runs; gets the options of the runtime and a
-            ``BuildRequest``.
-        portable: Names of facts of ``machine`` that its engines do not depend on, by its options: an engine that was
-            built where they differ is reused.
-        builds_anywhere: Building needs no device, only opening does.
+        portable: ``portable(options)`` returns the names of the facts of ``machine`` that its engines do not depend on.
+            An engine is reused where only these facts differ.
+        builds_anywhere: Only opening an engine needs the device; building does not.
     """
 
     kind: ClassVar[str] = "runtimes"

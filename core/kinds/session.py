@@ -1,4 +1,4 @@
-"""A session: an opened model that takes image batches and returns raw outputs."""
+"""Sessions: the protocols of an opened model, which takes batches of images and returns raw outputs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """An opened model. Use it in a ``with`` block: leaving it frees what it holds.
+    """An opened model. Use it in a ``with`` block, which frees its resources at the end.
 
-    Any class with these attributes and methods is one; there is nothing to inherit. ``open_model`` compares the
-    attributes with the model when it is opened, and the first batch of outputs with its head: names, shapes, types, and
-    in host memory that all values are finite. What differs is refused in one line; later batches pass unchecked.
+    Any class with these attributes and methods is a session; no base class is needed. ``open_model`` compares the
+    attributes with the model, and the first batch of outputs with its head: names, shapes and types, and in host memory
+    that all values are finite. A difference is an error; later batches are not checked.
 
     Attributes:
-        facts: Of the model that was opened.
-        contract: Its input; what processors prepare images for. Only ``batch``, ``dynamic`` and ``name`` may differ
-            from that of the model.
-        layout: Layout of the outputs, of the model that was opened.
-        score_threshold: Objectness below which the model drops a box: ``engine.score_threshold``, that of a
-            :class:`GraftedModel`, else 0.0.
+        facts: Facts of the model that was opened.
+        contract: Input of the session; processors prepare images for it. Only ``batch``, ``dynamic`` and ``name`` may
+            differ from the contract of the model.
+        layout: Layout of the outputs, as of the model.
+        score_threshold: Objectness below which the model drops a box: that of the :class:`Engine` or
+            :class:`GraftedModel`, 0.0 for all other models.
     """
 
     facts: ModelFacts
@@ -36,17 +36,16 @@ class Session(Protocol):
     score_threshold: float
 
     def run(self, images: NDArray[np.float32]) -> Mapping[str, NDArray[np.number]]:
-        """Infer one batch.
+        """Run inference on one batch.
 
         Args:
-            images: float32 [B, 3, H, W] as the contract says, contiguous, in host memory. B is at most
-                ``contract.batch``; where it is smaller, the session fills it up. Where ``batch`` is in
-                ``contract.dynamic``, B is any number that the model was built for, also above ``contract.batch``; do
-                not pad.
+            images: float32 [B, 3, H, W] as in the contract, contiguous, in host memory. With a static batch, B is at
+                most ``contract.batch``, and the session pads smaller batches. If ``contract.dynamic`` contains
+                ``batch``, B is any number that the model was built for, and may exceed ``contract.batch``; do not pad.
 
         Returns:
-            The outputs of the layout by name, as ``Head.outputs`` lists them, each with B rows, float32 or float16; of
-            a decoded model as ``DecodedHead`` says. They may be reused by the next call.
+            The outputs of the layout by name, as listed by ``Head.outputs`` (for a decoded model by ``DecodedHead``):
+            B rows each, float32 or float16. The next call may overwrite them.
         """
         ...
 
@@ -57,11 +56,11 @@ class Session(Protocol):
 
 @runtime_checkable
 class ReportingSession(Session, Protocol):
-    """A session that says where it computes, when it is opened; optional.
+    """A session that reports the device on which it runs; optional.
 
     Attributes:
-        place: Where, e.g. ``cuda:1 (NVIDIA L40)``; printed. Empty where there is nothing to print.
-        doubt: Why it is not where a user expects it, and what to do; a warning. Empty where it is.
+        place: The device, e.g. ``cuda:1 (NVIDIA L40)``; printed. Empty to print nothing.
+        doubt: A warning if the device is not the expected one: why, and what to do. Empty otherwise.
     """
 
     place: str
@@ -70,7 +69,7 @@ class ReportingSession(Session, Protocol):
 
 @runtime_checkable
 class DeviceArray(Protocol):
-    """Memory of a CUDA device, described by ``__cuda_array_interface__``: of CuPy, torch or Numba."""
+    """An array in the memory of a CUDA device, with ``__cuda_array_interface__``: from CuPy, PyTorch or Numba."""
 
     @property
     def __cuda_array_interface__(self) -> Mapping[str, Any]: ...
@@ -78,30 +77,33 @@ class DeviceArray(Protocol):
 
 @runtime_checkable
 class CheckingSession(Session, Protocol):
-    """A session that compares what a model computes with what its file states; optional."""
+    """A session that compares the outputs of the model with its head; optional."""
 
     def expect(self, head: Head) -> None:
-        """Compare the outputs with those of ``head``: their names now, their shapes at each call of :meth:`run`.
+        """Compare the outputs with ``head``: the names now, the shapes at each call of :meth:`run`.
+
+        Args:
+            head: The head of the model.
 
         Raises:
-            HooklineError: The model has no such outputs.
+            HooklineError: The model does not have these outputs.
         """
         ...
 
 
 @runtime_checkable
 class DeviceSession(Session, Protocol):
-    """A session that also works in the memory of a CUDA device, without copies through the host.
+    """A session that can also work in the memory of a CUDA device, without copies through the host.
 
-    Its ``run`` takes a :class:`DeviceArray` as well: it then does what :meth:`run_device` does, waits for the
-    stream, and gives arrays of the device.
+    Its ``run`` also accepts a :class:`DeviceArray`. It then works as :meth:`run_device`, synchronises the stream, and
+    returns arrays in device memory.
 
     Attributes:
-        device: Number of the device as the CUDA runtime counts them in this process.
-        stream: The ``cudaStream_t`` on which it works, as a number, the same for its whole life. Others launch on it
-            only in the thread that calls the session, and between its calls: it may be capturing a graph (in the mode
-            ``cudaStreamCaptureModeThreadLocal``, so that other threads may go on with streams of their own).
-        input_dtype: ``float32`` or ``float16``, of the images that it takes from device memory.
+        device: Index of the device in the CUDA runtime of this process.
+        stream: The ``cudaStream_t`` of all its work, as an integer; constant. Launch other work on it only in the
+            thread that calls the session, and only between its calls: the session may capture a graph (in the mode
+            ``cudaStreamCaptureModeThreadLocal``, so that other threads can use their own streams).
+        input_dtype: Type of the images in device memory: ``float32`` or ``float16``.
     """
 
     device: int
@@ -109,11 +111,12 @@ class DeviceSession(Session, Protocol):
     input_dtype: str
 
     def run_device(self, images: DeviceArray) -> dict[str, DeviceArray]:
-        """Enqueue the inference of one batch on ``stream``; returns without waiting for it.
+        """Enqueue the inference of one batch on ``stream`` and return without synchronising.
 
         Args:
-            images: Contiguous [B, 3, H, W] of ``input_dtype``, aligned to 256 bytes. What writes it has finished, or
-                stands on ``stream`` already. B as for :meth:`run`. The caller keeps it until the stream is done.
+            images: Contiguous [B, 3, H, W] of ``input_dtype``, aligned to 256 bytes. The work that writes it has
+                finished or is enqueued on ``stream``. B as for :meth:`run`. The caller keeps the array alive until the
+                stream has finished.
 
         Returns:
             The outputs of the layout by name, contiguous, with B rows; valid until the next call.

@@ -1,4 +1,4 @@
-"""The stage descriptor. The function it carries is the contract: artifacts are read from its annotations."""
+"""The stage descriptor. Its function is the contract: the annotations name inputs, options and result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Input:
-    """One artifact parameter of a stage: its name, the types it takes, and whether it may be left out."""
+    """One artifact parameter of a stage: its name, its possible types, and whether it is optional."""
 
     name: str
     types: tuple[type[Artifact], ...]
@@ -32,7 +32,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a stage function says about itself."""
+    """The contract of a stage, read from the annotations of its function."""
 
     config: type[DataclassInstance]
     inputs: tuple[Input, ...]
@@ -43,54 +43,55 @@ class Signature:
 class Stage:
     """One step of a chain.
 
-    ``config`` is an instance of the dataclass of options; ``inputs`` are by the name of the parameter. A function has
-    parameters, by the names that stand here, for the arguments that it needs; the others can be left out.
+    In the functions below, ``config`` is an instance of the dataclass of options, and ``inputs`` maps parameter names
+    to artifacts. Give a function only the parameters that it needs, by the names that are used here.
 
     Attributes:
-        name: What ``+stage=`` takes; its options lie under the same word.
+        name: Value of ``+stage=``, and prefix of the options of the stage.
         summary: One line for ``--help``.
-        run: ``run(config, <artifacts>, context) -> artifact``, called with keywords. All parameters and the result are
-            annotated: ``config`` with a dataclass, the inputs with artifact types (``X | None``: optional, ``X | Y``: a
-            choice), ``context`` with ``RunContext``. Without ``select``, a choice is the newest artifact of these types
-            in the plan, else the plan adds what makes the first one; an optional input is given if the plan has one.
-        select: ``select(config, context)`` returns, where the signature leaves a choice (an optional input, a union),
-            the artifact types that this config calls for, those of the inputs it needs or of the result. An optional
-            input that is not selected is left out. Called before ``auto`` is replaced by names of parts.
-        fingerprint: ``fingerprint(config, context)`` returns what the result depends on outside config and inputs, e.g.
-            the digest of a file that the config names, by any names. Part of the store's key, which does not contain
-            the options that are declared with ``place`` or ``fingerprinted``.
+        run: ``run(config, <artifacts>, context) -> artifact``, called with keywords. Annotate all parameters and the
+            result: ``config`` with a dataclass, the inputs with artifact types (``X | None`` for an optional input,
+            ``X | Y`` for alternatives), ``context`` with ``RunContext``. Without ``select``, an input with alternatives
+            gets the newest artifact of these types in the plan; if there is none, the plan adds the stage that makes
+            the first type. An optional input is passed if the plan has one.
+        select: ``select(config, context)`` returns the artifact types that this config needs, for optional inputs and
+            for inputs or results with alternatives. An optional input that is not selected is not passed. Called before
+            ``auto`` is resolved.
+        fingerprint: ``fingerprint(config, context)`` returns what the result depends on apart from config and inputs,
+            e.g. the digest of a file that the config names. Choose the keys of the mapping freely. It is part of the
+            store key, which leaves out the options that are declared with ``place`` or ``fingerprinted``.
         check: ``check(config, context)`` yields problems with the options that can be found before anything runs.
-        known: ``known(config, inputs, context)`` returns what is known of the result before the stage runs, from its
-            options and from what is known of its inputs. Without it, a model that is made of a model keeps what is
-            known of that.
-        check_inputs: ``check_inputs(config, inputs, context)`` yields problems between the options and what is known of
-            the inputs. Called with the plan, and again when an input has been made.
-        packages: Distributions of Python whose version shapes the result, named as those of a part. Part of the store's
-            key; those of the parts are added.
-        families: ``families(config, inputs, context)`` names the model families that shape the result:
-            ``families_of_inputs``, ``all_families``, or your own. Their versions and options are part of the store's
-            key.
-        settle: ``settle(config, inputs, context)`` replaces options that can be decided only when the inputs are there,
-            e.g. an ``auto`` that depends on the model. The store's key contains what it returns.
-        stored: Keep the result in the store and reuse it. False: the stage writes into the run's directory only, and
-            runs each time.
-        measures: The result contains times. It is reused only on the same machine, and only while every option of
-            the runtime that opens the model is the same.
-        automatic: The plan may add the stage unasked, where no shipped stage makes the artifact. It never adds a stage
-            that takes and gives the same type.
-        given: ``given(config)`` returns whether this config gives the stage anything to work on. Where it does not, a
-            later stage whose input is optional goes without, unless an earlier stage has made one.
-        resumable: An interrupted run of it can be resumed, ``resume=true``; a function says for which configs.
-        incremental: What it writes is complete from item to item. It works in its visible directory, and what it has
-            written stays when it fails, marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
-            same directory continues there. If the stage is ``stored``, the store takes a copy of what it has finished,
-            without hidden files, which the stage may resume from; the run then removes them.
+        known: ``known(config, inputs, context)`` returns the facts of the result that are known before the stage runs,
+            derived from its options and the known facts of its inputs. Without it, a model that is made from a model
+            inherits the facts of that model.
+        check_inputs: ``check_inputs(config, inputs, context)`` yields conflicts between the options and the known facts
+            of the inputs. Called with the plan, and again when an input has been made.
+        packages: Python distributions that affect the result, as for a part. Their versions are part of the store key,
+            together with those of the parts.
+        families: ``families(config, inputs, context)`` returns the names of the model families that affect the result:
+            use ``families_of_inputs``, ``all_families``, or a function of your own. Their versions and options are part
+            of the store key.
+        settle: ``settle(config, inputs, context)`` returns the config with options resolved that depend on the inputs,
+            e.g. an ``auto`` that depends on the model. The store key contains the returned config.
+        stored: Keep the result in the store and reuse it. If False, the stage runs each time and writes into the run
+            directory only.
+        measures: The result contains timings. It is reused only on the same machine and with the same options of the
+            runtime that opens the model.
+        automatic: The plan may add the stage without a request if no shipped stage makes the artifact. A stage that
+            takes and returns the same type is never added.
+        given: ``given(config)`` returns whether the config gives the stage any work. If not, later stages run without
+            this optional input, unless an earlier stage has made one.
+        resumable: ``resume=true`` can resume an interrupted run: a bool, or a function of the config.
+        incremental: The output is valid after each item. The stage works directly in the run directory; if it fails,
+            what it has written is kept and marked as incomplete. With ``resumable``, a run with ``resume=true`` in the
+            same directory continues there. With ``stored``, the store takes a copy of the finished output without
+            hidden files. Use hidden files for the state to resume from; the run removes them at the end.
         supplement: ``supplement(config, artifact, inputs, context)`` is called with a stored result that is reused. It
-            returns a function that writes into a folder with the result's files what these lack and ``presentation``
-            options ask for, e.g. charts; None where nothing is missing.
-        lineage: An optional input -> the input from whose ancestors it is taken: the nearest one in the plan that has
-            its type. It is left out where the plan has none, and is never made for this.
-        collective: Under torchrun all processes run the stage together; other stages are run by the first process.
+            returns a function that adds missing files to the folder of the result, which ``presentation`` options ask
+            for, e.g. charts; None if nothing is missing.
+        lineage: Maps an optional input to the input that it is an ancestor of. The nearest ancestor in the plan with
+            the right type is passed; if there is none, nothing is passed and no stage is added.
+        collective: Under torchrun, all processes run the stage together; other stages run in the process of rank 0.
     """
 
     kind: ClassVar[str] = "stages"
@@ -123,7 +124,7 @@ class Stage:
         """Config, inputs and result, read from the annotations of ``run``.
 
         Raises:
-            TypeError: The function is not annotated as a stage must be.
+            TypeError: An annotation is missing, or is not a dataclass of options or an artifact.
         """
         annotations = {name: hint for name, hint in self.run.__annotations__.items() if name != "context"}
         bare = types.SimpleNamespace(__annotations__=annotations)
@@ -146,7 +147,7 @@ class Stage:
         return self.resumable if isinstance(self.resumable, bool) else self.resumable(config)
 
     def selected(self, config: DataclassInstance, context: RunContext) -> tuple[type[Artifact], ...]:
-        """Return what ``select`` answers for ``config``, empty where the stage has none."""
+        """Return the artifact types that ``select`` chooses for ``config``; empty if the stage has no ``select``."""
         return tuple(self.select(config, context)) if self.select else ()
 
 
@@ -161,11 +162,11 @@ def _is_artifact(hint: object) -> TypeGuard[type[Artifact]]:
 
 
 def families_of_inputs(inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
-    """Return the registered families of the models that the stage gets. For ``Stage.families``.
+    """Return the registered families of the models among the inputs. Use it as ``Stage.families``.
 
     Args:
         inputs: Inputs of the stage by parameter.
-        context: Of the run.
+        context: Context of the run.
     """
     facts = (getattr(artifact, "facts", None) for artifact in inputs.values())
     named = {item.family for item in facts if isinstance(item, ModelFacts)}
@@ -173,25 +174,25 @@ def families_of_inputs(inputs: Mapping[str, Artifact], context: RunContext) -> I
 
 
 def all_families(context: RunContext) -> Iterable[str]:
-    """Return every registered family: any of them may read what the stage is given. For ``Stage.families``.
+    """Return all registered families. Use it as ``Stage.families`` if any family may read the input of the stage.
 
     Args:
-        context: Of the run.
+        context: Context of the run.
     """
     return sorted(context.registry.all(ModelFamily))
 
 
 @dataclass(frozen=True)
 class Known:
-    """Facts of a model or a data set; None where a fact is not known.
+    """Facts of a model or a data set that are known before it exists; None for an unknown fact.
 
     Attributes:
-        title: What messages call it.
+        title: Its name in messages.
         names: Class names.
-        max_stride: The largest stride of the network: its input is a multiple of it.
-        precision, layout: Of a model other than a checkpoint.
-        runtime: Whose rules a model follows.
-        family: The model family.
+        max_stride: Largest stride of the network; height and width of the input are multiples of it.
+        precision, layout: Precision and layout of an ONNX model or an engine.
+        runtime: Name of the runtime that the model was quantised for.
+        family: Name of the model family.
     """
 
     title: str = ""

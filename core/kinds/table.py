@@ -1,4 +1,4 @@
-"""All kinds of descriptors, by the name of their hook."""
+"""The table of all kinds of descriptors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from core.kinds.stage import Stage
 from core.kinds.tracker import Tracker
 
 AnyPart: TypeAlias = Part[object]
-"""A part of whatever kind."""
+"""A part of any kind."""
 Descriptor: TypeAlias = Stage | AnyPart
-"""``Stage`` or a descriptor of a part: what a registration hook yields."""
+"""``Stage`` or the descriptor of a part: the type that registration hooks yield."""
 
 
 KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
@@ -36,12 +36,12 @@ KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
         "checks": (Check, "check"),
     }
 )
-"""Kind (the hook's name without prefix) -> descriptor class, and the word for one in messages."""
+"""Kind (name of the hook without prefix) -> descriptor class, and its name in messages."""
 PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
     {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
 )
-"""Kinds whose options lie under ``<kind>.<name>.*``: all but the stages."""
+"""Kinds with options under ``<kind>.<name>.*``: all except stages."""
 
 
 RANKED = frozenset({"runtimes", "processors", "grafts"})
-"""Kinds of which ``auto`` takes the best; of the grafts, once the model is known."""
+"""Kinds for which ``auto`` selects the best part; for grafts, when the model is known."""

@@ -1,4 +1,4 @@
-"""Experiment trackers: descriptor, protocol, and the trackers of one run."""
+"""Experiment trackers: the descriptor, the protocol, and the trackers of one training."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from core.kinds.part import Availability, Part
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a tracker records.
+    """The training that a tracker records.
 
     Attributes:
         name: Name of the run, for lists of runs.
-        dir: Folder of the training, where a tracker may write; the same one when an interrupted training is resumed.
-        config: Options of the training by name, JSON values.
+        dir: Folder of the training; a tracker may write there. A resumed training has the same folder.
+        config: Options of the training by name, as JSON values.
     """
 
     name: str
@@ -27,13 +27,13 @@ class RunInfo:
 
 
 class Trackers:
-    """All trackers of a run as one. Use it in a ``with`` block, or close it.
+    """All trackers of a training as one. Use it in a ``with`` block, or call :meth:`close`.
 
-    A tracker that raises is reported once and not called again.
+    If a tracker raises, a warning is printed and the tracker is not called again.
 
     Args:
-        backends: By name, started.
-        warn: Says one line to the user.
+        backends: Started trackers by name.
+        warn: Prints one warning.
     """
 
     def __init__(self, backends: Mapping[str, TrackerBackend], warn: Callable[[str], None]) -> None:
@@ -41,31 +41,41 @@ class Trackers:
         self._warn = warn
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Record the figures of an epoch, counted from 1."""
-        self._tell(lambda backend: backend.scalars(values, step))
+        """Record the metrics of an epoch.
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """Record an image file."""
-        self._tell(lambda backend: backend.picture(name, path, step))
+        Args:
+            values: Metrics by name.
+            step: The epoch, from 1.
+        """
+        self._call(lambda backend: backend.scalars(values, step))
+
+    def image(self, name: str, path: Path, step: int) -> None:
+        """Record an image file.
+
+        Args:
+            name: Name of the image, e.g. ``train_batch0``.
+            path: The file.
+            step: The epoch, from 1; 0 before the first one.
+        """
+        self._call(lambda backend: backend.image(name, path, step))
 
     def places(self) -> list[str]:
-        """One line for each tracker that says where it records."""
-
+        """Return one line per tracker that reports where it records."""
         placed = {name: backend for name, backend in self._backends.items() if isinstance(backend, PlacedTracker)}
         return [f"tracker {name}: {backend.place}" for name, backend in placed.items() if backend.place]
 
     def close(self) -> None:
-        """Close all; more than once does no harm."""
-        self._tell(lambda backend: backend.close())
+        """Close all trackers. Repeated calls have no effect."""
+        self._call(lambda backend: backend.close())
         self._backends.clear()
 
-    def _tell(self, what: Callable[[TrackerBackend], None]) -> None:
+    def _call(self, method: Callable[[TrackerBackend], None]) -> None:
         for name, backend in list(self._backends.items()):
             try:
-                what(backend)
+                method(backend)
             except Exception as error:
                 del self._backends[name]
-                self._warn(f"tracker '{name}' failed and records no more, the training goes on: {_reason(error)}")
+                self._warn(f"tracker '{name}' failed and is disabled, the training continues: {_reason(error)}")
 
     def __enter__(self) -> Trackers:
         return self
@@ -75,10 +85,15 @@ class Trackers:
 
 
 def start_trackers(backends: Mapping[str, TrackerBackend], run: RunInfo, warn: Callable[[str], None]) -> Trackers:
-    """Start all; when one cannot start, those before it are closed again.
+    """Start all trackers; if one cannot start, close those that were started.
+
+    Args:
+        backends: Trackers by name.
+        run: The training to record.
+        warn: Prints one warning.
 
     Raises:
-        HooklineError: One cannot start. Nothing is lost yet, so this is not the time to go on without it.
+        HooklineError: A tracker cannot start. Nothing has been trained yet, so the run ends.
     """
     started: dict[str, TrackerBackend] = {}
     for name, backend in backends.items():
@@ -90,7 +105,7 @@ def start_trackers(backends: Mapping[str, TrackerBackend], run: RunInfo, warn: C
                 raise
             raise HooklineError(
                 f"tracker '{name}' cannot start ({_reason(error)})",
-                "leave it out of tracker=[...], or see to its cause",
+                "remove it from tracker=[...], or fix the cause",
             ) from error
         started[name] = backend
     return Trackers(started, warn)
@@ -100,58 +115,65 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-# --- trackers ---------------------------------------------------------------------------------
-
-
 def _always() -> Availability:
-    return Availability(usable=True, reason="it needs nothing else")
+    return Availability(usable=True, reason="it needs no other package")
 
 
 class TrackerBackend(Protocol):
-    """The heavy half of a tracker: records one training, called from one thread.
+    """The implementation of a tracker: it records one training. Called from one thread.
 
-    What it raises in ``start`` ends the run before the training; what it raises later is a warning, and the training
-    continues without it.
+    An exception in ``start`` ends the run before the training. A later exception is a warning, and the training
+    continues without the tracker.
     """
 
     def start(self, run: RunInfo) -> None:
-        """Begin to record, or continue what an interrupted training of this folder recorded."""
-        ...
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Record figures of an epoch.
+        """Start recording, or continue the record of an interrupted training in the same folder.
 
         Args:
-            values: By name, e.g. ``train/box_loss``, ``metrics/map50``, ``lr/weights``.
-            step: The epoch, from 1. Figures of later epochs that an interrupted training recorded are no longer true.
+            run: The training to record.
         """
         ...
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        """Record an image file. Not before the figures of ``step``, where there are any."""
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Record the metrics of an epoch.
+
+        Args:
+            values: Metrics by name, e.g. ``train/box_loss``, ``metrics/map50``, ``lr/weights``.
+            step: The epoch, from 1. Discard metrics of later epochs, which an interrupted training may have recorded.
+        """
+        ...
+
+    def image(self, name: str, path: Path, step: int) -> None:
+        """Record an image file. Called after :meth:`scalars` of the same epoch, if the epoch has metrics.
+
+        Args:
+            name: Name of the image, e.g. ``train_batch0``.
+            path: The file.
+            step: The epoch, from 1; 0 before the first one.
+        """
         ...
 
     def close(self) -> None:
-        """Finish; everything recorded is saved when this returns."""
+        """Finish recording. When this returns, everything is saved."""
         ...
 
 
 @runtime_checkable
 class PlacedTracker(TrackerBackend, Protocol):
-    """A tracker that says where it records; printed when a training starts and when it ends."""
+    """A tracker that reports where it records; printed when a training starts and ends. Optional."""
 
     @property
     def place(self) -> str:
-        """After ``start``, in a form that a user can open: a file, an address, a command. Empty for nowhere."""
+        """A file, a URL or a command that opens the record, known after ``start``; empty if there is none."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tracker(Part[TrackerBackend]):
-    """A recorder of trainings: losses, scores and images per epoch.
+    """An experiment tracker: it records losses, metrics and images per epoch.
 
     Attributes:
-        available: Whether it can be used here. Cheap: looks for packages, imports nothing heavy.
+        available: Return an ``Availability``. Must be cheap: look for packages, import nothing heavy.
     """
 
     kind: ClassVar[str] = "trackers"

@@ -1,1 +1,1 @@
-"""Pictures, video and streams: what a source is, and how its frames are read."""
+"""Images, video and streams: list the files of a source and read its frames."""

@@ -1,15 +1,18 @@
-"""Work done ahead in threads, handed over in order."""
+"""Prefetch items in a thread, in order."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 _here = threading.local()
 
 
@@ -63,7 +66,7 @@ class _Ahead(Generic[ItemT]):
 
 
 def left() -> bool:
-    """Return whether this thread works ahead of a block that has been left; what waits for items must then give up."""
+    """Return whether this thread prefetches for a block that has been left; code that waits must then stop."""
     stopped: threading.Event | None = getattr(_here, "stopped", None)
     return stopped is not None and stopped.is_set()
 
@@ -72,28 +75,51 @@ def left() -> bool:
 def ahead(items: Iterable[ItemT], depth: int = 4) -> Iterator[Iterator[ItemT]]:
     """Iterate over ``items`` in a thread that is up to ``depth`` items ahead of the block.
 
-    The order is kept; an exception in ``items`` is raised where the item would have come; leaving
-    the block, also by an exception, ends the thread::
+    The order is kept. An exception in ``items`` is raised in place of the item. Leaving the block, also by an
+    exception, ends the thread::
 
         with ahead(read_frames(source, tolerance)) as frames:
             for frame in frames: ...
     """
     work = _Ahead(items, depth)
-    work.thread.start()
     try:
+        work.thread.start()
         yield iter(work)
     finally:
         work.stop()
-        work.ending.wait()
+        work.ending.wait(work.thread)
+
+
+def in_order(work: Callable[[ItemT], ResultT], items: Iterable[ItemT], threads: int) -> Generator[ResultT, None, None]:
+    """Yield ``work(item)`` for each item, in order, computed by ``threads`` threads; with one, in the caller's thread.
+
+    At most two results per thread wait to be yielded. An exception of ``work`` is raised in place of its result.
+    Closing the generator waits only for calls in progress.
+    """
+    if threads == 1:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="in_order")
+    waiting: deque[Future[ResultT]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 POLL_SECONDS = 0.1
 
 
 class Ending:
-    """Says that a thread has ended its work.
+    """Signals that a thread has finished; waiting for it can be interrupted and repeated.
 
-    ``Thread.join`` that is interrupted takes the thread for ended from then on; an Event can be left half-waited for.
+    After an interrupted ``Thread.join`` Python regards the thread as ended, and an interrupted ``Event.wait`` can leave
+    its lock in an undefined state.
     """
 
     def __init__(self) -> None:
@@ -101,19 +127,22 @@ class Ending:
         self._signal: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def set(self) -> None:
-        """The work is ended."""
+        """Signal the end."""
         self._ended = True
         self._signal.put(None)
 
-    def wait(self) -> None:
-        """Wait until it is; after an interruption, waiting again is right."""
-        while not self._ended:
+    def wait(self, thread: threading.Thread) -> None:
+        """Wait until ``thread`` has finished its work. After an interruption, call it again.
+
+        Return at once if the thread has not begun, because a thread whose start was interrupted may never run.
+        """
+        while not self._ended and thread.ident is not None:
             with suppress(queue.Empty):
                 self._signal.get(timeout=POLL_SECONDS)
 
 
 class Handover(Generic[ItemT]):
-    """Items from one thread to another, in order, ``depth`` of them waiting at most."""
+    """A queue between two threads that holds up to ``depth`` items."""
 
     def __init__(self, depth: int) -> None:
         self._items: queue.SimpleQueue[ItemT] = queue.SimpleQueue()
@@ -122,7 +151,7 @@ class Handover(Generic[ItemT]):
             self._free.put(None)
 
     def put(self, item: ItemT, timeout: float | None = None) -> bool:
-        """Hand over an item; wait while there is no free place. Return False after ``timeout`` seconds."""
+        """Add an item, waiting while the queue is full. Return False after ``timeout`` seconds."""
         try:
             self._free.get(timeout=timeout)
         except queue.Empty:
@@ -131,11 +160,11 @@ class Handover(Generic[ItemT]):
         return True
 
     def put_last(self, item: ItemT) -> None:
-        """Hand over an item at once, whether there is a free place or not."""
+        """Add an item at once, even if the queue is full."""
         self._items.put(item)
 
     def get(self) -> ItemT:
-        """Wait for the next item."""
+        """Wait for the next item and return it."""
         item = self._items.get()
         self._free.put(None)
         return item

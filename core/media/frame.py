@@ -1,4 +1,4 @@
-"""One image of a source."""
+"""An image of a source: an image file or one frame of a video or stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 CORRUPT = "the decoder flagged it as corrupt"
-"""Damage of a frame of video."""
+"""Text of ``Frame.damaged`` for frames of video."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,15 @@ class Frame:
     """An image, or one frame of a video or stream.
 
     Attributes:
-        index: Position in the source, over all its files, skipped frames counted.
-        name: Unique in the source: the file's name in it, for video with the number of the frame,
-            e.g. ``street/0001.jpg`` or ``street.mp4#12``.
-        path: The file, None for a stream.
+        index: Position in the source across all its files, skipped frames included.
+        name: Unique name: the file's name in the source, for video with the frame number, e.g. ``street/0001.jpg`` or
+            ``street.mp4#12``.
+        path: The file; None for a stream.
         number: Position in the file; 0 for an image.
         picture: uint8 BGR [H, W, 3].
-        seconds: Time in the video; for a stream, since its first frame; None for an image.
-        rate: Frames per second of the video, None where not known and for images.
-        damaged: Why the frame or image is damaged though it was decoded; empty where nothing is known to be wrong.
+        seconds: Time in the video, for a stream since its first frame; None for an image.
+        rate: Frames per second of the video; None if unknown and for images.
+        damaged: Damage that the decoder reported; empty for none.
     """
 
     index: int

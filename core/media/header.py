@@ -1,8 +1,8 @@
-"""Height and width of an image from the bytes of its header, before anything is decoded.
+"""Height and width of an image from its header, without decoding.
 
-It knows every format that OpenCV decodes in its wheels, by content and not by suffix: what it does not know is not
-decoded at all, so that no file can ask for more memory than its header was checked for. Sizes are as stored; EXIF may
-turn them.
+It covers every format that OpenCV's wheels decode, recognized by content and not by suffix. Files of other formats are
+never decoded, so no decoder allocates more memory than the header announced. Sizes are as stored: EXIF orientation is
+not applied. docs/architecture.md says why Pillow does not do this.
 """
 
 from __future__ import annotations
@@ -12,35 +12,34 @@ import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from core.media.segments import JPEG_START, PNG_START, is_webp, jpeg_segments
+
 Size = tuple[int, int]
 """Height and width in pixels."""
 
-JPEG_START, PNG_START, JPEG2000_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\xff\x4f\xff\x51"
-STANDALONE = {0x01, *range(0xD0, 0xD9)}
-"""JPEG markers without a length."""
-FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+JPEG2000_START = b"\xff\x4f\xff\x51"
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG markers whose segment holds the size (SOF0 to SOF15)."""
-SCAN = 0xDA
 TIFF_SIDES = {256: 0, 257: 1, 322: 0, 323: 1}
-"""TIFF tags of width and height, of the image and of a tile: a decoder has memory for one tile at least."""
+"""TIFF tags of width and height, of the image and of a tile: a decoder allocates at least one tile."""
 TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
-MAX_PARTS = 1 << 16
-"""Segments before the image data of a JPEG, and images in one file: no camera writes a thousand."""
-HEAD = 1 << 12
-"""Bytes in which a header of text must end."""
+MAX_IMAGES = 1 << 16
+"""Images in one JPEG 2000 or AVIF file whose sizes are compared."""
+TEXT_HEADER = 1 << 12
+"""Maximum bytes of a text header."""
 _PNM = re.compile(rb"P[1-6fF](?:\s|#[^\n]*\n)+(\d{1,10})(?:\s|#[^\n]*\n)+(\d{1,10})\s")
 _PAM = re.compile(rb"^(WIDTH|HEIGHT)\s+(\d{1,10})\s*\n", re.MULTILINE)
 _HDR = re.compile(rb"^-Y (\d{1,10}) \+X (\d{1,10})\n", re.MULTILINE)
 
 
 def stored_size(content: bytes) -> Size | None:
-    """Return height and width as the header says.
+    """Return the height and width in the header.
 
     Args:
-        content: The file, or as much of its start as holds the header.
+        content: The file, or its start.
 
     Returns:
-        None where the bytes are of an unknown format, or where they end before the size.
+        None if the format is unknown or the bytes end before the size.
     """
     try:
         size = next((read(content) for begins, read in _FORMATS if begins(content)), None)
@@ -50,32 +49,17 @@ def stored_size(content: bytes) -> Size | None:
 
 
 def jpeg_frame(content: bytes) -> int | None:
-    """Return where the segment with the size of a JPEG begins; None where there is none before the image data.
+    """Return the position of the payload with the size of a JPEG; None if the image data comes first.
 
     Raises:
-        IndexError, ValueError, struct.error: The bytes end before.
+        IndexError, ValueError, struct.error: The bytes end before either.
     """
-    position = len(JPEG_START)
-    for _ in range(MAX_PARTS):
-        # As libjpeg does: bytes between two segments are passed over, and 0xFF may be repeated.
-        position = content.index(b"\xff", position) if content[position] != 0xFF else position
-        marker = content[position + 1]
-        if marker in FRAMES:
-            return position
-        if marker == SCAN:
-            return None
-        if marker in {0x00, 0xFF}:
-            position += 1
-        elif marker in STANDALONE:
-            position += 2
-        else:
-            position += 2 + int(struct.unpack_from(">H", content, position + 2)[0])
-    return None
+    return next((start for marker, start, _ in jpeg_segments(content) if marker in FRAMES), None)
 
 
 def _jpeg(content: bytes) -> Size | None:
     frame = jpeg_frame(content)
-    return None if frame is None else struct.unpack_from(">HH", content, frame + 5)
+    return None if frame is None else struct.unpack_from(">HH", content, frame + 1)
 
 
 def _png(content: bytes) -> Size:
@@ -120,7 +104,7 @@ def _tiff(content: bytes) -> Size:
 
 
 def _tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, int]]:
-    """Tag and value of each entry of the first image that is a single whole number."""
+    """Yield tag and value of each integer entry of the first image."""
     big = struct.unpack_from(f"{order}H", content, 2)[0] == 43
     start = struct.unpack_from(f"{order}Q", content, 8)[0] if big else struct.unpack_from(f"{order}I", content, 4)[0]
     size = struct.unpack_from(f"{order}{'Q' if big else 'H'}", content, start)[0]
@@ -133,17 +117,17 @@ def _tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, int]]:
 
 
 def _pnm(content: bytes) -> Size | None:
-    found = _PNM.match(content[:HEAD])
+    found = _PNM.match(content[:TEXT_HEADER])
     return (int(found[2]), int(found[1])) if found else None
 
 
 def _pam(content: bytes) -> Size | None:
-    sides = {name: int(value) for name, value in _PAM.findall(content[:HEAD])}
+    sides = {name: int(value) for name, value in _PAM.findall(content[:TEXT_HEADER])}
     return (sides[b"HEIGHT"], sides[b"WIDTH"]) if len(sides) == 2 else None
 
 
 def _hdr(content: bytes) -> Size | None:
-    found = _HDR.search(content[:HEAD])
+    found = _HDR.search(content[:TEXT_HEADER])
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -153,18 +137,18 @@ def _sun(content: bytes) -> Size:
 
 
 def _jpeg2000(content: bytes) -> Size | None:
-    """Of the codestream, and not of the box around it, which may say otherwise."""
-    areas = (struct.unpack_from(">IIII", content, start + 8) for start in _places(content, JPEG2000_START))
+    """Return the size in the codestream; the box around it may state another one."""
+    areas = (struct.unpack_from(">IIII", content, start + 8) for start in _positions(content, JPEG2000_START))
     return _largest((max(bottom - top, 0), max(right - left, 0)) for right, bottom, left, top in areas)
 
 
 def _avif(content: bytes) -> Size | None:
-    """The largest of the images in the file: tiles, alpha planes and thumbnails are images too."""
-    sizes = (struct.unpack_from(">II", content, start + 8) for start in _places(content, b"ispe"))
+    """Return the size of the largest image in the file; tiles, alpha planes and thumbnails are images too."""
+    sizes = (struct.unpack_from(">II", content, start + 8) for start in _positions(content, b"ispe"))
     return _largest((height, width) for width, height in sizes)
 
 
-def _places(content: bytes, mark: bytes) -> Iterator[int]:
+def _positions(content: bytes, mark: bytes) -> Iterator[int]:
     start = content.find(mark)
     while start >= 0:
         yield start
@@ -172,8 +156,8 @@ def _places(content: bytes, mark: bytes) -> Iterator[int]:
 
 
 def _largest(sizes: Iterator[Size]) -> Size | None:
-    found = list(islice(sizes, MAX_PARTS + 1))
-    return max(found, key=lambda size: size[0] * size[1], default=None) if len(found) <= MAX_PARTS else None
+    found = list(islice(sizes, MAX_IMAGES + 1))
+    return max(found, key=lambda size: size[0] * size[1], default=None) if len(found) <= MAX_IMAGES else None
 
 
 def _starts(*marks: bytes) -> Callable[[bytes], bool]:
@@ -184,7 +168,7 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Size | None]], 
     (_starts(JPEG_START), _jpeg),
     (_starts(PNG_START), _png),
     (_starts(b"BM"), _bmp),
-    (lambda content: content[:4] == b"RIFF" and content[8:12] == b"WEBP", _webp),
+    (is_webp, _webp),
     (_starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
     (_starts(*(b"P%c" % kind for kind in b"123456fF")), _pnm),
     (_starts(b"P7"), _pam),

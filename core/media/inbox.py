@@ -1,4 +1,4 @@
-"""The newest frame of a live source, which a thread reads."""
+"""Keep the newest frame of a live source that a thread reads."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ POLL_SECONDS, LEAVE_SECONDS = 0.05, 0.1
 
 
 class BrokenError(Exception):
-    """A connection that ended or broke off; the message says why."""
+    """A connection that ended or was interrupted; the message says why."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What a connection yields.
+    """One frame of a connection.
 
     Attributes:
-        picture: uint8 BGR [H, W, 3]; the size may change.
-        rate: Frames per second, None where not known.
+        image: uint8 BGR [H, W, 3]; the size may change.
+        rate: Frames per second, None if unknown.
         corrupt: Whether the decoder flagged the frame as corrupt.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     rate: float | None = None
     corrupt: bool = False
 
@@ -42,14 +42,14 @@ class Shot:
 class Connection:
     """One connection to the source, read by a thread.
 
-    A thread that is stuck inside a library cannot be stopped. It is abandoned: it delivers nothing any more and ends
-    with the time limit of the library, or with the process.
+    A thread that is stuck inside a library cannot be stopped. It is abandoned: its frames are discarded, and it ends
+    with the timeout of the library or with the process.
 
     Attributes:
-        begun: When it was opened, by the monotonic clock.
-        frames: Frames it delivered.
-        ended: Whether it is over.
-        error: What ended it.
+        begun: Monotonic time at which it was opened.
+        frames: Number of delivered frames.
+        ended: Whether it has ended.
+        error: The error that ended it.
     """
 
     def __init__(self, shots: Generator[Shot, None, None], deliver: Callable[[Connection, Shot | None], bool]) -> None:
@@ -63,7 +63,7 @@ class Connection:
 
     def _read(self) -> None:
         try:
-            with closing(self._shots):  # the camera is released now, not when the garbage is collected
+            with closing(self._shots):  # release the camera now, not at garbage collection
                 for shot in self._shots:
                     if not self._deliver(self, shot):
                         break
@@ -74,11 +74,11 @@ class Connection:
 
 
 class Inbox:
-    """Holds the newest frame; numbers and times go on over all connections.
+    """The newest frame; numbers and times continue across connections.
 
     Attributes:
         received: Number of frames so far.
-        last: When the last one was received, by the monotonic clock.
+        last: Monotonic time of the last frame.
     """
 
     def __init__(self, tolerance: Tolerance) -> None:
@@ -92,11 +92,11 @@ class Inbox:
 
     @property
     def seconds(self) -> float:
-        """Seconds from the first frame to the last one."""
+        """Seconds from the first to the last frame."""
         return self.last - self._begin if self.received else 0.0
 
     def open(self, shots: Generator[Shot, None, None]) -> Connection:
-        """Start to read a connection; an earlier one delivers nothing any more."""
+        """Start reading a connection; frames of an earlier one are discarded."""
         with self._changed:
             self._current = Connection(shots, self._deliver)
             return self._current
@@ -105,13 +105,13 @@ class Inbox:
         """Wait for a frame.
 
         Args:
-            connection: The one that :meth:`open` returned.
+            connection: The connection that :meth:`open` returned.
             silent: Seconds to wait after the last frame of the connection.
             first: Seconds to wait for its first frame.
-            deadline: Until when to wait at most, by the monotonic clock.
+            deadline: Monotonic time at which waiting ends.
 
         Returns:
-            The newest frame; None where the connection has ended or the time is over.
+            The newest frame; None if the connection has ended or the time is up.
         """
         while not left():
             with self._changed:
@@ -124,14 +124,14 @@ class Inbox:
         return None
 
     def close(self) -> None:
-        """Let no connection deliver any more, and give the current one a moment to release its device."""
+        """Discard further frames, and wait briefly until the current connection releases its device."""
         with self._changed:
             connection, self._current = self._current, None
         if connection:
             connection.thread.join(LEAVE_SECONDS)
 
     def _deliver(self, connection: Connection, shot: Shot | None) -> bool:
-        """Take in a frame, or None for the end of the connection; return whether more are wanted."""
+        """Accept a frame, or None at the end of the connection; return whether to continue."""
         with self._changed:
             wanted = connection is self._current
             if shot is None:
@@ -149,5 +149,5 @@ class Inbox:
         self._tolerance.dropped += self._newest is not None
         self._tolerance.damaged_frames += shot.corrupt
         number, damage = self.received, CORRUPT if shot.corrupt else ""
-        self._newest = Frame(number, f"stream#{number}", None, number, shot.picture, self.seconds, shot.rate, damage)
+        self._newest = Frame(number, f"stream#{number}", None, number, shot.image, self.seconds, shot.rate, damage)
         self.received += 1

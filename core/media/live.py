@@ -1,4 +1,4 @@
-"""A live source over all its connections: silence, gaps, and reconnection with back-off."""
+"""Read a live source across connections: timeouts, gaps, and reconnection with back-off."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from core.media.inbox import POLL_SECONDS, BrokenError, Connection, Inbox, Shot
 from core.media.tolerance import Gap, Tolerance
 
 SILENT_SECONDS = 10.0
-"""A live source from which no frame came for this long has broken off."""
+"""Seconds without a frame after which a live source counts as interrupted."""
 
 
 @dataclass(frozen=True)
 class Waits:
-    """Times in seconds.
+    """Timeouts and delays in seconds.
 
     Attributes:
-        silent: Without a frame, after which a connection counts as broken.
-        first: For the first frame of a connection, opening it included. Network streams give up earlier by themselves.
-        delay: Before the first attempt to reconnect; doubled for each further one.
-        longest: Longest delay.
+        silent: Time without a frame after which a connection counts as interrupted.
+        first: Time for opening a connection and its first frame. Network streams have a shorter timeout in FFmpeg.
+        delay: Delay before the first attempt to reconnect; it doubles with each attempt.
+        longest: Maximum delay.
     """
 
     silent: float = SILENT_SECONDS
@@ -46,19 +46,20 @@ def live_frames(
     reconnect: float,
     waits: Waits = WAITS,
 ) -> Iterator[Frame]:
-    """Yield the newest frame whenever one is asked for, until the source has ended; ``tolerance.ended`` says why.
+    """Yield the newest frame on each request until the source ends; ``tolerance.ended`` has the reason.
 
-    A thread reads the source. A frame that is overwritten before it is taken is counted in ``tolerance.dropped``.
+    A thread reads the source. ``tolerance.dropped`` counts the frames that a newer one replaced before a request.
 
     Args:
-        connect: Opens the source; yields its frames and ends with an error.
-        name: Of the source, for messages.
-        tolerance: Records gaps, dropped and damaged frames, and the end.
-        reconnect: Seconds since the last frame after which the source has ended; 0: as soon as it breaks off.
-        waits: Other times.
+        connect: Opens the source, yields its frames and ends with an error.
+        name: Name of the source in messages.
+        tolerance: Collects gaps, dropped and damaged frames, and why the source ended.
+        reconnect: Seconds after the last frame during which reconnection is attempted; 0 ends the source at its first
+            interruption.
+        waits: Other timeouts and delays.
 
     Raises:
-        HooklineError: No frame was ever received.
+        HooklineError: No frame was received at all.
     """
     inbox = Inbox(tolerance)
     outage = _Outage(name, inbox, tolerance, reconnect, waits)
@@ -81,7 +82,7 @@ def live_frames(
 
 
 def _reason(connection: Connection, waits: Waits) -> str:
-    """Return why a connection is over; an error that is a bug is raised."""
+    """Return why a connection ended; raise unexpected errors, which are bugs."""
     error = connection.error
     if error is None:
         return f"no frame for {waits.silent if connection.frames else waits.first:g} s"
@@ -93,14 +94,14 @@ def _reason(connection: Connection, waits: Waits) -> str:
 def _no_frames(connection: Connection, name: str, reason: str) -> HooklineError:
     if isinstance(connection.error, HooklineError):
         return connection.error
-    return HooklineError(f"stream '{name}' gave no frames ({reason})", "check the sender")
+    return HooklineError(f"stream '{name}' sent no frames ({reason})", "check the sender")
 
 
 class _Outage:
-    """The time from a break until the next frame, or until the source has ended.
+    """An interruption: the time until the next frame or the end of the source.
 
     Attributes:
-        deadline: When the source has ended, by the monotonic clock; infinite while it is connected.
+        deadline: Monotonic time at which the source ends; infinite while it is connected.
     """
 
     def __init__(self, name: str, inbox: Inbox, tolerance: Tolerance, reconnect: float, waits: Waits) -> None:
@@ -111,7 +112,7 @@ class _Outage:
         self.deadline = math.inf
 
     def begin(self, reason: str) -> None:
-        """Record a break; one that happens during a gap belongs to it."""
+        """Record an interruption; one during a gap belongs to that gap."""
         if self._gap:
             return
         inbox = self._inbox
@@ -121,12 +122,12 @@ class _Outage:
         self.deadline, self._delay = inbox.last + self._reconnect, self._waits.delay
         if self._reconnect > 0:
             self._tolerance.warn(
-                f"the stream '{self._name}' broke off ({reason}) after {counted(inbox.received, 'frame')}; "
-                f"trying again for up to {self._reconnect:g} s"
+                f"the stream '{self._name}' was interrupted ({reason}) after {counted(inbox.received, 'frame')}; "
+                f"reconnecting for up to {self._reconnect:g} s"
             )
 
     def over(self, frame: Frame) -> None:
-        """End the gap, if there is one, with the first frame after it."""
+        """End the current gap, if any, at the first frame after it."""
         if not self._gap or frame.index <= self._gap.after:
             return
         ended = frame.seconds or 0.0
@@ -135,9 +136,9 @@ class _Outage:
         self._gap, self.deadline = None, math.inf
 
     def wait(self) -> bool:
-        """Wait before the next attempt; return False where the source has ended instead.
+        """Wait before the next attempt; return False if the source has ended.
 
-        The delay doubles, but is at most half of the remaining time: the last attempts come close to its end.
+        The delay doubles but is at most half of the remaining time, so that the last attempts come close to the end.
         """
         remaining = self.deadline - time.monotonic()
         if not self._gap or remaining <= 0:
@@ -166,7 +167,7 @@ class _Outage:
 
 
 def _paused(seconds: float) -> bool:
-    """Wait; return False as soon as the block that this thread works for is left."""
+    """Wait; return False as soon as the consumer of this thread's frames has stopped."""
     until, nothing = time.monotonic() + seconds, threading.Event()
     while not left():
         remaining = until - time.monotonic()

@@ -1,4 +1,4 @@
-"""Files that match a pattern or a name, and the nearest names of those that do not exist."""
+"""Find files by folder or pattern, and suggest similar names for missing files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ RECURSIVE = "**"
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, through linked folders too, each folder once, hidden ones left out."""
+    """Yield the files below a folder once each; follow symbolic links, skip hidden files and folders."""
     for parent, files in _walked(folder):
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
 def matching(pattern: Path) -> list[Path]:
-    """Return what matches a pattern, sorted: ``*``, ``?``, ``[...]``, and ``**`` for folders to any depth.
+    """Return the sorted matches of a pattern with ``*``, ``?``, ``[...]``, and ``**`` for any number of folders.
 
-    A folder whose name is a part of the pattern as it stands is that folder: ``[ex] a/*.jpg`` matches the images in
-    ``[ex] a`` where that exists. Where it does not, the part is a pattern.
+    A component that is the exact name of an existing folder is taken literally: ``[ex] a/*.jpg`` matches the images in
+    the folder ``[ex] a`` if it exists.
     """
     parts = pattern.parts
     found = [Path(pattern.anchor or ".")]
@@ -35,16 +35,16 @@ def matching(pattern: Path) -> list[Path]:
 
 
 def _step(folder: Path, part: str, *, last: bool) -> Iterable[Path]:
-    """What one part of a pattern matches in a folder."""
+    """Return the matches of one component of a pattern in a folder."""
     if part == RECURSIVE:
         return files_below(folder) if last else (Path(parent) for parent, _ in _walked(folder))
     if not last and not set(part) <= {"*", "?"} and is_folder(folder / part):
         return [folder / part]
-    return [folder / name for name in glob.glob(part, root_dir=folder)]  # noqa: PTH207  one level, as it is written
+    return [folder / name for name in glob.glob(part, root_dir=folder)]  # noqa: PTH207  one component
 
 
 def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Folders with the names of their files, each real folder once."""
+    """Yield folders with the names of their files, each real folder once."""
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -54,24 +54,24 @@ def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
         seen.add(real)
 
 
-LISTED = 10_000
-"""Names of a folder that are compared."""
+MAX_COMPARED = 10_000
+"""Maximum number of names that are compared with a missing one."""
 
 
 def nearest_names(path: Path) -> str:
-    """What lies where ``path`` should be: the nearest names, or the first folder that is missing."""
+    """Return a hint for a missing path: similar names in its folder, or the first folder that does not exist."""
     parent = path.absolute().parent
     missing = parent
     while not is_folder(missing.parent):
         missing = missing.parent
     if not is_folder(parent):
-        return f"there is no folder '{missing}'"
+        return f"the folder '{missing}' does not exist"
     try:
         with os.scandir(parent) as entries:
-            names = sorted(entry.name for entry in islice(entries, LISTED))
+            names = sorted(entry.name for entry in islice(entries, MAX_COMPARED))
     except OSError as error:
         return f"the folder '{parent}' cannot be read ({error.strerror})"
     close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}? (in '{parent}')"
-    return f"nothing in '{parent}' has a name like it"
+    return f"no name in '{parent}' is similar"

@@ -1,4 +1,4 @@
-"""What native decoders print: kept apart from ours, and understood."""
+"""Capture what image libraries print to file descriptor 2, and find damage in it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ CLOSED = -1
 def private_stderr() -> TextIO:
     """Return a text stream on a duplicate of file descriptor 2, open for the rest of the process.
 
-    Lines written to it reach the terminal also while the descriptor itself points elsewhere. Where descriptor 2 is
-    closed, they go nowhere.
+    Lines written to it reach the terminal while descriptor 2 itself is redirected; they are discarded if it is closed.
     """
     descriptor = _duplicate()
     target = os.devnull if descriptor == CLOSED else descriptor
@@ -27,10 +26,10 @@ def private_stderr() -> TextIO:
 
 
 def captured(work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
-    """Run ``work`` and return its result with the lines that image libraries wrote to descriptor 2 meanwhile.
+    """Run ``work`` and return its result and the lines that image libraries wrote to descriptor 2 meanwhile.
 
     Args:
-        work: Can be repeated: it is called a second time where other threads worked at the same time.
+        work: A repeatable function: it is called again if lines appear while other threads are capturing too.
     """
     return _window.run(work)
 
@@ -44,9 +43,9 @@ def _duplicate() -> int:
 
 
 class _Window:
-    """Descriptor 2, which points into the file in memory while at least one thread is inside.
+    """Redirects descriptor 2 to a file in memory while at least one thread is capturing.
 
-    The offset of the file, which descriptor 2 shares, says how much was written. It is 0 whenever nobody is inside.
+    Descriptor 2 shares the offset of that file, which is the number of bytes written; it is 0 while no thread captures.
     """
 
     def __init__(self) -> None:
@@ -58,7 +57,7 @@ class _Window:
         self._original = CLOSED
         self._inside = 0
         self._entries = 0
-        self._waiting = 0  # threads that have to work alone, which nobody else may enter before
+        self._waiting = 0  # threads that wait to capture alone, and that others must not overtake
 
     def run(self, work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
         start, entry, alone = self._enter()
@@ -92,7 +91,7 @@ class _Window:
         return result, lines
 
     def _enter(self) -> tuple[int, int, bool]:
-        """Return how much was written before, the number of this entry, and whether nobody else is inside."""
+        """Return the bytes written so far, the number of this entry, and whether no other thread is capturing."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting)
             start = self._written() if self._inside else 0
@@ -114,14 +113,14 @@ class _Window:
         return os.lseek(self._memory, 0, os.SEEK_CUR)
 
     def _lines(self, start: int = 0) -> list[str]:
-        """Return what was written from this offset on."""
+        """Return the lines written from this offset on."""
         size = self._written() - start
         if size <= 0:
             return []
         return os.pread(self._memory, size, start).decode("utf-8", "surrogateescape").splitlines(keepends=True)
 
     def _leave(self) -> tuple[str, ...]:
-        """Let a thread out; the last one restores descriptor 2 and gets the lines of libraries."""
+        """End the capture of a thread; the last one restores descriptor 2 and gets the lines of libraries."""
         self._inside -= 1
         if self._inside:
             return ()
@@ -150,7 +149,7 @@ class _Window:
         self._changed.release()
 
     def after_fork_in_child(self) -> None:
-        """The child has none of the other threads: restore what they had opened, and share no file with the parent."""
+        """Restore descriptor 2, as the child has no other threads, and share no file with the parent."""
         if self._inside and self._original != CLOSED:
             os.dup2(self._original, STDERR)
             os.close(self._original)
@@ -170,33 +169,33 @@ os.register_at_fork(
 
 
 PADDING = 7
-"""Extraneous bytes in a JPEG that are no damage.
+"""Maximum number of extraneous bytes in a JPEG that do not count as damage.
 
-Hardware encoders write whole words of up to 64 bits, which leaves up to 7 bytes of padding before a marker. A
-decoder that has lost its place in damaged data usually finds more.
+Hardware encoders write words of up to 64 bits, which leaves up to 7 bytes of padding before a marker. A decoder that
+lost synchronization in damaged data usually reports more.
 """
 LENGTH = 200
 OPENCV = re.compile(r"^\[ ?(?P<level>[A-Z]+):\d+@[\d.]+\] global \S+ (?:TIFF_(?:Error|Warning) )?(?P<text>.*)")
-"""A line of OpenCV's log; the time in it differs from run to run."""
+"""A line of OpenCV's log, which includes a time."""
 LIBRARIES = re.compile(
     r"libpng (warning|error): |Corrupt JPEG data: |Premature end of JPEG file|Invalid SOS parameters for sequential"
     r"|Inconsistent progression sequence|Unknown Adobe color transform|Warning: unknown JFIF revision"
     r"|Application transferred too (many|few) scanlines|Unsupported marker type|TIFF\w+: "
 )
-"""How a line of libjpeg, libpng or libtiff begins."""
+"""Start of a line of libjpeg, libpng or libtiff."""
 EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker")
 BENIGN = (
-    # libpng: chunks whose name begins with a small letter are ancillary: colour profiles, text, times, resolution.
+    # libpng: names of ancillary chunks start with a lowercase letter: color profiles, text, times, resolution.
     re.compile(r"libpng warning: [a-z][A-Za-z]{3}: "),
     re.compile(r"libpng warning: (?:IDAT: )?(?:Too much image|Extra compressed) data"),
-    re.compile(r"Invalid SOS parameters for sequential JPEG"),  # fields that a sequential decoder ignores; common
+    re.compile(r"Invalid SOS parameters for sequential JPEG"),  # common; a sequential decoder ignores these fields
     re.compile(r"Warning: unknown JFIF revision|Unknown Adobe color transform|Corrupt JPEG data: bad ICC marker"),
-    # libtiff: tags that it does not know, or that are out of order or of an unusual type; not the pixels.
+    # libtiff: tags that are unknown, out of order or of an unusual type; the pixels are not affected.
     re.compile(r"TIFF(?:ReadDirectory|ReadCustomDirectory|FetchNormalTag|ReadDirectoryCheckOrder): (?!.*[Ff]ailed)"),
 )
-"""Remarks on things that do not change the pixels. They are swallowed, but are no damage."""
+"""Warnings that do not affect the pixels. They are discarded and do not count as damage."""
 EXCEPTION = re.compile(r".*error: \([^)]*\) (?P<text>.*?)(?: in function '\w+')?$")
-"""An exception of OpenCV inside a line of its log."""
+"""An OpenCV exception inside a line of its log."""
 QUIET_LEVELS = {"INFO", "DEBUG", "VERB"}
 
 
@@ -206,7 +205,7 @@ def from_decoder(line: str) -> bool:
 
 
 def damage_in(lines: Iterable[str]) -> str:
-    """Return the first line that means damage, without OpenCV's prefix; empty where none does."""
+    """Return the first line that reports damage, without OpenCV's prefix; empty for none."""
     return next((text[:LENGTH] for line in lines if (text := _damage(line))), "")
 
 

@@ -1,4 +1,4 @@
-"""Decode images; sizes of images without decoding them."""
+"""Decode images, and find the size of an image without decoding it. Heavy: imports OpenCV and NumPy."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files.regular_file import open_regular, read_regular
-from core.media.exif import UPRIGHT, orientation, png_chunks
-from core.media.header import JPEG_START, PNG_START, jpeg_frame, stored_size
+from core.media.header import jpeg_frame, stored_size
 from core.media.native_output import captured, damage_in
+from core.media.segments import JPEG_START, PNG_START, SIDEWAYS, UPRIGHT, orientation, png_chunks
 from core.media.tolerance import MAX_PIXELS, largest_file, too_many_pixels
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 PNG_END = b"IEND"
+FIRST_READ = 1 << 16
+"""Bytes of a file in which its size is searched first; a JPEG with a large preview needs more."""
 
 
 class UnreadableError(ValueError):
-    """The file is not a whole image; the message says why."""
+    """The file is not a complete image; the message says why."""
 
 
 class TruncatedError(UnreadableError):
-    """The file begins as an image and ends too early."""
+    """The file starts as an image but ends too early."""
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read an image as uint8 BGR [H, W, 3], turned as its EXIF orientation says.
+    """Read an image as uint8 BGR [H, W, 3], with its EXIF orientation applied.
 
-    Grey becomes three equal channels, alpha is dropped, 16 bits become 8.
+    Grayscale becomes three equal channels, alpha is dropped, 16 bits become 8.
 
     Args:
         path: The file.
-        max_pixels: Maximum width x height; the header is checked before anything is decoded.
+        max_pixels: Maximum width x height, checked in the header before decoding.
 
     Raises:
-        UnreadableError: Missing, not a regular file, empty, truncated, too damaged, or too large.
+        UnreadableError: The file is missing, not a regular file, empty, truncated, too damaged or too large.
     """
     return read_checked(path, max_pixels)[0]
 
@@ -45,7 +47,7 @@ def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.u
     """Read an image as :func:`read_picture` does.
 
     Returns:
-        The image, and why it is damaged though it could be decoded; empty where the library reported nothing.
+        The image, and the damage that the decoder reported, empty for none.
 
     Raises:
         UnreadableError: As :func:`read_picture`.
@@ -57,7 +59,7 @@ def read_content(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the bytes of an image file, undecoded.
 
     Raises:
-        UnreadableError: Missing, not a regular file, not readable, or larger than an image of ``max_pixels`` can be.
+        UnreadableError: The file is missing, not a regular file, not readable, or too large for ``max_pixels``.
     """
     try:
         return read_regular(path, largest_file(max_pixels))
@@ -94,9 +96,9 @@ def decode_checked(content: bytes, max_pixels: int = MAX_PIXELS) -> tuple[NDArra
 
 
 def _truncated(content: bytes) -> bool:
-    """Whether the end mark is missing; decoders would fill the rest of the image with grey.
+    """Return whether the end marker is missing; decoders would fill the rest of the image with gray.
 
-    In a JPEG no mark can occur inside a scan, so an end mark before the last scan is a thumbnail's.
+    A scan of a JPEG contains no markers, so an end marker before the last scan belongs to a thumbnail.
     """
     if content.startswith(JPEG_START):
         return content.rfind(JPEG_END) < content.rfind(JPEG_SCAN)
@@ -106,36 +108,30 @@ def _truncated(content: bytes) -> bool:
 
 
 def _has_overlong_chunk(content: bytes) -> bool:
-    """Whether a chunk of a PNG reaches beyond the end of the file: OpenCV reserves as much memory as a chunk says."""
+    """Return whether a PNG chunk extends beyond the end of the file; OpenCV allocates the size that a chunk states."""
     return content.startswith(PNG_START) and any(start + size > len(content) for _, start, size in png_chunks(content))
 
 
 def _decode(content: bytes) -> NDArray[np.uint8] | str | None:
-    """Return the image, the words of OpenCV's error, or None where it does not say why."""
+    """Return the image, OpenCV's error message, or None if OpenCV gives no reason."""
     try:
-        picture: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         return f"OpenCV cannot decode it ({error.err or error})"
-    return picture
-
-
-HEAD = 1 << 16
-"""Bytes that are read of a JPEG at first; a large preview in front of the size needs more."""
-LYING = {5, 6, 7, 8}
-"""EXIF orientations that swap height and width."""
+    return image
 
 
 def picture_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Height and width in pixels as :func:`~core.media.picture.read_picture` would give them.
+    """Return height and width in pixels of the image that :func:`read_picture` returns.
 
-    JPEG and PNG are not decoded; whatever else, or has a header that is out of the ordinary, is.
+    JPEG and PNG files are not decoded, unless their headers are unusual; other formats are.
 
     Raises:
-        UnreadableError: Not there, not an image, or larger than ``max_pixels``.
+        UnreadableError: The file is missing, not an image, or larger than ``max_pixels``.
     """
     try:
         with open_regular(path, largest_file(max_pixels)) as file:
-            content = file.read(HEAD)
+            content = file.read(FIRST_READ)
             size = _size(content) or _size(content + file.read())
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
@@ -147,23 +143,32 @@ def picture_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     return size
 
 
+def stored_orientation(path: Path, max_pixels: int = MAX_PIXELS) -> int:
+    """Return the EXIF orientation of an image file, 1 to 8; 1 is upright.
+
+    Raises:
+        UnreadableError: As :func:`read_content`.
+    """
+    return orientation(read_content(path, max_pixels))
+
+
 def _size(content: bytes) -> tuple[int, int] | None:
-    """None where these bytes do not tell."""
+    """Return the size after rotation, None if these bytes do not determine it."""
     size = stored_size(content)
     if size is None:
         return None
     if content.startswith(JPEG_START):
-        return size[::-1] if _lies(content) else size
+        return size[::-1] if _is_sideways(content) else size
     if content.startswith(PNG_START):
         return size if _is_upright(content) else None
     return None
 
 
-def _lies(content: bytes) -> bool:
-    """Whether EXIF data in front of the size turn a JPEG by a quarter."""
-    return orientation(content[: jpeg_frame(content)]) in LYING
+def _is_sideways(content: bytes) -> bool:
+    """Return whether EXIF data before the size rotates a JPEG by 90 degrees."""
+    return orientation(content[: jpeg_frame(content)]) in SIDEWAYS
 
 
 def _is_upright(content: bytes) -> bool:
-    """False for a PNG that is cut off, as EXIF data may stand at its end, and where those turn it."""
-    return b"IEND" in content[-16:] and orientation(content) == UPRIGHT
+    """Return whether a PNG is complete, as EXIF data may come last, and not rotated."""
+    return PNG_END in content[-16:] and orientation(content) == UPRIGHT

@@ -1,4 +1,4 @@
-"""Frames of any source, one after another. Heavy: imports OpenCV, PyAV and NumPy."""
+"""Read the frames of any source in order. Heavy: imports OpenCV, PyAV and NumPy."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import HooklineError, counted
+from core.media.ahead import in_order
 from core.media.frame import CORRUPT, Frame
 from core.media.picture import UnreadableError, read_checked
 from core.media.source import Source, SourceKind
 from core.media.stream import stream_frames
 from core.media.tolerance import Tolerance, Unreadable
-from core.media.video import UnreadableVideoError, VideoReport, count_frames, record, video_frames
+from core.media.video import UnreadableVideoError, count_frames, video_frames
+from core.media.video_report import VideoReport, record
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which frames of video files are read.
+    """Selects frames of video files.
 
     Attributes:
-        stride: Each ``stride``-th frame of a file.
-        indices: Only these, counted over all files; None: any.
+        stride: Read every ``stride``-th frame of a file.
+        indices: Read only these, counted across all files; None for all.
     """
 
     stride: int = 1
@@ -38,8 +43,8 @@ class Wanted:
         """Return whether a frame is read.
 
         Args:
-            index: Its number in all files.
-            number: Its number in its file.
+            index: Position across all files.
+            number: Position in its file.
         """
         return number % self.stride == 0 and (self.indices is None or index in self.indices)
 
@@ -53,21 +58,24 @@ def read_frames(
     reconnect: float = 0.0,
     finished: Mapping[str, int] | None = None,
     exact: bool = True,
+    threads: int = 1,
 ) -> Iterator[Frame]:
-    """Yield every frame of the source, in order; of a live stream the latest one whenever the next is asked for.
+    """Yield the frames of a source in order; of a live stream, the newest frame on each request.
 
     Args:
-        source: From :func:`core.media.source.list_source`.
-        tolerance: Collects what cannot be read or is damaged, the gaps of a live stream and the frames it dropped.
-        stride: Of a video or stream, yield each ``stride``-th frame only.
-        limit: Stop after this number of frames.
-        reconnect: Seconds without a frame after which a live source that broke off has ended; 0: at once.
-        finished: Files that are not read again: name in the source -> index after its last frame. The
-            indices of the other frames are those of a run that reads all files.
+        source: Result of :func:`core.media.source.list_source`.
+        tolerance: Collects unreadable and damaged files, and gaps and dropped frames of a live stream.
+        stride: Yield only every ``stride``-th frame of a video or stream.
+        limit: Maximum number of frames.
+        reconnect: Seconds without a frame during which reconnection to a live source is attempted; 0 ends the source at
+            its first interruption.
+        finished: Files to skip: name in the source -> index after its last frame. Indices of the other frames are the
+            same as without skipping.
         exact: Flag every corrupt frame of a video file; see :func:`core.media.video.video_frames`.
+        threads: Number of threads that decode image files.
 
     Raises:
-        HooklineError: No file can be read, too many cannot, or a stream cannot be opened.
+        HooklineError: No file can be read, too many files cannot be read, or a stream cannot be opened.
     """
     done = finished or {}
     if source.kind is SourceKind.stream:
@@ -76,46 +84,49 @@ def read_frames(
         frames = _videos(source, tolerance, Wanted(stride=stride), done, exact=exact)
     else:
         indices = [index for index, name in enumerate(source.names) if name not in done]
-        frames = _pictures(source, tolerance, indices, readable=bool(done))
+        images = [(index, source.names[index], source.files[index]) for index in indices]
+        frames = read_images(images, tolerance, readable=bool(done), threads=threads)
     return _limited(frames, limit)
 
 
 def _limited(frames: Generator[Frame, None, None], limit: int | None) -> Iterator[Frame]:
-    with closing(frames):  # a file that is left early reports its damage now
+    with closing(frames):  # report the damage of a partly read file now
         yield from islice(frames, limit)
 
 
-def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance) -> Iterator[Frame]:
-    """``count`` frames drawn without replacement, in the order of the source; all if it has fewer.
+def sample_frames(source: Source, count: int, seed: int, tolerance: Tolerance, *, threads: int = 1) -> Iterator[Frame]:
+    """Yield ``count`` random frames without replacement, in the order of the source; all if it has fewer.
 
-    Pictures that are not drawn are not read; a video is decoded once and only the frames that were
-    drawn are converted, so that memory does not depend on its length.
+    Only the selected image files are read. A video is decoded once and only its selected frames are converted, so that
+    memory does not depend on its length.
 
     Raises:
-        HooklineError: As :func:`read_frames`; a stream cannot be sampled.
+        HooklineError: As :func:`read_frames`; also for a stream, which cannot be sampled.
     """
     if source.kind is SourceKind.stream:
-        raise HooklineError(f"cannot draw frames from the stream '{source.text}'", "record it and give the video file")
+        raise HooklineError(f"cannot sample frames of the stream '{source.text}'", "record it and give the video file")
     if source.kind is SourceKind.pictures:
-        return _pictures(source, tolerance, _drawn(len(source.files), count, seed))
-    return _chosen(source, set(_drawn(_total(source), count, seed)), tolerance)
+        drawn = _sampled(len(source.files), count, seed)
+        images = [(index, source.names[index], source.files[index]) for index in drawn]
+        return read_images(images, tolerance, threads=threads)
+    return _selected(source, set(_sampled(_total(source), count, seed)), tolerance)
 
 
 def spread_frames(source: Source, count: int, tolerance: Tolerance) -> Iterator[Frame]:
-    """``count`` frames of a video at equal distances, the first half a distance from the start; all if it has fewer.
+    """Yield ``count`` frames of a video at equal intervals, starting half an interval in; all if it has fewer.
 
     Raises:
         HooklineError: A video cannot be opened or has no frames.
     """
     total = _total(source)
     count = min(count, total)
-    return _chosen(source, {(2 * number + 1) * total // (2 * count) for number in range(count)}, tolerance)
+    return _selected(source, {(2 * number + 1) * total // (2 * count) for number in range(count)}, tolerance)
 
 
 def frame_count(source: Source, *, stride: int = 1) -> int | None:
-    """Return the number of frames that :func:`read_frames` will yield, None where only reading can tell.
+    """Return the number of frames that :func:`read_frames` will yield; None for a stream.
 
-    A video that cannot be opened counts 0; reading it says why.
+    A video that cannot be opened counts as 0 frames; reading it reports why.
     """
     if source.kind is SourceKind.stream:
         return None
@@ -125,34 +136,50 @@ def frame_count(source: Source, *, stride: int = 1) -> int | None:
 
 
 def files_read(source: Source, count: int | None = None) -> int | None:
-    """Return the number of files that are read for ``count`` images or frames, as ``Tolerance.total`` wants it."""
+    """Return the number of files to read for ``count`` images or frames, for ``Tolerance.total``; None for a stream."""
     if source.kind is SourceKind.stream:
         return None
     files = len(source.files)
     return files if count is None or source.kind is SourceKind.video else min(files, count)
 
 
-def _drawn(total: int, count: int, seed: int) -> list[int]:
+def _sampled(total: int, count: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(count, total)))
 
 
-def _pictures(
-    source: Source, tolerance: Tolerance, indices: Sequence[int], *, readable: bool = False
+def read_images(
+    images: Sequence[tuple[int, str, Path]], tolerance: Tolerance, *, readable: bool = False, threads: int = 1
 ) -> Generator[Frame, None, None]:
-    """Images by their positions; ``readable``: another image of the source could be read."""
-    for index in indices:
-        path, name = source.files[index], source.names[index]
-        try:
-            picture, damage = read_checked(path, tolerance.max_pixels)
-        except UnreadableError as error:
-            tolerance.skip(Unreadable(name, str(error)))
-            continue
-        readable = True
-        if damage:
-            tolerance.damage(name, damage)
-        yield Frame(index=index, name=name, path=path, number=0, picture=picture, damaged=damage)
-    if indices and not readable:
-        raise tolerance.exceeded(len(indices))
+    """Yield the readable image files in order.
+
+    Args:
+        images: Index, name and path of each image.
+        tolerance: Collects unreadable and damaged images.
+        readable: Whether an earlier run could read another image of the source.
+        threads: Number of decoding threads.
+
+    Raises:
+        HooklineError: No image can be read, or too many cannot be read.
+    """
+    decode = partial(_decoded, tolerance.max_pixels)
+    with closing(in_order(decode, (path for _, _, path in images), threads)) as results:
+        for (index, name, path), result in zip(images, results, strict=True):
+            if isinstance(result, UnreadableError):
+                tolerance.skip(Unreadable(name, str(result)))
+                continue
+            readable, (image, damage) = True, result
+            if damage:
+                tolerance.damage(name, damage)
+            yield Frame(index, name, path, 0, image, damaged=damage)
+    if images and not readable:
+        raise tolerance.exceeded(len(images))
+
+
+def _decoded(max_pixels: int, path: Path) -> tuple[NDArray[np.uint8], str] | UnreadableError:
+    try:
+        return read_checked(path, max_pixels)
+    except UnreadableError as error:
+        return error
 
 
 def _total(source: Source) -> int:
@@ -166,15 +193,15 @@ def _count(path: Path) -> int:
         return 0
 
 
-def _chosen(source: Source, drawn: set[int], tolerance: Tolerance) -> Iterator[Frame]:
-    last, given = max(drawn, default=0), 0
-    for frame in _videos(source, tolerance, Wanted(indices=drawn)):
-        given += 1
+def _selected(source: Source, indices: set[int], tolerance: Tolerance) -> Iterator[Frame]:
+    last, read = max(indices, default=0), 0
+    for frame in _videos(source, tolerance, Wanted(indices=indices)):
+        read += 1
         yield frame
         if frame.index == last:
             return
-    if given < len(drawn):
-        tolerance.warn(f"{given} of {counted(len(drawn), 'frame')} drawn from '{source.text}' could be read")
+    if read < len(indices):
+        tolerance.warn(f"only {read} of {counted(len(indices), 'selected frame')} of '{source.text}' could be read")
 
 
 def _videos(
@@ -185,7 +212,7 @@ def _videos(
     *,
     exact: bool = True,
 ) -> Generator[Frame, None, None]:
-    """Frames of all files that are ``wanted``."""
+    """Yield the wanted frames of all files."""
     start, several = 0, len(source.files) > 1
     readable = bool(finished)
     for path, name in zip(source.files, source.names, strict=True):
@@ -208,14 +235,14 @@ def _videos(
 
 
 def _video(path: Path, name: str, tolerance: Tolerance, start: int, wanted: Wanted, *, exact: bool) -> Iterator[Frame]:
-    """Frames of one file, the first one with the index ``start``; reports what is damaged in it when it is left."""
+    """Yield frames of one file, the first with index ``start``; report its damage at the end, also when left early."""
     report = VideoReport()
     try:
-        for number, picture, seconds, rate, corrupt in video_frames(
+        for number, image, seconds, rate, corrupt in video_frames(
             path, partial(_in_file, wanted, start), report, tolerance.max_pixels, exact=exact
         ):
             damage = CORRUPT if corrupt else ""
-            yield Frame(start + number, f"{name}#{number}", path, number, picture, seconds, rate, damage)
+            yield Frame(start + number, f"{name}#{number}", path, number, image, seconds, rate, damage)
     finally:
         record(name, report, tolerance)
 

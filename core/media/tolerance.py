@@ -1,4 +1,4 @@
-"""Limits of media files, and how many damaged frames are tolerated."""
+"""Limits of media files, and how many unreadable files a run tolerates."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from enum import Enum
 from core.errors import HooklineError, counted
 
 MAX_PIXELS = 200_000_000
-"""Width x height: a photo of the largest phone cameras (16320 x 12240) fits."""
+"""Default maximum of width x height: photos of the largest phone cameras (16320 x 12240) fit."""
 BYTES_PER_PIXEL, METADATA = 8, 1 << 26
-"""An image file holds at most 16 bits of red, green, blue and alpha per pixel, and metadata."""
+"""Maximum size of an image file: 16 bits of red, green, blue and alpha per pixel, plus metadata."""
 
 
 def too_many_pixels(size: tuple[int, int], max_pixels: int) -> str:
-    """Return why an image of this height and width is not decoded; empty where it is."""
+    """Return why an image of this height and width is not decoded; empty if it is."""
     height, width = size
     if height * width <= max_pixels:
         return ""
@@ -29,16 +29,16 @@ def largest_file(max_pixels: int) -> int:
 
 
 SHARE = 0.05
-"""Share of the files that may be unreadable; one file always may, as long as another one can be read."""
+"""Share of the files that may be unreadable; one file always may if another one can be read."""
 NAMED = 10
-"""Files of each kind that are reported in a line of their own; further ones are only counted."""
+"""Unreadable files, and damaged files, that are reported by name; further ones are counted."""
 
 
 class OnError(str, Enum):
-    """What happens to a file that cannot be read.
+    """Handling of unreadable files.
 
-    ``auto``: it is skipped; more than 5 % of the files, and more than one, are an error. ``skip``: any number is
-    skipped. ``stop``: the first one is an error. A source without a readable file is always an error.
+    ``auto`` skips up to 5 % of the files, or one; more are an error. ``skip`` skips any number. ``stop`` treats the
+    first one as an error. A source without a readable file is always an error.
     """
 
     auto = "auto"
@@ -48,7 +48,7 @@ class OnError(str, Enum):
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An image or a video that could not be read, and why."""
+    """Name of an image or video that could not be read, and the reason."""
 
     name: str
     reason: str
@@ -56,15 +56,15 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without frames in a live source.
+    """A period without frames in a live source.
 
     Attributes:
         after: Index of the last frame before the gap, -1 for none.
         began: Seconds from the first frame of the source to the last one before the gap.
-        ended: Seconds from the first frame of the source to the first one after the gap; None where none came.
-        at: When it began, as an ISO 8601 time with the offset from UTC.
-        reason: Why no frames came.
-        attempts: How often the source was opened again.
+        ended: Seconds from the first frame of the source to the first one after the gap; None if there was none.
+        at: Start of the gap as an ISO 8601 time with UTC offset.
+        reason: Cause of the gap.
+        attempts: Number of attempts to reconnect.
     """
 
     after: int
@@ -77,21 +77,21 @@ class Gap:
 
 @dataclass
 class Tolerance:
-    """Collects what goes wrong while frames are read; raises when it is too much.
+    """Collects problems while frames are read, and raises an error when there are too many.
 
     Attributes:
-        total: Number of files that are read, None where it is not known.
-        warn: Prints one line.
-        on_error: What happens to a file that cannot be read.
-        option: Option of the command line that sets ``on_error``, for the hint of the error; empty for none.
-        max_pixels: Maximum width x height of an image or a frame; a larger one cannot be read.
-        unreadable: Files that were skipped.
-        damaged: Name of each image or video that was read though it is damaged -> what is wrong.
-        damaged_frames: Frames of video that the decoder flagged as corrupt.
-        dropped: Frames of a live source that arrived faster than they were taken.
-        gaps: Times without frames in a live source.
+        total: Number of files to read, None if unknown.
+        warn: Prints a warning.
+        on_error: Handling of unreadable files.
+        option: Command-line option that sets ``on_error``, for the hint of the error; empty for none.
+        max_pixels: Maximum width x height of an image or a frame; larger ones are unreadable.
+        unreadable: Skipped files.
+        damaged: Name of each damaged image or video that was read -> description of the damage.
+        damaged_frames: Number of frames of video that the decoder flagged as corrupt.
+        dropped: Number of frames of a live source that were replaced by newer ones before they were read.
+        gaps: Periods without frames in a live source.
         ended: Why a live source ended; empty until then.
-        read_to_end: Name of each video that was read to its end -> index of the last frame it gave.
+        read_to_end: Name of each video that was read to its end -> index of its last frame.
     """
 
     total: int | None
@@ -108,10 +108,10 @@ class Tolerance:
     read_to_end: dict[str, int] = field(default_factory=dict)
 
     def skip(self, file: Unreadable) -> None:
-        """Skip, count and report a file that cannot be read.
+        """Skip, count and report an unreadable file.
 
         Raises:
-            HooklineError: ``on_error`` does not allow to skip it.
+            HooklineError: ``on_error`` does not allow skipping it.
         """
         self.unreadable.append(file)
         if self.on_error is not OnError.stop and len(self.unreadable) <= NAMED:
@@ -120,7 +120,7 @@ class Tolerance:
             raise self.exceeded(self.total)
 
     def exceeded(self, total: int | None) -> HooklineError:
-        """Return the error that names the skipped files, out of ``total``."""
+        """Return the error for too many unreadable files out of ``total``."""
         first = ", ".join(f"'{item.name}' ({item.reason})" for item in self.unreadable[:3])
         more = f" and {len(self.unreadable) - 3} more" if len(self.unreadable) > 3 else ""
         count = len(self.unreadable)
@@ -129,7 +129,7 @@ class Tolerance:
         return HooklineError(message, self._hint(), retry=self._retry(total))
 
     def damage(self, name: str, reason: str) -> None:
-        """Count and report a file that is damaged but was read; once for each file."""
+        """Count and report a damaged file that was read, once per file."""
         if name in self.damaged:
             return
         self.damaged[name] = reason
@@ -137,13 +137,13 @@ class Tolerance:
             self.warn(f"'{name}' is damaged: {reason}")
 
     def conclude(self) -> None:
-        """Report how many more files were skipped or damaged than have been named."""
+        """Report the number of skipped and damaged files that were not reported by name."""
         for count, what in ((len(self.unreadable), "could not be read"), (len(self.damaged), "with damage")):
             if count > NAMED:
                 self.warn(f"{counted(count - NAMED, 'more file')} {what}")
 
     def _allowed(self) -> float:
-        """Return how many files may be unreadable."""
+        """Return the maximum number of unreadable files."""
         if self.on_error is OnError.stop:
             return 0
         if self.on_error is OnError.skip or self.total is None:
@@ -151,7 +151,7 @@ class Tolerance:
         return max(1, SHARE * self.total)
 
     def _retry(self, total: int | None) -> tuple[str, ...]:
-        """Return the option with which the run can succeed: another file must be readable."""
+        """Return the option that lets the run succeed; empty if no file is readable."""
         if not self.option or self.on_error is OnError.skip or total is None or len(self.unreadable) >= total:
             return ()
         return (f"{self.option}=skip",)

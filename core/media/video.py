@@ -1,10 +1,9 @@
-"""Frames of video files through PyAV. Heavy: imports PyAV and OpenCV."""
+"""Decode video files with PyAV. Heavy: imports PyAV and OpenCV."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from core.errors import HooklineError, counted
+from core.errors import HooklineError
 from core.files.regular_file import open_regular
-from core.masking import masked
-from core.media.tolerance import MAX_PIXELS, Tolerance, too_many_pixels
+from core.media.tolerance import MAX_PIXELS, too_many_pixels
+from core.media.video_report import VideoReport, reason
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -26,18 +25,15 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+ROTATIONS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 BORDERS = 1 << 18
-"""Pixels of the borders that a decoder puts around a small frame."""
-RUNS = 4
-"""Runs of corrupt frames that are named."""
+"""Pixels of the border that a decoder adds around a small frame."""
 
 
 class Converter:
-    """Decoded frames to uint8 BGR [H, W, 3], turned as the display matrix says.
+    """Convert decoded frames to uint8 BGR [H, W, 3], rotated by the display matrix.
 
-    One scaler is kept for all frames: with the frame's own ``to_ndarray`` each frame sets up a new one,
-    four times the cost for the same pixels.
+    All frames share one scaler: ``VideoFrame.to_ndarray`` creates one per frame, which takes four times as long.
     """
 
     def __init__(self) -> None:
@@ -45,18 +41,16 @@ class Converter:
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Convert one frame."""
-        picture = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
-        turn = TURNS.get(round(getattr(frame, "rotation", 0)) % 360)  # PyAV 14 and later
-        if turn is not None:
-            picture = cv2.rotate(picture, turn)
-        return picture
+        image = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
+        rotation = ROTATIONS.get(round(getattr(frame, "rotation", 0)) % 360)  # PyAV 14 and later
+        return image if rotation is None else cv2.rotate(image, rotation)
 
 
 class UnreadableVideoError(HooklineError):
-    """A video that cannot be opened or has nothing to decode.
+    """A video that cannot be opened or has no frames that can be decoded.
 
     Attributes:
-        reason: What is wrong, without the name of the file.
+        reason: The reason without the file name.
     """
 
     def __init__(self, message: str, hint: str, reason: str) -> None:
@@ -67,16 +61,16 @@ class UnreadableVideoError(HooklineError):
 def open_video(
     address: str, max_pixels: int = MAX_PIXELS, *, name: str = "", **options: object
 ) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
-    """Open an address and find its first video track.
+    """Open an address and select its first video track.
 
     Args:
-        address: As FFmpeg takes it.
+        address: Address in FFmpeg's syntax.
         max_pixels: Maximum width x height of a frame.
-        name: For messages, where it is not the address.
-        options: For PyAV.
+        name: Name in messages; defaults to the address.
+        options: Arguments of ``av.open``.
 
     Raises:
-        UnreadableVideoError: It cannot be opened, it has no video track, or its frames are too large.
+        UnreadableVideoError: The address cannot be opened, has no video track, or its frames are too large.
     """
     shown = name or address
     try:
@@ -91,7 +85,7 @@ def open_video(
     if excess := too_many_pixels((stream.height, stream.width), max_pixels):
         container.close()
         raise UnreadableVideoError(f"cannot read video '{shown}': {excess}", "", excess)
-    # The size can change on the way. FFmpeg counts the borders that decoders put around a frame as pixels.
+    # The size can change within a video. FFmpeg counts the borders that decoders add to a frame as pixels.
     stream.codec_context.options = {"max_pixels": str(2 * max_pixels + BORDERS)}
     stream.thread_type = "AUTO"
     return container, stream
@@ -100,10 +94,10 @@ def open_video(
 def open_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[AbstractContextManager[InputContainer], VideoStream]:
     """Open a video file as :func:`open_video` does.
 
-    FFmpeg gets an open file and not its name, and may open nothing else: a file can be a playlist that names others.
+    FFmpeg gets a file descriptor and may open nothing else, because a file can be a playlist that names other files.
 
     Raises:
-        UnreadableVideoError: As :func:`open_video`; also for what is not a regular file.
+        UnreadableVideoError: As :func:`open_video`; also if the path is not a regular file.
     """
     try:
         file = open_regular(path)
@@ -121,7 +115,7 @@ def _unopened(name: str, error: BaseException) -> UnreadableVideoError:
 
 
 def count_frames(path: Path) -> int:
-    """Number of frames, from the container's header, else by counting packets without decoding."""
+    """Return the number of frames in the container's header, or else the number of packets, without decoding."""
     container, stream = open_file(path)
     with container as opened:
         if stream.frames:
@@ -130,62 +124,9 @@ def count_frames(path: Path) -> int:
 
 
 def frame_rate(stream: VideoStream) -> float | None:
-    """Frames per second, None where the container does not say."""
+    """Return the frames per second, None if the container does not give them."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
-
-
-@dataclass
-class VideoReport:
-    """What decoding a video showed.
-
-    Attributes:
-        declared: Number of frames in the container's header, 0 where it does not say.
-        read: Frames decoded.
-        corrupt: Numbers of the frames that the decoder flagged as corrupt.
-        lost: Packets that could not be decoded.
-        trouble: The first error of the container or of a packet.
-        complete: Whether the video was decoded to its end.
-    """
-
-    declared: int = 0
-    read: int = 0
-    corrupt: list[int] = field(default_factory=list)
-    lost: int = 0
-    trouble: str = ""
-    complete: bool = False
-
-    def lose(self, error: av.error.FFmpegError) -> None:
-        """Count a packet that could not be decoded."""
-        self.lost += 1
-        self.trouble = self.trouble or reason(error)
-
-    def count(self, frame: VideoFrame) -> int:
-        """Count a decoded frame and return its number."""
-        number = self.read
-        self.read += 1
-        if frame.is_corrupt:
-            self.corrupt.append(number)
-        return number
-
-    @property
-    def ends_early(self) -> bool:
-        """Whether more than 1 % of the declared frames, and more than one, are missing."""
-        return self.declared - self.read > max(1, self.declared // 100)
-
-    def damage(self) -> str:
-        """Return what is wrong with the video in words, empty for nothing."""
-        parts = []
-        if self.corrupt:
-            frames = f"{len(self.corrupt)} of {counted(self.read, 'frame')}"
-            parts.append(f"errors in {frames} ({_ranges(self.corrupt)})")
-        if self.complete and (self.ends_early or (self.trouble and self.read < self.declared)):
-            parts.append(f"{self.read} of {counted(self.declared, 'frame')} could be read")
-        if self.lost:
-            parts.append(f"{counted(self.lost, 'packet')} could not be decoded")
-        if self.trouble:
-            parts.append(self.trouble)
-        return "; ".join(parts)
 
 
 def video_frames(
@@ -196,21 +137,21 @@ def video_frames(
     *,
     exact: bool = True,
 ) -> Iterator[tuple[int, NDArray[np.uint8], float, float | None, bool]]:
-    """Decode once, in order.
+    """Decode a video file once, in order.
 
     Args:
         path: The file.
-        wanted: Frames that are not wanted are decoded but not converted.
-        report: Records what is damaged or missing; what can be decoded is yielded all the same.
+        wanted: Selects frames by number; the others are decoded but not converted.
+        report: Collects damaged and missing frames; all frames that can be decoded are yielded.
         max_pixels: Maximum width x height of a frame.
-        exact: Flag every corrupt frame that the decoder finds. False decodes H.264 with a frame per thread, where
-            FFmpeg can hand out a frame before it has flagged it.
+        exact: Flag every corrupt frame that the decoder finds. False decodes H.264 with one frame per thread, where
+            FFmpeg can return a frame before it has flagged it.
 
     Yields:
         Number in the file from 0, image, seconds, frames per second of the video, whether the frame is corrupt.
 
     Raises:
-        UnreadableVideoError: There is no video in it, or not one frame.
+        UnreadableVideoError: The file has no video track or no frame that can be decoded.
     """
     container, stream = open_file(path, max_pixels)
     if exact and stream.codec_context.name == "h264":
@@ -229,17 +170,10 @@ def video_frames(
     report.complete = True
 
 
-def record(name: str, report: VideoReport, tolerance: Tolerance) -> None:
-    """Count and report what is damaged in the video ``name``, in one line."""
-    tolerance.damaged_frames += len(report.corrupt)
-    if report.read and (damage := report.damage()):
-        tolerance.damage(name, damage)
-
-
 def decoded(
     packets: Iterable[Packet[VideoStream]], lose: Callable[[av.error.FFmpegError], None]
 ) -> Iterator[VideoFrame]:
-    """Decode packets one by one; one that cannot be decoded is handed to ``lose`` with its error and passed over."""
+    """Decode packets one by one; pass the error of a packet that cannot be decoded to ``lose`` and skip it."""
     for packet in packets:
         try:
             frames = packet.decode()
@@ -250,7 +184,7 @@ def decoded(
 
 
 def _packets(container: InputContainer, stream: VideoStream, report: VideoReport) -> Iterator[Packet[VideoStream]]:
-    """Packets up to the end of the file or to where it is damaged."""
+    """Yield packets until the end of the file or the first error of the container."""
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
@@ -258,20 +192,3 @@ def _packets(container: InputContainer, stream: VideoStream, report: VideoReport
             yield packet
     except (av.error.FFmpegError, OSError) as error:
         report.trouble = report.trouble or reason(error)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Return the first runs of ascending numbers: ``3, 40-51, 60, ...``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    shown = ["-".join(map(str, run)) for run in runs[:RUNS]]
-    return ", ".join([*shown, *(["..."] if len(runs) > RUNS else [])])
-
-
-def reason(error: BaseException) -> str:
-    """Return the plain words of an FFmpeg error, without passwords."""
-    return getattr(error, "strerror", None) or masked(str(error)) or type(error).__name__

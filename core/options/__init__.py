@@ -1,1 +1,1 @@
-"""How options are declared: fields, ranges, sizes, options of model families."""
+"""Declaration of options: fields, ranges, sizes, and the options at the top level."""

@@ -1,4 +1,4 @@
-"""How a stage declares its options: what each follows, what it names, and what it means for the store's key."""
+"""Fields of the options of a stage: what an option follows or names, and how it enters the store key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from core.storage.serial import DataclassInstance, Json, encode
 
 FAMILIES = "families"
-"""Metadata of the field that takes the options of model families (:mod:`core.kinds.family_options`)."""
+"""Metadata of the field that accepts the options of model families (:mod:`core.kinds.family_options`)."""
 
 DefaultT = TypeVar("DefaultT")
 
@@ -24,28 +24,28 @@ def shared(
     place: bool = False,
     fingerprinted: bool = False,
 ) -> Any:  # noqa: ANN401 - the field has the type that its annotation states
-    """Return a field that follows the top-level option ``word`` until the option itself is set.
+    """Return a field that follows a top-level option: its default is the value of that option.
 
-    ``conf: float | None = shared("conf")`` in the options of the stage ``blur`` is the value of ``conf=``, unless
-    ``blur.conf=`` is given. Only words of the table "Top level" in docs/configuration.md can be followed.
+    ``conf: float | None = shared("conf")`` in the options of the stage ``blur`` has the value of ``conf=``, unless
+    ``blur.conf=`` is set. docs/configuration.md lists the possible options under "Top level".
 
-    Where the top-level option is null, the stage gets None: annotate with ``| None``, or give ``otherwise``, e.g.
+    If the top-level option is null, the stage gets None: annotate the field with ``| None``, or set ``otherwise``, e.g.
     ``precision: Precision = shared("precision", otherwise=Precision.fp32)``.
 
-    In a test that calls the stage directly, pass every option that follows a top-level one: without a run its default
-    is a placeholder text.
+    In a test that calls the stage directly, pass every option that follows a top-level option. Without a run, the
+    default is a placeholder text.
 
     Args:
-        word: The top-level option.
-        otherwise: The value where the top-level option is null, e.g. ``shared("imgsz", otherwise=640)``; None leaves it
+        word: Name of the top-level option.
+        otherwise: Value to use if the top-level option is null, e.g. ``shared("imgsz", otherwise=640)``; None keeps
             null.
         kind: The option names a part of this kind, as in :func:`chosen`.
-        usable: False where the part need not be usable on this machine, only registered: its rules are wanted, e.g.
-            those of a runtime for a GPU that is elsewhere.
+        usable: Whether the part must be usable on this machine. False if only its rules are needed, e.g. those of a
+            runtime for a GPU in another machine.
         versioned: As in :func:`chosen`.
-        presentation: As of :func:`presentation`.
-        place: As of :func:`place`.
-        fingerprinted: As of :func:`fingerprinted`.
+        presentation: As in :func:`presentation`.
+        place: As in :func:`place`.
+        fingerprinted: As in :func:`fingerprinted`.
     """
     value = f"${{{word}}}" if otherwise is None else f"${{otherwise:${{{word}}},{encode(otherwise)}}}"
     return field(
@@ -66,84 +66,84 @@ def shared(
 def chosen(default: str, *, kind: str, fact: str = "", versioned: bool = True) -> str:
     """Return a field that names a registered part.
 
-    The plan checks the name, replaces ``auto`` by the usable part of the highest rank, and puts name, version and
-    options of the part into the store's key. The stage's function gets a name that exists, never ``auto``.
+    The plan checks the name, replaces ``auto`` by the available part with the highest rank, and adds name, version and
+    options of the part to the store key. The function of the stage gets the name of a registered part, never ``auto``.
 
     Args:
-        default: Name of the part, or ``auto`` (runtimes and processors).
+        default: Name of the part, or ``auto`` for a runtime or a processor.
         kind: ``models``, ``calibrators``, ``quantizers``, ``grafts``, ``runtimes``, ``processors`` or ``trackers``.
-        fact: A fact of the descriptor that the part must state, e.g. ``records_activations`` of a runtime.
-        versioned: False where another version of the part's packages gives the same result, e.g. of a runtime that
-            only computes what any other would.
+        fact: A field of the descriptor that must be true, e.g. ``records_activations`` of a runtime.
+        versioned: Whether the packages of the part affect the result. False e.g. for a runtime if the result does not
+            depend on its version.
     """
     return field(default=default, metadata={"kind": kind, "fact": fact, "versioned": versioned})
 
 
 def presentation(default: DefaultT) -> DefaultT:
-    """Return a field that changes how work is done or shown but not its result; not in the store's key.
+    """Return a field that does not affect the result; the store key does not contain it.
 
-    A result that is in the store is reused whatever the value, e.g. of ``threads`` or ``plots``.
+    A stored result is reused with any value of the option, e.g. of ``threads`` or ``plots``.
 
     Args:
-        default: Of the option.
+        default: Default of the option.
     """
     return field(default=default, metadata={"presentation": True})
 
 
 def place(default: DefaultT) -> DefaultT:
-    """Return a field that says where something is, e.g. a path.
+    """Return a field for a location, e.g. a path.
 
-    The store's key does not contain its text, so that a moved file causes no new work. ``Stage.fingerprint`` must say
-    what is there (e.g. :func:`file_digest`), unless an input of the stage is made from the same place. Otherwise a
-    changed file in the same place would come back "reused".
+    The store key does not contain the text of the option, so that a moved file causes no new work.
+    ``Stage.fingerprint`` must return the digest of the content (e.g. with :func:`file_digest`), unless an input of the
+    stage is made from the same location. Otherwise the stage would reuse its result after the file has changed.
 
-    The stage gets the value as it was typed: ``Path(value).expanduser()`` is the path, relative to the working
+    The stage gets the value as the user typed it. Use ``Path(value).expanduser()``; relative paths start at the working
     directory.
 
     Args:
-        default: Of the option, usually None.
+        default: Default of the option, usually None.
     """
     return field(default=default, metadata={"place": True})
 
 
 def fingerprinted(default: DefaultT) -> DefaultT:
-    """Return a field that affects the result only together with others; not in the store's key.
+    """Return a field that affects the result only in combination with others; the store key does not contain it.
 
-    ``Stage.fingerprint`` must return it where it has an effect.
+    ``Stage.fingerprint`` must return its value if it has an effect.
 
     Args:
-        default: Of the option.
+        default: Default of the option.
     """
     return field(default=default, metadata={"fingerprinted": True})
 
 
 def followed(config: type[DataclassInstance], name: str) -> str:
-    """Return the option that the field ``name`` follows until it is set itself; empty where it follows none."""
+    """Return the top-level option that the field ``name`` follows; empty if it follows none."""
     return next((str(item.metadata.get("follows", "")) for item in fields(config) if item.name == name), "")
 
 
 def is_keyed(item: Field[object]) -> bool:
-    """Return whether the store's key contains the value of a field."""
+    """Return whether the store key contains the value of a field."""
     return not any(item.metadata.get(word) for word in ("presentation", "place", "fingerprinted", FAMILIES))
 
 
 def keyed_options(config: DataclassInstance) -> dict[str, Json]:
-    """Return the options that the store's key contains, as JSON values by name."""
+    """Return the options that the store key contains, as JSON values by name."""
     return {item.name: encode(getattr(config, item.name)) for item in fields(config) if is_keyed(item)}
 
 
 def needs_usable(config: DataclassInstance, name: str) -> bool:
-    """Whether the part that the field ``name`` names must be usable on this machine."""
+    """Return whether the part that the field ``name`` names must be usable on this machine."""
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
 
 
 def needed_fact(config: DataclassInstance, name: str) -> str:
-    """Return the fact that the part named by the field ``name`` must state; empty where any part will do."""
+    """Return the required fact of the part that the field ``name`` names; empty if there is none."""
     return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 
 
 def parts_of(config: object) -> dict[str, tuple[str, object]]:
-    """Field name -> (kind, value) of every field that names a part, or a list of parts."""
+    """Return (kind, value) by name of every field that names a part or a list of parts."""
     if not is_dataclass(config):
         return {}
     return {
@@ -154,7 +154,7 @@ def parts_of(config: object) -> dict[str, tuple[str, object]]:
 
 
 def named_runtime(config: object) -> str:
-    """The runtime that a stage's options name; empty where they name none."""
+    """Return the name of the runtime in the options of a stage; empty if there is none."""
     return next((str(value) for kind, value in parts_of(config).values() if kind == "runtimes"), "")
 
 
@@ -166,7 +166,7 @@ def shaping_parts(config: object) -> tuple[tuple[str, str], ...]:
 
 
 def unversioned_parts(config: object) -> frozenset[tuple[str, str]]:
-    """Return (kind, name) of the parts whose packages do not affect the result."""
+    """Return (kind, name) of the parts with packages that do not affect the result."""
     if not is_dataclass(config):
         return frozenset()
     named = parts_of(config)
@@ -182,7 +182,7 @@ def named_parts(config: object) -> tuple[tuple[str, str], ...]:
 
 
 def part_names(value: object) -> tuple[str, ...]:
-    """Return the names that a field gives: one, a list of them, or null for none; each once."""
+    """Return the distinct names in the value of a field: one name, a list of names, or None."""
     if value is None:
         return ()
     return tuple(dict.fromkeys(map(str, value if isinstance(value, list | tuple) else [value])))
@@ -195,4 +195,4 @@ NAMING = {
     "processor": "processors",
     "tracker": "trackers",
 }
-"""Top-level options that name parts, and their kinds: a wrong name is reported also where no stage uses it."""
+"""Top-level options that name parts, and their kinds. A wrong name is an error even if no stage uses the option."""

@@ -1,4 +1,4 @@
-"""Check options that follow another one (:func:`core.options.fields.shared`): declaration and value."""
+"""Checks of options that follow another one (:func:`core.options.fields.shared`): declaration and value."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from core.storage.serial import DataclassInstance
 def unknown_words(
     options: type[DataclassInstance], words: type[DataclassInstance], others: Iterable[str]
 ) -> Iterator[str]:
-    """Yield a line for each option of a class that follows one which does not exist.
+    """Yield a line for each option that follows an unknown option.
 
     Args:
-        options: The class.
+        options: The dataclass of options.
         words: The dataclass of the top-level options.
-        others: More options that can be followed, dotted.
+        others: Further options that can be followed, dotted.
     """
     possible, more = {item.name for item in fields(words)}, set(others)
     for item in fields(options):
@@ -34,11 +34,11 @@ def unknown_words(
 
 
 def misfits(options: type[DataclassInstance], node: DictConfig, words: type[DataclassInstance]) -> Iterator[str]:
-    """Yield a line for each option of a class whose annotation does not take the value of the option that it follows.
+    """Yield a line for each option with an annotation that does not accept the value of the option that it follows.
 
     Args:
-        options: The class.
-        node: Its node in the config, from which the values are taken.
+        options: The dataclass of options.
+        node: Its node in the config, with the values.
         words: The dataclass of the top-level options.
     """
     declared = {item.name: annotation(item) for item in fields(words)}
@@ -53,12 +53,12 @@ def misfits(options: type[DataclassInstance], node: DictConfig, words: type[Data
 
 
 def annotation(item: Field[object]) -> str:
-    """Return the annotation of a field as its class has it."""
+    """Return the annotation of a field as text."""
     return item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
 
 
 def _misfit(item: Field[object], word: str, value: object, declared: str) -> str:
-    """Say which value does not fit, and which annotation takes it."""
+    """Return a message with the value that does not fit, and the annotation that accepts it."""
     hint, empty = annotation(item), value is None
     fitting = f"{hint} | None" if empty and declared == "Any" else declared
     otherwise = f", or `shared('{word}', otherwise=<value>)`" if empty else ""

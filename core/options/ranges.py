@@ -1,4 +1,4 @@
-"""Ranges of options: declared with the type of a field, checked by the plan, listed in docs/configuration.md.
+"""Ranges of options: declared in the annotation of a field, checked by the plan, listed in docs/configuration.md.
 
 Example::
 
@@ -9,7 +9,7 @@ Example::
         batch: Annotated[Any, Range(1, 64, whole=True, words=("auto",))] = "auto"
         conf: Fraction | None = shared("conf")
 
-The options of stages and of parts are checked alike, those of plugins too. A float without a range must be finite.
+The plan checks the options of all stages and parts, including those of plugins. A float without a range must be finite.
 """
 
 from __future__ import annotations
@@ -25,24 +25,23 @@ from core.options.fields import FAMILIES
 from core.storage.serial import DataclassInstance
 
 LARGEST_INTEGER = 2**31 - 1
-"""The maximum of a whole number whose range has none: what is larger overflows in libraries."""
+"""Default maximum of integers; larger ones overflow in libraries."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an option takes: ``strength: Annotated[float, Range(0, 10)] = 1.0``.
+    """The range of an option: ``strength: Annotated[float, Range(0, 10)] = 1.0``.
 
-    The plan refuses values out of range, before anything runs; ``+stage=<stage> --help`` shows them, for a part
-    together with the option that names it, e.g. ``backend=mychip``. None is always accepted where the type has
-    ``| None``.
+    The plan refuses values out of range before anything runs. ``+stage=<stage> --help`` shows the range; for a part,
+    add the option that selects it, e.g. ``backend=mychip``. If the type has ``| None``, None is accepted.
 
     Attributes:
-        low: The minimum.
-        high: The maximum; None: 2147483647 for whole numbers, none for others.
-        above: ``low`` itself is out of range.
-        whole: Whole numbers only, where the type of the field does not say so.
-        multiple: Only multiples of this number.
-        words: Texts that the option takes besides numbers.
+        low: Minimum.
+        high: Maximum; None for 2147483647 (integers) or no limit (floats).
+        above: Exclude ``low`` itself.
+        whole: Accept integers only. Needed if the annotated type accepts other values.
+        multiple: Accept only multiples of this number.
+        words: Strings that are accepted in addition to numbers.
     """
 
     low: float
@@ -67,41 +66,41 @@ class Range:
             text = f"{'above ' if self.above else ''}{_number(self.low)} {'up ' * self.above}to {_number(self.high)}"
         else:
             text = f"above {_number(self.low)}" if self.above else f"{_number(self.low)} or more"
-        text = f"whole numbers from {text}" if self.whole else text
+        text = f"integers, {text}" if self.whole else text
         text += f", multiples of {self.multiple}" if self.multiple > 1 else ""
         return ", or ".join([text, *self.words])
 
 
 Fraction = Annotated[float, Range(0, 1)]
-"""``float``, 0 to 1."""
+"""``float`` from 0 to 1."""
 Positive = Annotated[int, Range(1)]
-"""``int`` from 1."""
+"""``int``, at least 1."""
 NonNegative = Annotated[int, Range(0)]
-"""``int`` from 0."""
+"""``int``, at least 0."""
 NonNegativeFloat = Annotated[float, Range(0)]
-"""``float`` from 0."""
+"""``float``, at least 0."""
 PositiveFloat = Annotated[float, Range(0, above=True)]
 """``float`` above 0."""
 BatchSize = Annotated[int, Range(1, 65536)]
-"""``int``, 1 to 65536: images per inference."""
+"""``int`` from 1 to 65536: images per batch."""
 
 
 def ranges_of(config: type[DataclassInstance]) -> Mapping[str, Range]:
-    """Return the declared ranges of a dataclass of options by field."""
+    """Return the ranges of a dataclass of options by field name."""
     hints = get_type_hints(config, include_extras=True)
     found = {item.name: range_of(hints[item.name]) for item in fields(config)}
     return {name: declared for name, declared in found.items() if declared is not None}
 
 
 def range_of(hint: object) -> Range | None:
-    """Return the range in an annotation, which may stand in a union with None; None where there is none."""
+    """Return the range in an annotation, e.g. of ``Fraction | None``; None if there is none."""
     if get_origin(hint) is Annotated:
         return next((item for item in get_args(hint)[1:] if isinstance(item, Range)), None)
     return next(filter(None, map(range_of, get_args(hint))), None)
 
 
 def enumeration_of(hint: object) -> tuple[Enum, ...]:
-    """Return the members of the enumeration in an annotation, e.g. ``Precision | None``; empty where there is none."""
+    """Return the members of the enumeration in an annotation, e.g. of ``Precision | None``; empty if there is none."""
     if isinstance(hint, type) and issubclass(hint, Enum):
         return tuple(hint)
     return next(filter(None, map(enumeration_of, get_args(hint))), ())
@@ -124,11 +123,11 @@ def range_problems(config: object, prefix: str) -> Iterator[tuple[str, HooklineE
     """Find the options that are out of range.
 
     Args:
-        config: A dataclass of options; whatever else has no problems.
-        prefix: What precedes the name of a field on the command line, e.g. ``train.``.
+        config: An instance of a dataclass of options; any other object has no problems.
+        prefix: Prefix of the field names on the command line, e.g. ``train.``.
 
     Yields:
-        The name of the field, and what is wrong with its value.
+        Name of the field and the error.
     """
     if not is_dataclass(config) or isinstance(config, type):
         return
@@ -144,12 +143,12 @@ def range_problems(config: object, prefix: str) -> Iterator[tuple[str, HooklineE
 
 
 def out_of_range(option: str, value: object, possible: object) -> HooklineError:
-    """The error for an option whose value is out of range.
+    """Return the error for an option with a value out of range.
 
     Args:
-        option: Its name on the command line.
-        value: As it was given.
-        possible: The range.
+        option: Name of the option on the command line.
+        value: Value of the option.
+        possible: The valid range.
     """
     text = value if isinstance(value, str) and value.isprintable() and len(value) <= 40 else shown(value)
     return HooklineError(f"{option}={text} is out of range", f"possible: {possible}")

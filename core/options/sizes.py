@@ -1,4 +1,4 @@
-"""Sizes as options: ``imgsz=``, and the ranges of ``build.batch=`` and ``build.imgsz=``."""
+"""Size options: ``imgsz=``, and the size ranges ``build.batch=`` and ``build.imgsz=``."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from core.errors import HooklineError, shown
 from core.options.ranges import Range
 
 DEFAULT = 640
-"""Size of a network that does not have one yet, where ``imgsz`` is null."""
+"""Input size of a checkpoint if ``imgsz`` is null."""
 
 SIDE = Range(1, 65536, whole=True)
-"""Height or width of the input in pixels."""
+"""Range of height and width of the input in pixels."""
 
 ModelT = TypeVar("ModelT", bound=OnnxModel | Engine)
 
 
 def size_to_use(imgsz: int | Sequence[int] | None, max_stride: int) -> tuple[int, int]:
-    """Return height and width for a model that has no size of its own; see :func:`network_size`."""
+    """Return height and width of the input of a checkpoint; see :func:`network_size`."""
     return network_size(DEFAULT if imgsz is None else imgsz, max_stride)
 
 
 def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
-    """Return the model with ``imgsz`` as the size to use, where it leaves height and width open.
+    """Return the model with ``imgsz`` as its default size if height and width are dynamic.
 
     Args:
-        model: An ONNX file or an engine, which has a size of its own.
-        imgsz: As :func:`network_size`; None: that size.
+        model: An ONNX file or an engine.
+        imgsz: As for :func:`network_size`; None keeps the size of the model.
 
     Raises:
-        HooklineError: The model takes another size only.
+        HooklineError: The model has another static size.
     """
     if imgsz is None:
         return model
@@ -45,31 +45,32 @@ def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
         what, remedy = ("was built", "build") if isinstance(model, Engine) else ("was exported", "export")
         raise HooklineError(
             f"imgsz={_shown(imgsz)}, but '{model.path.name}' {what} for {contract.height}x{contract.width}",
-            f"leave imgsz out, or {remedy} it again with imgsz={_shown(imgsz)}",
+            f"omit imgsz, or {remedy} it again with imgsz={_shown(imgsz)}",
         )
     return replace(model, contract=replace(contract, height=height, width=width))
 
 
 def _shown(imgsz: object) -> str:
-    """As on a command line."""
+    """Return the value as it is typed on the command line."""
     return f"[{','.join(map(shown, imgsz[:3]))}]" if isinstance(imgsz, (list, tuple)) else shown(imgsz)
 
 
 def network_size(imgsz: object, max_stride: int) -> tuple[int, int]:
-    """Height and width of the network's input.
+    """Return height and width of the network input.
 
     Args:
-        imgsz: Pixels, one number or ``[height, width]``.
-        max_stride: Both must be multiples of it.
+        imgsz: Size in pixels: one integer or ``[height, width]``.
+        max_stride: Largest stride of the model; height and width must be multiples of it.
 
     Raises:
-        HooklineError: Not one or two whole numbers in range, or not multiples; names the nearest ones.
+        HooklineError: The value is not one or two integers in range, or not a multiple of the stride. The message
+            names the nearest multiples.
     """
     given = imgsz if isinstance(imgsz, (list, tuple)) else [imgsz]
     sizes = [size for size in given if isinstance(size, int) and size in SIDE]
     if len(given) not in {1, 2} or len(sizes) < len(given):
         raise HooklineError(
-            f"imgsz={_shown(imgsz)} is not an input size", f"give pixels, {SIDE}, as one number or [height,width]"
+            f"imgsz={_shown(imgsz)} is not an input size", f"give one number or [height,width] in pixels: {SIDE}"
         )
     for size in sizes:
         if size % max_stride:
@@ -84,17 +85,17 @@ def network_size(imgsz: object, max_stride: int) -> tuple[int, int]:
 T = TypeVar("T", int, tuple[int, int])
 WORDS = ("min", "opt", "max")
 BATCH = Range(1, 65536, whole=True)
-"""Images per inference."""
+"""Range of images per inference."""
 
 
 @dataclass(frozen=True)
 class Span(Generic[T]):
-    """A range of sizes: ``build.batch='{min: 1, opt: 8, max: 16}'``. One number is a span with three equal values.
+    """A size range: ``build.batch='{min: 1, opt: 8, max: 16}'``. A single number is a range with three equal values.
 
     Attributes:
-        min: The smallest size that the engine must take.
-        opt: The size that it is to be fastest at.
-        max: The largest size.
+        min: Smallest size that the engine must support.
+        opt: Size that the engine is optimised for.
+        max: Largest size that the engine must support.
     """
 
     min: T
@@ -103,24 +104,31 @@ class Span(Generic[T]):
 
     @property
     def fixed(self) -> bool:
-        """Whether there is only one value."""
+        """Whether the range has one value only."""
         return self.min == self.max
 
 
 def read_batch(value: object) -> Span[int]:
-    """Pictures a call.
+    """Return the size range of the batch from the value of ``build.batch``.
+
+    Args:
+        value: One integer, or a mapping of min, opt and max.
 
     Raises:
-        HooklineError: No whole numbers from 1, words other than min, opt and max, or not in this order.
+        HooklineError: A value is not an integer in range, a key is not min, opt or max, or they are not in order.
     """
     return _read(value, "build.batch", _batch)
 
 
 def read_size(value: object, max_stride: int = 1) -> Span[tuple[int, int]]:
-    """Height and width of the input, multiples of ``max_stride``.
+    """Return the size range of height and width from the value of ``build.imgsz``.
+
+    Args:
+        value: A size as for :func:`network_size`, or a mapping of min, opt and max.
+        max_stride: Largest stride of the model; all sizes must be multiples of it.
 
     Raises:
-        HooklineError: As :func:`read_batch`, and where a size is no multiple.
+        HooklineError: As for :func:`read_batch`, or a size is not a multiple of the stride.
     """
     return _read(value, "build.imgsz", lambda size: network_size(size, max_stride))
 
@@ -137,23 +145,23 @@ def _read(value: object, word: str, one: Callable[[object], T]) -> Span[T]:
             only = one(value)
             return Span(only, only, only)
         if set(value) != set(WORDS):
-            named = ", ".join(map(str, islice(value, 4))) or "nothing"
-            raise HooklineError(f"it names {named}", "give min, opt and max")
+            keys = ", ".join(map(str, islice(value, 4))) or "none"
+            raise HooklineError(f"its keys are {keys}", "give min, opt and max")
         span = Span(*(one(value[name]) for name in WORDS))
     except HooklineError as error:
         raise HooklineError(f"{word}={_shown_span(value)}: {error.message}", error.hint) from None
-    if not (_within(span.min, span.opt) and _within(span.opt, span.max)):
+    if not (_ordered(span.min, span.opt) and _ordered(span.opt, span.max)):
         raise HooklineError(f"{word}={_shown_span(value)} is not in order", "it must be min <= opt <= max")
     return span
 
 
-def _within(least: int | tuple[int, int], greatest: int | tuple[int, int]) -> bool:
-    pairs = ((item if isinstance(item, tuple) else (item,)) for item in (least, greatest))
+def _ordered(smaller: int | tuple[int, int], larger: int | tuple[int, int]) -> bool:
+    pairs = ((item if isinstance(item, tuple) else (item,)) for item in (smaller, larger))
     return all(one <= other for one, other in zip(*pairs, strict=True))
 
 
 def _shown_span(value: object) -> str:
-    """As it is written on a command line."""
+    """Return the value as it is typed on the command line."""
     if not isinstance(value, Mapping):
         return shown(value)
     return "{" + ", ".join(f"{name}: {shown(item)}" for name, item in islice(value.items(), 4)) + "}"

@@ -1,4 +1,4 @@
-"""The options at the top level."""
+"""The top-level options."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from core.options.ranges import Fraction, Positive, Range
 
 @dataclass
 class PluginOptions:
-    """``plugins.*``: which plugins to leave out."""
+    """Options ``plugins.*``.
+
+    Attributes:
+        disable: Names of plugins that are not loaded.
+    """
 
     disable: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Words:
-    """The options at the top level (conf/config.yaml says what each means)."""
+    """The top-level options; conf/config.yaml describes each of them."""
 
     model: str | None = None
     weights: str | None = "${official:${model}}"

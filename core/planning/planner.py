@@ -94,7 +94,7 @@ class _Planner:
 
     def ask(self, name: str) -> None:
         try:
-            self._add(self.registry.get(Stage, name), asked=True)
+            self._add(self.registry.get(Stage, name), requested=True)
         except HooklineError as problem:
             self.problems.append(problem)
 
@@ -107,7 +107,7 @@ class _Planner:
             else:
                 self.context.warn(str(fault))
 
-    def _add(self, stage: Stage, *, asked: bool) -> int | None:
+    def _add(self, stage: Stage, *, requested: bool) -> int | None:
         if stage.name in self._adding:
             chain = " → ".join([*self._adding, stage.name])
             self.problems.append(
@@ -128,7 +128,7 @@ class _Planner:
         runtime = session_runtime(stage, given, known, self.steps, engine=self._runtime, context=self.context)
         config = resolve_parts(given, self.context, self.problems, self.choices, runtime=runtime)
         self._check(stage, config)
-        step = Step(stage, config, asked, known, self._producers.provided(stage, config), shaping_parts(config))
+        step = Step(stage, config, requested, known, self._producers.provided(stage, config), shaping_parts(config))
         self.steps.append(step)
         self._replace(step.provides, len(self.steps) - 1)
         return len(self.steps) - 1
@@ -175,7 +175,7 @@ class _Planner:
         if len(makers) == 1:
             self._wanted.append(kind)
             try:
-                return self._add(makers[0], asked=False)
+                return self._add(makers[0], requested=False)
             finally:
                 self._wanted.pop()
         if makers:

@@ -1,8 +1,8 @@
-"""The hooks that plugins implement; docs/hooks/ has a page for each.
+"""The hook specifications of hookline, with one page each in docs/hooks/.
 
-A plugin is a module or object with functions of these names, marked with :data:`hookimpl`. An entry point in the group
-``hookline`` names it. A function can take any subset of the arguments of its hook. Registration hooks yield values with
-unique names; lifecycle hooks observe the run.
+A plugin is a module or an object with functions of these names, marked with :data:`hookimpl`. An entry point in the
+group ``hookline`` names it. A function may declare any subset of the arguments of its hook. Registration hooks yield
+descriptors with unique names; lifecycle hooks observe a run.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Decorator that marks a function of a plugin as the implementation of the hook of the same name.
+"""Decorator for a function of a plugin that implements the hook of the same name.
 
-A function can take any subset of the arguments of its hook. ``@hookimpl(tryfirst=True)``, ``trylast=True`` and
-``wrapper=True`` have the meaning that pluggy gives them. A function ``hookline_*`` without the decorator is never
-called, and each run warns of it.
+The function may declare any subset of the arguments of the hook. ``@hookimpl(tryfirst=True)``, ``trylast=True`` and
+``wrapper=True`` have the meaning that they have in pluggy. A function ``hookline_*`` without the decorator is not
+called; each run prints a warning.
 """
 
 
 @hookspec
 def hookline_stages() -> Iterable[Stage]:  # type: ignore[empty-body]
-    """Yield stages. ``+stage=<name>`` runs a stage; its options are ``<name>.*``.
+    """Yield stages. The user runs a stage with ``+stage=<name>`` and sets its options with ``<name>.<option>=``.
 
     Example::
 
@@ -51,7 +51,7 @@ def hookline_stages() -> Iterable[Stage]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
-    """Yield model families. ``weights=`` takes a file that one of them reads, or the name of one of their releases.
+    """Yield model families. ``weights=`` accepts a file that a family can read, or the name of one of its releases.
 
     Example::
 
@@ -63,7 +63,7 @@ def hookline_models() -> Iterable[ModelFamily]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
-    """Yield calibrators, i.e. methods that find the ranges of tensors. ``calibrator=<name>`` chooses one.
+    """Yield calibration methods. The user selects one with ``calibrator=<name>``.
 
     Example::
 
@@ -75,7 +75,7 @@ def hookline_calibrators() -> Iterable[Calibrator]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
-    """Yield quantizers. ``quantizer=<name>`` chooses one.
+    """Yield quantizers. The user selects one with ``quantizer=<name>``.
 
     Example::
 
@@ -87,7 +87,7 @@ def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
-    """Yield grafts, which append the decode of boxes to a model. ``decode=<name>`` chooses one.
+    """Yield grafts, which append the decode to a model. The user selects one with ``decode=<name>``.
 
     Example::
 
@@ -99,7 +99,7 @@ def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
-    """Yield runtimes, which build and run engines. ``backend=<name>`` chooses one.
+    """Yield inference runtimes. The user selects one with ``backend=<name>``.
 
     Example::
 
@@ -120,7 +120,7 @@ def hookline_runtimes() -> Iterable[Runtime]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
-    """Yield processors for pre- and post-processing. ``processor=<name>`` chooses one.
+    """Yield pre- and post-processors. The user selects one with ``processor=<name>``.
 
     Example::
 
@@ -132,7 +132,7 @@ def hookline_processors() -> Iterable[Processor]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
-    """Yield experiment trackers, which record losses, scores and images. ``tracker=[<name>, ...]`` chooses them.
+    """Yield experiment trackers. The user selects them with ``tracker=[<name>, ...]``.
 
     Example::
 
@@ -144,7 +144,7 @@ def hookline_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_checks() -> Iterable[Check]:  # type: ignore[empty-body]
-    """Yield checks of the machine. ``+stage=doctor`` runs all of them.
+    """Yield checks of this machine. ``+stage=doctor`` runs all of them.
 
     Example::
 
@@ -161,7 +161,7 @@ def hookline_checks() -> Iterable[Check]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_conf() -> Iterable[str]:  # type: ignore[empty-body]
-    """Yield importable packages with YAML files for Hydra's search path, e.g. ``stage/preset.yaml``.
+    """Yield names of packages with YAML files for the search path of Hydra, e.g. ``stage/preset.yaml``.
 
     Example::
 
@@ -173,7 +173,7 @@ def hookline_conf() -> Iterable[str]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_before_run(plan: Plan) -> None:
-    """Called once before the first stage, after the plan has been checked.
+    """Called once, after the plan has been checked and before the first stage.
 
     Example::
 
@@ -185,7 +185,7 @@ def hookline_before_run(plan: Plan) -> None:
 
 @hookspec
 def hookline_before_stage(step: Step) -> None:
-    """Called before each stage, also if its result comes from the store.
+    """Called before each stage, also if its result is reused from the store.
 
     Example::
 
@@ -209,7 +209,7 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
 
 @hookspec
 def hookline_stage_failed(step: Step, error: BaseException, kept: Artifact | None) -> None:
-    """Called after a stage raised ``error``, with which the run then ends. ``kept``: the finished part of its result.
+    """Called after a stage has failed, before the run ends with the error. ``kept`` is its finished part, or None.
 
     Example::
 
@@ -221,7 +221,7 @@ def hookline_stage_failed(step: Step, error: BaseException, kept: Artifact | Non
 
 @hookspec
 def hookline_after_run(summary: Summary) -> None:
-    """Called once at the end of a run, also of a failed one, with the content of summary.json.
+    """Called once at the end of each run, also of a failed one, with the content of summary.json.
 
     Example::
 

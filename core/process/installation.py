@@ -6,6 +6,7 @@ belong to another distribution.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import platform
 import sys

@@ -1,44 +1,44 @@
-// Letterbox: pictures of any sizes to network input, a whole batch in one launch (docs/contracts.md, Input: letterbox).
+// Letterbox: convert images of any sizes to network input, a batch per launch (docs/contracts.md, Input: letterbox).
 //
-// uint8 BGR [height, width, 3] is resized (bilinear), surrounded by a border, reordered to planes and scaled, in one pass:
-// every source byte is read and every value of the input written once.
+// Resizes uint8 BGR [height, width, 3] bilinearly, adds the border, reorders to planes and scales, in one pass that writes
+// every value of the input once.
 //
-// One source for NVRTC and nvcc; needs no header. Compile with --fmad=false: coordinates then round as in the NumPy twin
-// (cuda_plugins/letterbox.py), and both agree bit for bit. Weights have 11 bits, sums are cut as in OpenCV's resize.
+// Compiles with NVRTC and nvcc, without headers. Compile with --fmad=false, so that coordinates round as in the NumPy twin
+// (cuda_plugins/letterbox.py) and both agree bit for bit. Weights have 11 bits; sums are cut as in OpenCV's resize.
 //
-// Grid (columns / TILE_WIDTH, rows / TILE_HEIGHT, pictures), block (32, 8). A thread makes every 32nd pixel of every eighth
-// row of the tile: neighbouring threads read neighbouring bytes and store neighbouring values, so that a warp's
-// access falls into few lines of the cache. (Four neighbours a thread would store at once, but read over four times as
-// many lines.) Where the pixels of a tile come from is worked out once, by column and by row.
+// Grid (columns / TILE_WIDTH, rows / TILE_HEIGHT, images), block (32, 8). A thread computes every 32nd pixel of every
+// eighth row of the tile: neighbouring threads read neighbouring bytes and store neighbouring values, so that the accesses
+// of a warp touch few cache lines. (Four neighbouring pixels per thread would be one store, but read from four times as
+// many lines.) The source pixels of a tile are computed once, per column and per row.
 
-#define MAX_PICTURES 64
+#define MAX_IMAGES 64
 #define TILE_WIDTH 128
 #define TILE_HEIGHT 16
 #define LANES 32
 #define ROWS 8
 #define THREADS (LANES * ROWS)
-#define PIXELS (TILE_WIDTH / LANES)  // of a thread, in a row
-#define ONE 2048  // a weight of one
+#define PIXELS (TILE_WIDTH / LANES)  // of a thread, per row
+#define ONE 2048  // the weight 1.0
 
-struct Picture {
+struct Image {
     const unsigned char *pixels;
     long long pitch;  // bytes from row to row
     int height, width;
-    int top, left, bottom, right;  // where it lies in the network input; bottom and right are the first outside
-    double step_y, step_x;         // picture pixels a network pixel
+    int top, left, bottom, right;  // position in the network input; bottom and right are exclusive
+    double step_y, step_x;         // image pixels per network pixel
 };
 
 struct Letterbox {
-    Picture pictures[MAX_PICTURES];
-    void *images;  // [pictures, 3, height, width]
+    Image images[MAX_IMAGES];
+    void *inputs;  // [images, 3, height, width]
     int height, width;
-    int border;  // level around the image, 0..255
-    int swap;    // the first plane is the last channel: BGR to RGB
+    int border;  // level of the border, 0..255
+    int swap;    // reverse the channels: BGR to RGB
     double scale, offset;  // a value is level * scale + offset
 };
 
-// Where a network pixel's value comes from along one axis: two source pixels, as numbers or offsets, and their weights.
-// In the border, pixel 0 without weight: it may be read, and is not used.
+// The source of a network pixel along one axis: two source pixels, as indices or offsets, and their weights.
+// In the border: pixel 0 with weight 0, which can be read and is not used.
 struct Source {
     int first, second;
     int weight_first, weight_second;
@@ -51,18 +51,18 @@ struct Half {
 
 static __device__ __forceinline__ void convert(double value, float &result) { result = (float)value; }
 
-// To the nearest half, ties to even.
+// Round to the nearest half, ties to even.
 static __device__ __forceinline__ void convert(double value, Half &result) {
     unsigned int signed_bits = __float_as_uint((float)value);
     unsigned int sign = signed_bits >> 16 & 0x8000u, bits = signed_bits & 0x7fffffffu;
     float number = __uint_as_float(bits);
     unsigned int normal = (bits - 0x38000000u + 0xfffu + (bits >> 13 & 1u)) >> 13;
-    unsigned int subnormal = __float_as_uint(number + 0.5f) - 0x3f000000u;  // a step of the sum is 2^-24
+    unsigned int subnormal = __float_as_uint(number + 0.5f) - 0x3f000000u;  // the last bit of the sum is 2^-24
     bool is_subnormal = bits < 0x38800000u;
     result.bits = (unsigned short)(sign | (bits >= 0x477ff000u ? 0x7c00u : is_subnormal ? subnormal : normal));
 }
 
-// Where network pixel `position` of an axis comes from: the picture's `count` pixels lie from `start` to before `stop`.
+// Return the source of network pixel `position`; the `count` pixels of the image cover `start` to `stop`, exclusive.
 static __device__ Source locate(int position, int start, int stop, int count, double step) {
     if (position < start || position >= stop) return {0, 0, 0, 0, false};
     float exact = (float)(((double)(position - start) + 0.5) * step - 0.5);
@@ -77,13 +77,13 @@ static __device__ __forceinline__ int mix(const unsigned char *row, const Source
     return __ldg(row + column.first) * column.weight_first + __ldg(row + column.second) * column.weight_second;
 }
 
-// The pixels of one thread in one row, each a mixture of two rows of the picture, or with BOTH false of the first alone.
-// Nothing is read under a condition, so that all reads are on their way at once.
+// Compute the pixels of one thread in one row, each from two rows of the image, or with BOTH false from the first only.
+// No read is conditional, so that all reads are in flight at once.
 template <bool BOTH>
-static __device__ __forceinline__ void fill(int (&values)[3][PIXELS], const Picture &picture, const Source &row,
+static __device__ __forceinline__ void fill(int (&values)[3][PIXELS], const Image &image, const Source &row,
                                             const Source (&columns)[PIXELS]) {
-    const unsigned char *upper = picture.pixels + row.first * picture.pitch;
-    const unsigned char *lower = picture.pixels + row.second * picture.pitch;
+    const unsigned char *upper = image.pixels + row.first * image.pitch;
+    const unsigned char *lower = image.pixels + row.second * image.pitch;
 #pragma unroll
     for (int i = 0; i < PIXELS; ++i)
 #pragma unroll
@@ -96,21 +96,21 @@ static __device__ __forceinline__ void fill(int (&values)[3][PIXELS], const Pict
 
 template <typename T>
 static __device__ __forceinline__ void letterbox(const Letterbox &layout) {
-    __shared__ T table[256];  // of the 256 values, scaled
+    __shared__ T table[256];  // the 256 scaled values
     __shared__ Source columns[TILE_WIDTH], rows[TILE_HEIGHT];
-    const Picture &picture = layout.pictures[blockIdx.z];
+    const Image &image = layout.images[blockIdx.z];
     int tile_x = blockIdx.x * TILE_WIDTH, tile_y = blockIdx.y * TILE_HEIGHT;
     int thread = threadIdx.y * LANES + threadIdx.x;
 
     convert((double)thread * layout.scale + layout.offset, table[thread]);
     if (thread < TILE_WIDTH) {
-        Source column = locate(tile_x + thread, picture.left, picture.right, picture.width, picture.step_x);
+        Source column = locate(tile_x + thread, image.left, image.right, image.width, image.step_x);
         column.first *= 3;
         column.second *= 3;
         columns[thread] = column;
     } else if (thread < TILE_WIDTH + TILE_HEIGHT) {
         int row = thread - TILE_WIDTH;
-        rows[row] = locate(tile_y + row, picture.top, picture.bottom, picture.height, picture.step_y);
+        rows[row] = locate(tile_y + row, image.top, image.bottom, image.height, image.step_y);
     }
     __syncthreads();
 
@@ -118,7 +118,7 @@ static __device__ __forceinline__ void letterbox(const Letterbox &layout) {
 #pragma unroll
     for (int i = 0; i < PIXELS; ++i) sources[i] = columns[threadIdx.x + i * LANES];
     size_t plane = (size_t)layout.height * layout.width;
-    T *image = (T *)layout.images + blockIdx.z * 3 * plane;
+    T *input = (T *)layout.inputs + blockIdx.z * 3 * plane;
 
 #pragma unroll
     for (int step = 0; step < TILE_HEIGHT; step += ROWS) {
@@ -128,14 +128,14 @@ static __device__ __forceinline__ void letterbox(const Letterbox &layout) {
         int values[3][PIXELS];
 #pragma unroll
         for (int i = 0; i < 3 * PIXELS; ++i) values[i / PIXELS][i % PIXELS] = layout.border;
-        // All threads of a warp go one way. At a third of 1080p no row needs a second one: half as much is read.
-        if (row.inside && row.weight_second != 0) fill<true>(values, picture, row, sources);
-        if (row.inside && row.weight_second == 0) fill<false>(values, picture, row, sources);
+        // The branch is uniform in a warp. At a third of 1080p no row needs a second one: half of the reads are saved.
+        if (row.inside && row.weight_second != 0) fill<true>(values, image, row, sources);
+        if (row.inside && row.weight_second == 0) fill<false>(values, image, row, sources);
 #pragma unroll
         for (int i = 0; i < PIXELS; ++i) {
             int x = tile_x + threadIdx.x + i * LANES;
             if (x >= layout.width) break;
-            T *pixel = image + (size_t)y * layout.width + x;
+            T *pixel = input + (size_t)y * layout.width + x;
 #pragma unroll
             for (int channel = 0; channel < 3; ++channel)
                 pixel[(layout.swap ? 2 - channel : channel) * plane] = table[values[channel][i]];

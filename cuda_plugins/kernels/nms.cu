@@ -1,27 +1,27 @@
-// Non-maximum suppression: the rows of a decode to final boxes, one block a picture (docs/contracts.md, NMS).
+// Non-maximum suppression of decoded rows, one block per image (docs/contracts.md, NMS).
 //
-// One source for NVRTC and nvcc; needs no header. Compile with --fmad=false: the NumPy twin (cuda_plugins/nms.py) does not
-// contract multiplications and additions, and then both agree bit for bit.
+// Compiles with NVRTC and nvcc, without headers. Compile with --fmad=false: the NumPy twin (cuda_plugins/nms.py) does not
+// contract multiplications and additions, so that both agree bit for bit.
 //
-// A candidate is a number, its key: the better the score the smaller, and among equal scores by row. All keys differ,
-// so their order, and with it the result, does not depend on who comes first. Candidates are taken in portions that
-// fit into shared memory, best first, until enough boxes are kept: a portion is all keys of a range, whose end
-// is found by counting the keys by their leading digits. A portion is sorted, and goes through in
-// groups of 64: each group is compared with the boxes kept so far and within itself, pairs in parallel, and one
-// thread then walks through the group's bits. No memory but the result is written, nothing is needed before a launch.
+// A candidate is an integer key: a better score has a smaller key, and equal scores are ordered by row. All keys differ, so
+// that their order, and hence the result, does not depend on timing. Candidates are processed in portions that fit into
+// shared memory, best first, until enough boxes are kept. A portion holds all keys of a range; its end is found by
+// counting keys by their leading digits. A portion is sorted and processed in groups of 64: each group is compared with
+// the boxes kept so far and with itself, pairs in parallel, and one thread then walks through the bits of the group. The
+// kernel writes only the result and needs no initialised memory.
 //
-// Grid (pictures), block: a multiple of 64 threads, up to MAX_THREADS.
+// Grid (images), block: a multiple of 64 threads, at most MAX_THREADS.
 
-#define MAX_PICTURES 64
+#define MAX_IMAGES 64
 #define MAX_CLASSES 2048
 #define MAX_THREADS 1024
 #define WARP 32
 #define ALL_LANES 0xffffffffu
 #define PORTION 4096  // keys in shared memory
 #define GROUP 64
-#define AHEAD 4  // scores that a thread reads before it looks at the first
+#define AHEAD 4  // scores that a thread loads before it uses the first
 #define ROW_BITS 29
-#define KEY_BITS 60  // 31 of a positive score, 29 of the row
+#define KEY_BITS 60  // 31 bits of a positive score, 29 bits of the row
 #define DIGIT_BITS 10
 #define BINS (1 << DIGIT_BITS)
 #define NO_KEY (~0ull)
@@ -29,31 +29,31 @@
 typedef unsigned long long Key;
 
 struct Place {
-    float ratio, left, top;  // network pixel = picture pixel * ratio + left or top
-    float width, height;     // of the picture
+    float ratio, left, top;  // network pixel = image pixel * ratio + left or top
+    float width, height;     // image size
 };
 
 struct Detection {
-    float x1, y1, x2, y2;  // pixels of the picture, clipped to it
+    float x1, y1, x2, y2;  // pixels of the image, clipped to it
     float score;
     int label;
 };
 
 struct Nms {
-    Place places[MAX_PICTURES];
-    unsigned int allowed[MAX_CLASSES / 32];  // a bit for each class
+    Place places[MAX_IMAGES];
+    unsigned int allowed[MAX_CLASSES / 32];  // one bit per class
     const float4 *boxes;                     // [B, rows], x1, y1, x2, y2 in network pixels
-    const float *scores;                     // [B, rows]; a row is a candidate where it is above zero
+    const float *scores;                     // [B, rows]; a row is a candidate if its score is above zero
     const int *classes;                      // [B, rows]
     int *counts;                             // [B]
-    Detection *detections;                   // [B, max_det]; those behind the count are zero
+    Detection *detections;                   // [B, max_det]; zero after the count
     int rows;
-    int is_filtered;  // only classes that are allowed
+    int is_filtered;  // keep allowed classes only
     float conf, iou;
     int max_det, max_candidates;
 };
 
-// What the block shares. The bins are no longer needed when keys are collected.
+// Shared memory of the block. Bins and keys are never used at the same time.
 struct Shared {
     union {
         Key keys[PORTION];
@@ -61,7 +61,7 @@ struct Shared {
     };
     float4 boxes[GROUP];
     int labels[GROUP];
-    unsigned int overlaps[GROUP][GROUP / WARP];  // with later ones of the group
+    unsigned int overlaps[GROUP][GROUP / WARP];  // with later boxes of the group
     unsigned int suppressed[GROUP / WARP];
     Key chosen;
     int found, bin, before;
@@ -76,7 +76,7 @@ static __device__ __forceinline__ Key key_of(const Nms &nms, size_t first, int r
     return (Key)(0x7fffffffu - __float_as_uint(score)) << ROW_BITS | (unsigned int)row;
 }
 
-// Call `take` with the key of every row, or NO_KEY; all threads of a warp together.
+// Call `take` with the key of every row, or NO_KEY. All threads of a warp call it together.
 template <typename Take>
 static __device__ __forceinline__ void each_key(const Nms &nms, size_t first, Take take) {
     for (int start = 0; start < nms.rows; start += AHEAD * blockDim.x) {
@@ -91,7 +91,7 @@ static __device__ __forceinline__ void each_key(const Nms &nms, size_t first, Ta
     }
 }
 
-// How many keys lie in [begin, end); as many of them as fit stand in `shared.keys`, in no order.
+// Return the number of keys in [begin, end); store as many as fit in `shared.keys`, unordered.
 static __device__ int collect(const Nms &nms, size_t first, Key begin, Key end, Shared &shared) {
     int lane = threadIdx.x % WARP;
     if (threadIdx.x == 0) shared.found = 0;
@@ -109,7 +109,7 @@ static __device__ int collect(const Nms &nms, size_t first, Key begin, Key end, 
     return shared.found;
 }
 
-// The end of a range from `begin` that holds at least one key and at most `limit`; there are more than that from `begin`.
+// Return the end of a range from `begin` with 1 to `limit` keys. There must be more than `limit` keys from `begin` on.
 static __device__ Key find_end(const Nms &nms, size_t first, Key begin, int limit, Shared &shared) {
     Key prefix = 0;
     for (int shift = KEY_BITS - DIGIT_BITS;; shift -= DIGIT_BITS) {
@@ -126,7 +126,7 @@ static __device__ Key find_end(const Nms &nms, size_t first, Key begin, int limi
                 atomicAdd(&bins[key >> shift & (BINS - 1)], 1);
         });
         __syncthreads();
-        for (int distance = 1; distance < BINS; distance *= 2) {  // sums up to and with each bin
+        for (int distance = 1; distance < BINS; distance *= 2) {  // inclusive prefix sums
             for (int bin = threadIdx.x; bin < BINS; bin += blockDim.x)
                 next[bin] = bins[bin] + (bin >= distance ? bins[bin - distance] : 0);
             __syncthreads();
@@ -140,12 +140,12 @@ static __device__ Key find_end(const Nms &nms, size_t first, Key begin, int limi
                 shared.before = bins[bin];
             }
         __syncthreads();
-        prefix = prefix << DIGIT_BITS | (unsigned int)shared.bin;  // the first that does not fit
+        prefix = prefix << DIGIT_BITS | (unsigned int)shared.bin;  // the first bin that does not fit
         if (shared.before > 0) return prefix << shift;
     }
 }
 
-// Sort keys[0..count) by a bitonic network. Its short steps stay within what one warp handles.
+// Sort keys[0..count) with a bitonic network. Short distances need only warp synchronisation.
 static __device__ void sort(Key *keys, int count) {
     int size = 2;
     while (size < count) size *= 2;
@@ -178,7 +178,7 @@ static __device__ __forceinline__ bool overlap(const float4 &one, const float4 &
     return shared > iou * total;
 }
 
-// Which of a group stay, as bits, given those that boxes kept before suppress; no more than `room`.
+// Return the boxes of a group to keep, as bits, at most `room`; `suppressed` marks those that earlier boxes suppress.
 static __device__ Key choose(const Shared &shared, int size, int room) {
     Key alive = ~((Key)shared.suppressed[1] << WARP | shared.suppressed[0]);
     if (size < GROUP) alive &= ((Key)1 << size) - 1;
@@ -192,7 +192,7 @@ static __device__ Key choose(const Shared &shared, int size, int room) {
     return chosen;
 }
 
-// Take in the next `size` candidates; returns how many boxes are kept now. Boxes stay in network pixels.
+// Process the next `size` candidates; return the number of boxes kept so far. Boxes stay in network pixels.
 static __device__ int add_group(const Nms &nms, size_t first, Detection *detections, int kept, const Key *keys, int size,
                                 Shared &shared) {
     int thread = threadIdx.x, lane = thread % WARP, half = thread / WARP % 2;

@@ -1,36 +1,36 @@
-// YoloLayer_TRT: heads to boxes, all levels of the whole batch in one launch (docs/contracts.md, Decode).
+// YoloLayer_TRT: decode heads to boxes, all levels of a batch in one launch (docs/contracts.md, Decode).
 //
-// One source for NVRTC and nvcc; needs no header. Compile with --fmad=false: the NumPy twin
-// (cuda_plugins/yolo_layer.py) does not contract multiplications and additions, and then both agree bit for bit.
+// Compiles with NVRTC and nvcc, without headers. Compile with --fmad=false: the NumPy twin (cuda_plugins/yolo_layer.py)
+// does not contract multiplications and additions, so that both agree bit for bit.
 //
-// Grid (parts, batch), any number of parts; block: 32 to MAX_THREADS threads, a multiple of 32. The cells of a picture,
-// numbered by level, anchor, y, x, are divided evenly among the parts. A cell that is kept belongs in the row
-// "kept cells before it", one that is dropped zeroes the row "dropped cells before it" counted from the end:
-// so every row is written once, and no part needs the result of another. A part learns how many cells before its own are
-// kept by reading their objectness again, mostly from the L2 cache: no counter that must be zeroed,
-// no atomics, no wait between blocks, and an order that does not depend on the machine.
+// Grid (parts, batch), any number of parts; block: 32 to MAX_THREADS threads, a multiple of 32. The cells of an image,
+// ordered by level, anchor, y, x, are divided evenly among the parts. A kept cell writes the row "number of kept cells
+// before it"; a dropped cell zeroes the row "number of dropped cells before it", counted from the end. So every row is
+// written once, and no part needs the result of another. A part counts the kept cells before its own by reading their
+// objectness again, mostly from the L2 cache: this needs no zeroed counter, no atomics and no wait between blocks, and the
+// order does not depend on the GPU.
 
 #define MAX_LEVELS 4
 #define MAX_ANCHORS 8
 #define MAX_THREADS 512
 #define WARP 32
-#define LANES 8        // threads that share the classes of one cell
-#define LOADS 8        // of objectness at once in a thread
-#define CLASS_LOADS 5  // of classes at once in a thread: 80 classes are two turns of 8 threads
+#define LANES 8        // threads per cell for the best class
+#define LOADS 8        // objectness loads in flight per thread
+#define CLASS_LOADS 5  // class loads in flight per thread: 80 classes take 8 threads two iterations
 #define ALL_LANES 0xffffffffu
 
 struct Level {
-    const void *head;  // [B, A * (5 + classes), height, width], sigmoid applied
+    const void *head;  // [B, A * (5 + classes), height, width], after the sigmoid
     int height, width;
-    int first;  // number of the level's first cell
+    int first;  // index of the level's first cell
     float stride_x, stride_y;
-    float anchors[2 * MAX_ANCHORS];  // width and height, pixels of the network input
+    float anchors[2 * MAX_ANCHORS];  // width and height in network pixels
 };
 
 struct YoloLayer {
     Level levels[MAX_LEVELS];
     int level_count, anchor_count, class_count;
-    int cell_count;  // of one picture: the rows of every output
+    int cell_count;  // cells per image, and rows per output
     float threshold;
     int *counts;     // [B]
     float4 *boxes;   // [B, cells], x1, y1, x2, y2
@@ -44,7 +44,7 @@ struct Half {
 
 static __device__ __forceinline__ float widen(float value) { return value; }
 
-// Exact for every half. A subnormal one is the distance between two normal numbers: compilers may flush subnormal float32.
+// Exact for every half. A subnormal is the difference of two normal numbers, since compilers may flush subnormal float32.
 static __device__ __forceinline__ float widen(Half value) {
     unsigned int magnitude = value.bits & 0x7fffu, bits = magnitude << 13;
     float normal = __uint_as_float(bits + (magnitude >= 0x7c00u ? 0x70000000u : 0x38000000u));
@@ -72,7 +72,7 @@ static __device__ __forceinline__ Cell locate(const YoloLayer &layer, int number
     return cell;
 }
 
-// The plane of the x of the boxes of one level and anchor in this block's picture; the 4 + classes others follow.
+// Return the first plane (x of the boxes) of a level and anchor in this block's image; 4 + classes planes follow.
 template <typename T>
 static __device__ __forceinline__ const T *planes_of(const YoloLayer &layer, int level, int anchor) {
     size_t plane = plane_of(layer.levels[level]);
@@ -87,8 +87,8 @@ static __device__ __forceinline__ bool is_kept(const YoloLayer &layer, int numbe
     return widen(planes_of<T>(layer, cell.level, cell.anchor)[objectness + cell.position]) >= layer.threshold;
 }
 
-// This thread's share of the kept cells before `end`, plane by plane, so that nothing is divided. Past the end of a plane its
-// last cell is read again instead of branching, which would let each load wait for the one before.
+// Return this thread's share of the number of kept cells before `end`. It goes plane by plane, which needs no division.
+// Past the end of a plane it reads the last cell again; a branch would make each load wait for the previous one.
 template <typename T>
 static __device__ int count_kept(const YoloLayer &layer, int end) {
     int kept = 0;
@@ -110,7 +110,7 @@ static __device__ int count_kept(const YoloLayer &layer, int end) {
     return kept;
 }
 
-// Sum over the block, known to every thread.
+// Return the sum over the block to every thread.
 static __device__ int block_sum(int value, int *warps) {
     for (int distance = WARP / 2; distance > 0; distance /= 2)
         value += __shfl_xor_sync(ALL_LANES, value, distance);
@@ -122,7 +122,7 @@ static __device__ int block_sum(int value, int *warps) {
     return sum;
 }
 
-// How many threads before this one hold a true flag; the block's total goes to `total`. Between two calls the block meets.
+// Return the number of earlier threads with a true flag; `total` is that of the block. Synchronise between two calls.
 static __device__ int rank_among(bool flag, int *warps, int &total) {
     int lane = threadIdx.x % WARP;
     unsigned int flags = __ballot_sync(ALL_LANES, flag);
@@ -137,7 +137,7 @@ static __device__ int rank_among(bool flag, int *warps, int &total) {
     return before + __popc(flags & ((1u << lane) - 1u));
 }
 
-// The best class of a cell, the first of equal ones; LANES neighbouring threads call it together and all learn it.
+// Return the best class of a cell, the first of equal ones, to LANES neighbouring threads that call it together.
 template <typename T>
 static __device__ __forceinline__ int best_class(const T *classes, size_t plane, int count, float &best) {
     int label = threadIdx.x % LANES;
@@ -145,7 +145,7 @@ static __device__ __forceinline__ int best_class(const T *classes, size_t plane,
     for (int first = label; first < count; first += CLASS_LOADS * LANES) {
 #pragma unroll
         for (int load = 0; load < CLASS_LOADS; ++load) {
-            int k = min(first + load * LANES, count - 1);  // the last one again, rather than a branch
+            int k = min(first + load * LANES, count - 1);  // read the last one again instead of branching
             float score = widen(classes[k * plane]);
             if (score > best) {
                 best = score;
@@ -176,7 +176,7 @@ static __device__ __forceinline__ float4 box_of(const Level &level, const Cell &
     return make_float4(centre_x - half_width, centre_y - half_height, centre_x + half_width, centre_y + half_height);
 }
 
-// Write the rows from `row` on for `count` cells that are kept; the whole block calls it together.
+// Write the rows from `row` on for `count` kept cells. All threads of the block call it together.
 template <typename T>
 static __device__ __forceinline__ void write_kept(const YoloLayer &layer, const int *cells, int count, size_t row) {
     int groups = blockDim.x / LANES, group = threadIdx.x / LANES;
@@ -220,7 +220,7 @@ static __device__ __forceinline__ void decode(const YoloLayer &layer) {
         if (!keeps && number < end) write_zero(layer, rows + cells - 1 - (number - kept - rank));
         __syncthreads();
         write_kept<T>(layer, kept_cells, found, rows + kept);
-        kept += found;  // whoever is here first waits in rank_among before it writes kept_cells again
+        kept += found;  // rank_among synchronises before kept_cells is written again
     }
     if (blockIdx.x == gridDim.x - 1 && threadIdx.x == 0) layer.counts[blockIdx.y] = kept;
 }
@@ -233,7 +233,7 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS) yolo_layer_half(const 
     decode<Half>(layer);
 }
 
-// The same for an engine that runs without Python: constants instead of parameters, plain arguments in TensorRT's order.
+// The entry for engines that run without Python: constants instead of a structure, arguments in TensorRT's order.
 // AOT_LEVELS 3, AOT_HALF 0, AOT_CLASSES 80, AOT_MAX_STRIDE 32, AOT_THRESHOLD 0.25f, AOT_ANCHORS 10.0f, 13.0f, ...
 #ifdef AOT_LEVELS
 
@@ -276,8 +276,8 @@ extern "C" __global__ void __launch_bounds__(MAX_THREADS)
                    int *classes) {
     const float anchors[] = {AOT_ANCHORS};
     const int anchor_count = sizeof anchors / sizeof anchors[0] / 2 / AOT_LEVELS;
-    static_assert(sizeof anchors == anchor_count * 2 * AOT_LEVELS * sizeof(float), "as many anchors for every level");
-    static_assert(1 <= anchor_count && anchor_count <= MAX_ANCHORS, "more anchors than a level holds");
+    static_assert(sizeof anchors == anchor_count * 2 * AOT_LEVELS * sizeof(float), "unequal anchors per level");
+    static_assert(1 <= anchor_count && anchor_count <= MAX_ANCHORS, "1 to MAX_ANCHORS anchors per level");
     __shared__ YoloLayer layer;
     if (threadIdx.x == 0) {
         layer = {{EACH(LEVELS_, AOT_LEVELS)}, AOT_LEVELS, anchor_count, AOT_CLASSES, 0,

@@ -1,4 +1,4 @@
-"""Stage ``build``: a grafted model becomes an engine of one runtime for this machine."""
+"""Stage ``build``: build an engine of one runtime from a grafted model."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def build(
     built = context.runtime(config.backend).build(job)
     with faults_of("runtimes", config.backend, context.registry):
         engine = check_engine(built, job, config.backend)
-        if context.registry.origin("runtimes", config.backend).outside:  # ours write facts of their own
+        if context.registry.origin("runtimes", config.backend).outside:  # built-in runtimes write facts of their own
             check_machine(engine, _machine(config.backend, context))
     return replace(engine, notes=(*engine.notes, *notes))
 
 
 def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact]]:
-    """Return the model, and what a runtime that quantises by itself needs: the table, or the data set of the images."""
+    """Return the input types: the model, and the table or data set for a runtime that quantises itself."""
     needed = config.calibration(context)
     if needed is CalibrationInput.table:
         return {GraftedModel, CalibrationTable}
@@ -73,7 +73,7 @@ def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact
 
 
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
-    """Return the machine: an engine in a store that several machines share is never reused on the wrong one."""
+    """Return the machine facts, so that an engine in a shared store is never reused on the wrong machine."""
     facts = _machine(config.backend, context)
     if config.calibration(context) is CalibrationInput.images:
         from core.inference.calibration_images import source_digest
@@ -85,7 +85,7 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
 
 
 def _machine(backend: str, context: RunContext) -> dict[str, str]:
-    """Return the facts of the machine that an engine which is built now depends on."""
+    """Return the machine facts that a new engine depends on."""
     runtime = context.registry.get(Runtime, backend)
     portable = runtime.portable(context.options("runtimes", backend))
     machine = context.runtime(backend).machine(context.device)
@@ -93,21 +93,21 @@ def _machine(backend: str, context: RunContext) -> dict[str, str]:
 
 
 def check(config: BuildConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Options that the runtime does not take."""
+    """Yield the options that the runtime does not support."""
     from stages.build.checking import problems
 
     return problems(config, context)
 
 
 def known(config: BuildConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
-    """Return what is known of the grafted model, and the precision of the engine."""
+    """Return the known facts of the engine: those of the grafted model, the precision and the runtime."""
     model = inputs.get("model", Known())
     calibrated = config.calibration(context) is not CalibrationInput.none
     return replace(model, precision=Precision.int8 if calibrated else model.precision, runtime=config.backend)
 
 
 def check_inputs(config: BuildConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield why no engine can be built of the model: its rules, its precision, an input size off its stride."""
+    """Yield why no engine can be built from the model: its quantisation rules, its precision or an input size."""
     from stages.build.checking import fitting_problems
 
     return fitting_problems(config, inputs.get("model", Known()), context)
@@ -115,7 +115,7 @@ def check_inputs(config: BuildConfig, inputs: Mapping[str, Known], context: RunC
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="build",
         summary="build an engine for this machine and warm it up",

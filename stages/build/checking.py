@@ -1,4 +1,4 @@
-"""What can be told of the options of a build before anything runs."""
+"""Check the options of a build before anything runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError]:
-    """Yield every problem."""
+    """Yield every problem of the options."""
     found: list[HooklineError] = []
     request = BuildRequest(
         precision=config.precision,
@@ -32,7 +32,7 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
     )
     yield from found
     runtimes = context.registry.all(Runtime)
-    if config.backend in runtimes:  # another name is reported already
+    if config.backend in runtimes:  # unknown names are reported elsewhere
         runtime = runtimes[config.backend]
         yield from runtime.check_build(context.options("runtimes", config.backend), request)
         if not runtime.shapes:
@@ -45,33 +45,33 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
 
 
 def fitting_problems(config: BuildConfig, model: Known, context: RunContext) -> Iterator[HooklineError]:
-    """Yield what does not fit the model that the engine is built of."""
+    """Yield the options that do not fit the model."""
     title = model.title or "the model"
-    if model.runtime is not None and config.backend not in {AUTO, model.runtime}:  # auto: no backend can be used here
+    if model.runtime is not None and config.backend not in {AUTO, model.runtime}:  # auto: no backend is usable here
         yield HooklineError(
-            f"{title} was quantised by the rules of '{model.runtime}', the backend is '{config.backend}'",
+            f"{title} was quantised by the rules of '{model.runtime}', but the backend is '{config.backend}'",
             f"quantise it again with backend={config.backend}, or build with backend={model.runtime}",
         )
     if model.max_stride is not None and config.imgsz is not None:
         yield from refusals(read_size, config.imgsz, model.max_stride)
-    asked = config.precision
+    requested = config.precision
     if model.precision is None:
         return
     calibrated = config.calibration(context) is not CalibrationInput.none
     if calibrated and model.precision is not Precision.fp32:
         yield HooklineError(
-            f"{title} is {model.precision.value} already, and {config.backend} quantises float32 models only",
+            f"{title} is already {model.precision.value}, but {config.backend} can quantise float32 models only",
             f"start from a float32 model, or change the options runtimes.{config.backend}.*",
         )
-    if not calibrated and asked is not None and asked is not model.precision:
+    if not calibrated and requested is not None and requested is not model.precision:
         yield HooklineError(
-            f"build.precision is {asked.value}, but {title} is {model.precision.value}",
-            f"set precision={asked.value} for all stages, and leave build.precision and quantize.precision out",
+            f"build.precision is {requested.value}, but {title} is {model.precision.value}",
+            f"set precision={requested.value} for all stages, and remove build.precision and quantize.precision",
         )
 
 
 def _read(read: Callable[[object], T], value: object, problems: list[HooklineError]) -> T | None:
-    """Return a value that was read; None where none is given or it is wrong, which is added to ``problems``."""
+    """Read a value; return None if it is not given or wrong, and add the error to ``problems``."""
     try:
         return None if value is None else read(value)
     except HooklineError as problem:
@@ -80,20 +80,20 @@ def _read(read: Callable[[object], T], value: object, problems: list[HooklineErr
 
 
 def _idle_calibration(config: BuildConfig, runtime: Runtime, context: RunContext) -> Iterator[HooklineError]:
-    """Yield that the options of the runtime call for a calibration, and the build is not for int8."""
+    """Yield an error if the runtime's options request a calibration, but the build is not for int8."""
     needed = runtime.calibrates(context.options("runtimes", runtime.name))
     if needed is not CalibrationInput.none and config.precision is not Precision.int8:
-        asked = config.precision.value if config.precision else "null"
+        requested = config.precision.value if config.precision else "null"
         yield HooklineError(
-            f"by its options, {runtime.name} quantises to int8 by itself, but build.precision is {asked}",
-            f"set precision=int8, or leave the option of runtimes.{runtime.name} that says so out",
+            f"the options of {runtime.name} request an int8 calibration, but build.precision is {requested}",
+            f"set precision=int8, or remove that option of runtimes.{runtime.name}",
         )
 
 
 def _refused_sizes(config: BuildConfig, runtimes: Mapping[str, Runtime]) -> Iterator[HooklineError]:
-    """Yield the sizes that the runtime does not take."""
-    takers = sorted(name for name, runtime in runtimes.items() if runtime.shapes)
-    others = f", or set backend={' or '.join(takers)}" if takers else ""
+    """Yield the size ranges that the runtime does not support."""
+    supporting = sorted(name for name, runtime in runtimes.items() if runtime.shapes)
+    others = f", or set backend={' or '.join(supporting)}" if supporting else ""
     for word in ("batch", "imgsz"):
         if getattr(config, word) is not None:
-            yield HooklineError(f"{config.backend} takes no build.{word}", f"leave it out{others}")
+            yield HooklineError(f"{config.backend} does not support build.{word}", f"remove it{others}")

@@ -20,18 +20,18 @@ class BuildConfig:
     """Options of the stage.
 
     Attributes:
-        backend: The runtime that the engine is for.
-        warmup: How many times the finished engine is run before it is handed on.
-        precision: The precision of the engine; null: that of the model. The model has to have it already, unless the
-            runtime quantises by itself (``runtimes.tensorrt.int8=calibrator``).
+        backend: The runtime that builds the engine.
+        warmup: Number of inferences to warm up the new engine.
+        precision: Precision of the engine; null: that of the model. The model must already have it, unless the runtime
+            quantises itself (``runtimes.tensorrt.int8=calibrator``).
         batch: Images per call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
         imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
-        source: Calibration images for a runtime that quantises by itself: by default those of ``calibrate``.
-        data: Path of the data.yaml, where ``source`` is null.
-        split: Of the data set.
-        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
-        processor: Letterbox and normalisation of these images.
-        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+        source: Calibration images for a runtime that quantises itself; default: those of ``calibrate``.
+        data: Path of the data.yaml, if ``source`` is null.
+        split: Split of the data set.
+        pictures: Maximum number of images; if there are more, ``seed`` selects this many.
+        processor: Processor that prepares these images.
+        max_pixels: Maximum width x height of an image or frame; checked in the header before decoding.
     """
 
     backend: str = shared("backend", kind="runtimes")
@@ -47,5 +47,5 @@ class BuildConfig:
     max_pixels: int = shared("max_pixels", fingerprinted=True)
 
     def calibration(self, context: RunContext) -> CalibrationInput:
-        """Return what the runtime needs to quantise a float32 model by itself; ``none`` where it does not."""
+        """Return what the runtime needs to quantise a float32 model itself; ``none`` if it does not."""
         return own_calibration(self.backend, self.precision, context)

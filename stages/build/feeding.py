@@ -1,4 +1,4 @@
-"""The pictures for a runtime that calibrates by itself: the same that the stage calibrate takes."""
+"""Calibration images for a runtime that quantises itself: the same as those of the stage calibrate."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
 def feed(
     config: BuildConfig, dataset: Dataset | None, table: CalibrationTable | None, context: RunContext
 ) -> tuple[CalibrationFeed, tuple[str, ...]]:
-    """What the runtime gets, and notes that must travel with the engine."""
+    """Return the calibration input of the runtime, and notes for the engine."""
     if table is not None:
         return CalibrationFeed(file_digest(table.path), table.path, None), table.notes
     source, notes = choose_source(config, dataset, context)
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
         tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
-        for images, _ in prepared_batches(config, contract, source, tolerance, context):
-            yield images
+        with prepared_batches(config, contract, source, tolerance, context) as prepared:
+            for batch in prepared:
+                yield batch.images
 
     total = frame_count(source)
-    few = small_note(min(total, config.pictures)) if total else ()
-    taken = {
+    small = small_note(min(total, config.pictures)) if total else ()
+    selection = {
         "source": source.digest(context.cache_dir),
         "pictures": config.pictures,
         "seed": context.seed,
         "processor": config.processor,
     }
-    return CalibrationFeed(text_digest(json.dumps(taken)), None, batches), (*notes, *few)
+    return CalibrationFeed(text_digest(json.dumps(selection)), None, batches), (*notes, *small)

@@ -1,4 +1,4 @@
-"""Stage ``calibrate``: pictures go through a float model and the range of every activation is noted."""
+"""Stage ``calibrate``: run images through a float model and record the range of every activation."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def calibrate(
     config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
 ) -> CalibrationTable:
     """Find the range of every activation of ``model``."""
-    from stages.calibrate.observing import observe_pictures
+    from stages.calibrate.observing import observe_images
     from stages.calibrate.table import import_cache
 
     for problem in check(config):
         raise problem
     if config.cache:
         return import_cache(config, model, context)
-    return observe_pictures(config, model, dataset, context)
+    return observe_images(config, model, dataset, context)
 
 
 def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
-    """The data set, where one is given or made and the pictures come from nowhere else."""
+    """Return the inputs: the data set counts only if neither a source nor a cache is given."""
     return {OnnxModel} if config.source or config.cache else {OnnxModel, Dataset}
 
 
 def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:
-    """Return the content of the images or of the cache, whichever the ranges come from."""
+    """Return the digest of the images or of the cache that the ranges come from."""
     from core.inference.calibration_images import source_digest
     from core.storage.digest import file_digest
 
@@ -46,7 +46,7 @@ def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, st
 
 
 def check(config: CalibrateConfig) -> Iterable[HooklineError]:
-    """A source or cache that is not there."""
+    """Yield a missing or unusable source or cache."""
     from stages.calibrate.table import problems
 
     yield from problems(config)
@@ -54,7 +54,7 @@ def check(config: CalibrateConfig) -> Iterable[HooklineError]:
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="calibrate",
         summary="find the range of every activation, for int8",

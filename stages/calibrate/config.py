@@ -15,22 +15,22 @@ class CalibrateConfig:
     """Options of the stage.
 
     Attributes:
-        source: Images or video to calibrate on: folder, glob, .txt list, files. null: the split of
-            the data set that ``data`` names; without one a short street video, which is said loudly.
+        source: Images or video to calibrate on: folder, glob, .txt list, files. null: the split of the data set that
+            ``data`` names; without a data set, a short street video and a warning.
         data: Path of the data.yaml.
-        split: Of the data set.
-        pictures: Maximum number of images; from more, this many are drawn by ``seed``.
-        batch: Images per inference, where the model's batch is dynamic.
-        calibrator: How ranges are found.
+        split: Split of the data set.
+        pictures: Maximum number of images; from a larger source, this number is drawn by ``seed``.
+        batch: Images per inference, if the batch of the model is dynamic.
+        calibrator: Method that finds the ranges.
         processor: Letterbox and normalisation.
-        runtime: What runs the float model: a backend that records activations; auto: ``backend`` where it does.
+        runtime: Runtime of the float model; it must record activations. auto: ``backend`` if it does.
         on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
             number; `stop` none. A stored result is only reused for the same value.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
-        cache: A calibration cache to take the ranges from instead of images: calibration.cache of this stage, or one
-            that TensorRT wrote. A cache that names another model is an error.
-        trust_cache: Accept a cache that does not name its model, as TensorRT's own. With the ranges of another model
-            the engine is silently wrong.
+        cache: Calibration cache to import the ranges from, instead of images: calibration.cache of this stage or of
+            TensorRT. A cache that names another model is an error.
+        trust_cache: Accept a cache that does not name its model, such as one of TensorRT. With the ranges of another
+            model the engine is silently wrong.
     """
 
     source: Any = place(None)

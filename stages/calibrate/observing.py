@@ -1,4 +1,4 @@
-"""Streams pictures through the float model and every activation into the observer; keeps nothing."""
+"""Run images through the float model and pass every activation to the observer; no activation is kept."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.artifacts import CalibrationTable, Dataset, OnnxModel
 from core.calibration import Ranges
 from core.errors import HooklineError
 from core.inference.calibration_images import choose_source, prepared_batches, preprocessing_digest, small_note
+from core.inference.detector import PreparedBatch
 from core.kinds.calibrator import RangeObserver
 from core.kinds.context import RunContext
 from core.kinds.runtime import ActivationRecorder
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 
-def observe_pictures(
+def observe_images(
     config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
 ) -> CalibrationTable:
     """Calibrate on the source that the config names.
@@ -45,9 +46,10 @@ def observe_pictures(
     tolerance = Tolerance(files, context.warn, config.on_error, option, config.max_pixels)
     observer = context.calibrator(config.calibrator)
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
-    batches = prepared_batches(config, replace(model.contract, batch=size), source, tolerance, context)
+    contract = replace(model.contract, batch=size)
     with (
         context.recording_runtime(config.runtime).record_activations(model) as recorder,
+        prepared_batches(config, contract, source, tolerance, context) as batches,
         context.progress("calibrate", total, "images") as progress,
     ):
         done = 0
@@ -69,18 +71,19 @@ def observe_pictures(
 
 def observe(
     recorder: ActivationRecorder,
-    batches: Iterable[tuple[Floats, int]],
+    batches: Iterable[PreparedBatch],
     observer: RangeObserver,
     contract: InputContract,
 ) -> Iterator[int]:
-    """Run every batch and observe its first ``count`` pictures; gives ``count`` when it is done.
+    """Run every batch, observe its activations, and yield the number of its images.
 
-    Each tensor is taken in by one of as many threads as there are cores, the largest first.
+    One thread per core observes tensors, the largest ones first.
     """
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="observe") as pool:
-        for images, count in batches:
-            tensors = ((name, values[:count]) for name, values in recorder.run(padded(images, contract)))
+        for batch in batches:
+            count = len(batch.frames)
+            tensors = ((name, values[:count]) for name, values in recorder.run(padded(batch.images, contract)))
             waiting = deque(sorted(tensors, key=lambda item: item[1].size))
             for work in [pool.submit(_drain, waiting, observer) for _ in range(workers)]:
                 work.result()
@@ -97,7 +100,7 @@ def _drain(waiting: deque[tuple[str, Floats]], observer: RangeObserver) -> None:
 
 
 def padded(images: Floats, contract: InputContract) -> Floats:
-    """A batch of the static size, filled up with zeros; as it is where the batch is dynamic."""
+    """Return the batch, filled up with zeros to the batch size of the model unless that is dynamic."""
     missing = contract.batch - len(images)
     if "batch" in contract.dynamic or missing <= 0:
         return images
@@ -105,11 +108,11 @@ def padded(images: Floats, contract: InputContract) -> Floats:
 
 
 def skipped_note(tolerance: Tolerance) -> tuple[str, ...]:
-    """Return notes on files that could not be read, and on damaged frames, where there are any."""
+    """Return notes on files that could not be read, and on damaged images and frames."""
     unreadable = len(tolerance.unreadable)
     notes = [f"{unreadable} of {tolerance.total} calibration files could not be read"] if unreadable else []
     if images := len(tolerance.damaged) if not tolerance.damaged_frames else 0:
-        notes.append(f"{images} of {tolerance.total} calibration files are damaged, and were used")
+        notes.append(f"{images} of {tolerance.total} calibration files are damaged and were used")
     if tolerance.damaged_frames:
         notes.append(f"damaged frames of the video are left out ({tolerance.damaged_frames} found)")
     return tuple(notes)

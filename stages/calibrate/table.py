@@ -1,4 +1,4 @@
-"""Calibration tables: imported from a cache, written, and checks of the options that name them."""
+"""Calibration tables: import from a cache, write, and check the options."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ METHOD = "tensorrt-cache"
 
 
 def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
-    """Yield what is wrong with the file and its header, as far as it is known before the run."""
+    """Yield the problems of the cache file and its header that are known before the run."""
     path = user_path(config.cache or "")
     try:
         with open_regular(path, MAX_BYTES) as file:
             header = file.readline(256).decode(errors="replace").rstrip("\r\n")
     except OSError as error:
         yield HooklineError(
-            f"cannot read the calibration cache '{path}' ({error.strerror})", "give the text file that TensorRT wrote"
+            f"cannot read the calibration cache '{path}' ({error.strerror})",
+            "give a calibration cache: the text file that TensorRT writes",
         )
         return
     if header.startswith("{"):
@@ -54,10 +55,10 @@ def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
 
 
 def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext) -> CalibrationTable:
-    """Return the table of a cache. A cache knows magnitudes only, so every range is symmetric.
+    """Return the table of a cache. A cache has magnitudes only, so every range is symmetric.
 
     Raises:
-        HooklineError: The file is no calibration cache, or was made for another model.
+        HooklineError: The file is not a calibration cache, or was made for another model.
     """
     path, digest = user_path(config.cache or ""), file_digest(model.path)
     cache = read_tensorrt_cache(read_bounded(path))
@@ -80,12 +81,12 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
 
 
 def symmetric(amax: float) -> TensorRange:
-    """Return the range of which only the magnitude is known."""
+    """Return the range of a magnitude."""
     return TensorRange(min=-amax, max=amax, low=-amax, high=amax, amax=amax)
 
 
 def _notes(path: Path, cache: TensorRtCache, model: OnnxModel) -> Iterator[str]:
-    """Yield what a user of the table must know, after a check that its tensors are those of the model."""
+    """Check that the tensors are those of the model, and yield notes for users of the table."""
     fitting = _fitting(path, cache.scales, model)
     origin = cache.header.partition(" model=")[0][:80]
     yield f"the ranges come from a calibration cache ({origin}), which does not name its images"
@@ -99,7 +100,7 @@ def _notes(path: Path, cache: TensorRtCache, model: OnnxModel) -> Iterator[str]:
 
 
 def _fitting(path: Path, scales: Mapping[str, float], model: OnnxModel) -> str:
-    """Return which tensors do not match, or an empty text where all do."""
+    """Return a note on tensors that do not match; empty if all match."""
     from core.files.onnx_file import read_onnx
 
     graph = read_onnx(model.path).graph
@@ -123,7 +124,7 @@ def _fitting(path: Path, scales: Mapping[str, float], model: OnnxModel) -> str:
 
 
 def problems(config: CalibrateConfig) -> Iterator[HooklineError]:
-    """Yield what is wrong with the options, as far as it is known before the run."""
+    """Yield the problems of the options that are known before the run."""
     if not config.cache:
         yield from source_problems(config, "calibrate")
         return

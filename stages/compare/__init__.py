@@ -1,4 +1,4 @@
-"""Stage ``compare``: an engine beside a reference engine on the same pictures, without labels."""
+"""Stage ``compare``: compare an engine with a reference engine on the same images, without labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
-    """Return the content of the images and of the reference, and what its speed depends on here."""
+    """Return digests of the images and of the reference, and what the speed of the reference depends on."""
     from core.planning.keys import measuring_facts
     from core.storage.digest import file_digest
     from core.storage.store import identity
@@ -42,7 +42,7 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, obje
 
 
 def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
-    """What is missing, and a reference that is not for the device of the run."""
+    """Yield a missing source or reference, and a reference that the device of the run cannot open."""
     from stages.compare.measure import read_reference
 
     try:
@@ -51,7 +51,7 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
     except HooklineError as error:
         yield error
     if config.source is None:
-        yield HooklineError("no images are given", "source=<images or video> names what both models look at")
+        yield HooklineError("no images are given", "source=<images or video> names the images for both models")
     else:
         yield from _source_problems(config.source)
 
@@ -70,7 +70,7 @@ def _source_problems(text: object) -> Iterable[HooklineError]:
 
 
 def check_inputs(config: CompareConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
-    """Yield classes that the engine lacks, and a reference of other classes."""
+    """Yield classes that the engine does not have, and a reference with other classes."""
     from core.data.classes import class_ids
     from stages.compare.measure import check_classes, read_reference
 
@@ -87,7 +87,7 @@ def check_inputs(config: CompareConfig, inputs: Mapping[str, Known]) -> Iterable
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="compare",
         summary="compare an engine with a reference: latency ratio, agreement of boxes",

@@ -1,4 +1,4 @@
-"""Agreement of two detectors on the same images, without labels; the table of a comparison."""
+"""Agreement of the boxes of two models on the same images, without labels; the table of a comparison."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ IOU = 0.5
 
 @dataclass
 class Agreement:
-    """Sums over pictures.
+    """Sums over images.
 
     Attributes:
-        first, second: Number of boxes of each.
-        pairs: Number of boxes found by both.
+        first, second: Number of boxes of each model.
+        pairs: Number of boxes that both models found.
         overlap: Sum of the IoU of the pairs.
         score_difference: Sum of \\|score of the first - score of the second\\| over the pairs.
     """
@@ -39,7 +39,7 @@ class Agreement:
         return 2 * self.pairs / boxes if boxes else 1.0
 
     def add(self, first: Detections, second: Detections) -> None:
-        """Take in one picture."""
+        """Add the boxes of an image."""
         pairs = match(first, second)
         self.first += len(first)
         self.second += len(second)
@@ -49,7 +49,7 @@ class Agreement:
             self.score_difference += abs(float(first.scores[one]) - float(second.scores[other]))
 
     def values(self) -> dict[str, float]:
-        """The figures by name; means over pairs only where there are pairs."""
+        """Return the figures by name; means over pairs only if there are pairs."""
         means = {"mean_iou": self.overlap, "mean_score_difference": self.score_difference}
         return {
             "f1": self.f1,
@@ -63,7 +63,7 @@ class Agreement:
 
 
 def match(first: Detections, second: Detections, threshold: float = IOU) -> list[tuple[int, int, float]]:
-    """Pairs of (index in ``first``, index in ``second``, IoU), one-to-one, of the same class."""
+    """Return pairs of (index in ``first``, index in ``second``, IoU), one-to-one, of the same class."""
     overlaps = pairwise_iou(first.boxes, second.boxes)
     overlaps[first.classes[:, None] != second.classes[None, :]] = 0
     pairs = []
@@ -79,7 +79,7 @@ def match(first: Detections, second: Detections, threshold: float = IOU) -> list
 
 
 def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """float64 [n, m] of boxes x1, y1, x2, y2. A box equals itself: 1 also where clipping has left no area."""
+    """Return the IoU, float64 [n, m], of boxes x1, y1, x2, y2; 1 for equal boxes, also without area."""
     one, two = first.astype(np.float64)[:, None], second.astype(np.float64)[None, :]
     size = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
     common = np.prod(np.maximum(size, 0), axis=-1)
@@ -91,7 +91,7 @@ def pairwise_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDA
 
 
 def summary_lines(engine: AnyModel, reference: AnyModel, values: Mapping[str, float]) -> list[str]:
-    """Return a small table of latency, and lines on the boxes."""
+    """Return a table of latency, and lines on the boxes."""
     rows = [
         ("", "median ms", "p95 ms", "boxes"),
         (title(engine), f"{values['median_ms']:.1f}", f"{values['p95_ms']:.1f}", f"{values['boxes']:.0f}"),

@@ -17,12 +17,12 @@ class CompareConfig:
     """Options of the stage.
 
     Attributes:
-        reference: The model to compare with: a file that this program built, with its ``.json`` beside it.
+        reference: The model to compare with: a file that hookline built, next to its ``.json``.
         source: Images or video to run both on.
-        pictures: At most this many are drawn from the source.
-        inferences: At least this many of each model are timed; few images are run several times.
-        warmup: Inferences of each before the clock runs.
-        conf: Least score of a box, 0..1; null: 0.25.
+        pictures: Maximum number of images, drawn from the source.
+        inferences: Minimum number of timed inferences per model; few images are run several times.
+        warmup: Untimed inferences per model at the start.
+        conf: Minimum score of a box, 0..1; null: 0.25.
         iou: NMS overlap, 0..1; null: 0.45.
         max_det: Maximum number of boxes per image.
         classes: Only these classes, names or numbers; null: all.

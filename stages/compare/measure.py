@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,10 @@ from core.detections import Filter
 from core.errors import HooklineError, counted, with_article
 from core.files.paths import user_path
 from core.files.regular_file import is_file
+from core.inference.detector import Detector, ImageBatch, PreparedBatch, warm_up
+from core.inference.pipeline import Clock, batches_of, prepared
 from core.kinds.context import RunContext
-from core.kinds.head import Head
-from core.kinds.processor import ProcessorBackend
 from core.kinds.session import Session
-from core.media.frame import Frame
 from core.media.matching import nearest_names
 from core.media.reader import files_read, frame_count, sample_frames
 from core.media.source import list_source
@@ -35,11 +33,11 @@ from stages.compare.config import CONF, IOU, CompareConfig
 
 
 def read_reference(reference: str | None) -> AnyModel:
-    """Read what ``compare.reference=`` names: a file that this program wrote, by the sidecar beside it.
+    """Read the model that ``compare.reference=`` names, from its file and the sidecar next to it.
 
     Raises:
-        HooklineError: Nothing is named, there is no such file or no sidecar, it is no
-            model, or one of its files was changed.
+        HooklineError: No reference is given, the file or its sidecar is missing, it is not a model, or one of its files
+            was changed.
     """
     if not reference:
         raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
@@ -69,31 +67,23 @@ def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
 Outputs = Mapping[str, NDArray[np.number]]
 
 PAUSE = 0.02
-"""Seconds before each inference: the threads of the other session first stop waiting for work in a loop."""
+"""Seconds of pause before each inference: by then the threads of the other session have stopped spinning."""
 
 
 @dataclass
 class Duel:
-    """Two sessions that run in turn; the order changes each time: A B, B A, A B, ...
+    """Two sessions that run in turn, in alternating order: A B, B A, A B, ...
 
     Attributes:
-        sessions: The two.
-        seconds: Time of every inference of each.
+        sessions: The sessions.
+        seconds: Time of every inference of each session.
     """
 
     sessions: tuple[Session, Session]
     seconds: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
-    def warm_up(self, runs: int) -> None:
-        """Run each on a grey picture, untimed."""
-        for session in self.sessions:
-            contract = session.contract
-            grey = np.full((contract.batch, 3, contract.height, contract.width), 0.5, np.float32)
-            for _ in range(runs):
-                session.run(grey)
-
     def run(self, images: tuple[NDArray[np.float32], NDArray[np.float32]]) -> tuple[Outputs, Outputs]:
-        """Time one inference of each; what they give."""
+        """Time one inference of each session; return the outputs."""
         outputs: dict[int, Outputs] = {}
         turn = (0, 1) if len(self.seconds[0]) % 2 == 0 else (1, 0)
         for side in turn:
@@ -104,7 +94,7 @@ class Duel:
         return outputs[0], outputs[1]
 
     def values(self) -> dict[str, float]:
-        """Median and 95th percentile in milliseconds of each, and the ratio of the medians."""
+        """Return median and 95th percentile in milliseconds of each session, and the ratio of the medians."""
         (median, p95), (reference, reference_p95) = map(_summary, self.seconds)
         return {
             "median_ms": median,
@@ -122,33 +112,34 @@ def _summary(seconds: Sequence[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Bench:
-    """Two models on one bench, and what is measured of them."""
+    """The engine and the reference, in this order, and their measurements."""
 
+    detectors: tuple[Detector, Detector]
     duel: Duel
-    heads: tuple[Head, Head]
-    processor: ProcessorBackend
-    wanted: Filter
     agreement: Agreement
 
-    def look_at(self, frames: Sequence[Frame], rounds: int) -> None:
+    def prepare(self, batch: ImageBatch) -> tuple[PreparedBatch, PreparedBatch]:
+        """Prepare a batch for each model."""
+        first, second = self.detectors
+        return first.prepare(batch), second.prepare(replace(batch, contract=second.session.contract))
+
+    def measure(self, batches: tuple[PreparedBatch, PreparedBatch], rounds: int) -> None:
         """Time ``rounds`` inferences of each model on one batch and compare the boxes."""
-        pictures = [frame.picture for frame in frames]
-        first, second = self.duel.sessions
-        images, places = self.processor.prepare(pictures, first.contract)
-        other_images, other_places = self.processor.prepare(pictures, second.contract)
         for _ in range(rounds):
-            outputs, other_outputs = self.duel.run((images, other_images))
-        here = self.processor.detect(outputs, self.heads[0], places, self.wanted)
-        there = self.processor.detect(other_outputs, self.heads[1], other_places, self.wanted)
+            outputs = self.duel.run((batches[0].images, batches[1].images))
+        here, there = (
+            detector.detect(given, batch)
+            for detector, given, batch in zip(self.detectors, outputs, batches, strict=True)
+        )
         for one, other in zip(here, there, strict=True):
             self.agreement.add(one, other)
 
 
 def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
-    """Run both models over the pictures and write comparison.json.
+    """Run both models on the images and write comparison.json.
 
     Raises:
-        HooklineError: The reference is no model of this program, has other classes, or nothing can be read.
+        HooklineError: The reference is not a model of hookline, has other classes, or no image can be read.
     """
     reference = read_reference(config.reference)
     check_classes(engine.facts.names, reference.facts.names)
@@ -163,9 +154,13 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         notes = _thresholds(first, second, wanted.conf)
         for note in notes:
             context.warn(note)
-        heads = (context.head(first.facts, first.layout), context.head(second.facts, second.layout))
-        bench = Bench(Duel((first, second)), heads, processor, wanted, agreement)
-        bench.duel.warm_up(config.warmup)
+        detectors = (
+            Detector(first, processor, context.head(first.facts, first.layout), wanted),
+            Detector(second, processor, context.head(second.facts, second.layout), wanted),
+        )
+        for session in (first, second):
+            warm_up(session, config.warmup)
+        bench = Bench(detectors, Duel((first, second)), agreement)
         pictures = _run(config, bench, context)
     values = {**bench.duel.values(), **agreement.values(), "pictures": pictures}
     content = {
@@ -184,7 +179,7 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 
 def _thresholds(first: Session, second: Session, conf: float) -> tuple[str, ...]:
-    """Boxes under a model's own threshold are missing from it whatever ``conf`` is."""
+    """Return a note if the models drop boxes below different thresholds, whatever ``conf`` is."""
     one, two = (max(session.score_threshold, conf) for session in (first, second))
     if one == two:
         return ()
@@ -192,27 +187,26 @@ def _thresholds(first: Session, second: Session, conf: float) -> tuple[str, ...]
 
 
 def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
-    """Both models over the pictures; how many there were.
+    """Run both models on the images; return how many there were.
 
-    Pictures are read between the inferences and not beside them, so that nothing else is busy.
+    Nothing is read or prepared during an inference, so that latencies are those of an idle machine.
     """
     source = list_source(config.source)
     total = max(min(frame_count(source) or config.pictures, config.pictures), 1)
-    size = bench.duel.sessions[0].contract.batch
-    rounds = -(-config.inferences * size // total)
+    contract = bench.detectors[0].session.contract
+    rounds = -(-config.inferences * contract.batch // total)
     tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
-    pictures = 0
-    with context.progress("compare", total, "images") as progress:
-        for frames in _batches(sample_frames(source, config.pictures, context.seed, tolerance), size):
-            bench.look_at(frames, rounds)
-            pictures += len(frames)
-            progress.advance(len(frames))
+    batches = batches_of(sample_frames(source, config.pictures, context.seed, tolerance), contract.batch, contract)
+    images = 0
+    with (
+        context.progress("compare", total, "images") as progress,
+        prepared(batches, bench.prepare, Clock(), depth=0) as ready,
+    ):
+        for pair in ready:
+            bench.measure(pair, rounds)
+            images += len(pair[0].frames)
+            progress.advance(len(pair[0].frames))
     tolerance.conclude()
-    if not pictures:
+    if not images:
         raise HooklineError(f"'{config.source}' has no image that can be read", "give images or a video")
-    return pictures
-
-
-def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
-    while batch := list(islice(frames, size)):
-        yield batch
+    return images

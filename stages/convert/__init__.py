@@ -1,4 +1,4 @@
-"""Stage ``convert``: what annotation tools write becomes a data set in YOLO layout."""
+"""Stage ``convert``: import the files of annotation tools as a data set in YOLO layout."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def convert(config: ConvertConfig, context: RunContext) -> Dataset:
-    """Read the annotations and write pictures, labels and data.yaml."""
+    """Read the annotations; write images, labels and data.yaml."""
     from stages.convert.converting import convert_source
 
     return convert_source(config, context)
 
 
 def check(config: ConvertConfig) -> Iterable[HooklineError]:
-    """A source that is not there or of no known kind, and options that make no sense."""
+    """Yield errors for a missing source, a source of unknown format, and invalid options."""
     from stages.convert.detect import find_format, sources_of
 
     try:
@@ -47,7 +47,7 @@ def check(config: ConvertConfig) -> Iterable[HooklineError]:
 
 
 def _are_names(names: object) -> bool:
-    """Whether it is a list of names or a mapping of names to names; YAML takes some names for numbers."""
+    """Return whether this is a list of names or a mapping of names to names; YAML reads some names as numbers."""
     if not isinstance(names, (list, dict)) or not names:
         return False
     given = [*names, *names.values()] if isinstance(names, dict) else names
@@ -61,13 +61,13 @@ def _split_problem(split: object) -> str:
         return f"names {', '.join(strange)}, possible: {', '.join(SPLITS)}"
     shares = list(split.values())
     if not all(isinstance(share, (int, float)) and 0 < share <= 1 for share in shares):
-        return "has shares outside 0..1"
+        return "has shares outside 0 to 1"
     return "" if abs(sum(shares) - 1) < 1e-6 else f"adds up to {sum(shares):g}, not 1"
 
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package. Not stored: the store would hold a second copy of every picture."""
+    """Yield the stage; it is not stored, because the store would hold a second copy of each image."""
     yield Stage(
         name="convert",
         summary="import labelImg, Pascal VOC, CreateML, COCO or Label Studio annotations as a YOLO data set",

@@ -12,10 +12,10 @@ SPLITS = ("train", "val", "test")
 
 
 class Format(str, Enum):
-    """Who wrote the annotations.
+    """Format of the annotations.
 
-    ``yolo``: a data.yaml, or labelImg's text files with classes.txt. ``voc``: Pascal VOC XML. ``createml``: JSON
-    lists of Create ML. ``coco``: instances JSON. ``labelstudio``: Label Studio's YOLO export. ``auto``: looks.
+    ``yolo``: a data.yaml, or labelImg's text files with classes.txt. ``voc``: Pascal VOC XML. ``createml``: JSON lists
+    of Create ML. ``coco``: COCO instances JSON. ``labelstudio``: YOLO export of Label Studio. ``auto``: detect it.
     """
 
     auto = "auto"
@@ -27,7 +27,7 @@ class Format(str, Enum):
 
 
 class Link(str, Enum):
-    """How images come into the new data set; ``hardlink`` and ``symlink`` need no room."""
+    """How images are added to the new data set; ``hardlink`` and ``symlink`` take no disk space."""
 
     copy = "copy"
     hardlink = "hardlink"
@@ -35,7 +35,7 @@ class Link(str, Enum):
 
 
 class Missing(str, Enum):
-    """What is done about pictures that are not there or cannot be read."""
+    """Handling of missing and unreadable images."""
 
     stop = "stop"
     skip = "skip"
@@ -48,13 +48,14 @@ class ConvertConfig:
     Attributes:
         source: Folder or file of annotations, a list of them, or {train: <file>, val: <file>}.
         pictures: Folder of the images; null: the folder of the annotations.
-        format: auto, yolo, voc, createml, coco or labelstudio.
-        link: How images come into the new data set: copy, hardlink or symlink.
-        split: Shares, e.g. {train: 0.8, val: 0.2}, drawn by seed and stratified by class; null: the splits that the
-            source has, else these.
-        names: The classes to keep, in order; {old: new} also renames, and merges where new ones repeat. Null: all.
-        missing: Images that are missing or cannot be read: stop, or skip them.
-        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
+        format: Format of the annotations: auto (detect it), yolo, voc, createml, coco or labelstudio.
+        link: How images are added to the new data set: copy, hardlink or symlink.
+        split: Shares of a random split by seed, stratified by class, e.g. {train: 0.8, val: 0.2}; null: the splits of
+            the source if it has any, else these shares.
+        names: Classes to keep, in order; {old: new} also renames classes, and merges those with the same new name.
+            Null: all.
+        missing: Missing and unreadable images: stop, or skip them.
+        max_pixels: Maximum width x height of an image, checked in the header before decoding.
     """
 
     source: Any = place(None)

@@ -1,4 +1,4 @@
-"""The work of the stage: read, choose classes, split, write."""
+"""Convert annotations: read them, select classes, split the images and write the data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stages.convert.detect import AnnotationPlace, find_format, sources_of
 from stages.convert.images import ImageFinder
 from stages.convert.json_files import read_coco, read_createml
 from stages.convert.records import Annotations, ConvertedImage, Corners, Item, clipped, fractions, row
-from stages.convert.split import split_pictures
+from stages.convert.split import split_images
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
 from stages.convert.yolo import add_background, read_labelstudio, read_yolo
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 def choose_classes(
     wanted: Mapping[str, str] | Sequence[str] | None, names: Sequence[str]
 ) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """The new class names, and the new class id of each class of the source that is kept.
+    """Return the new class names, and the new class id of each selected class of the source.
 
     Args:
-        wanted: ``convert.names``: null for all, a list of names, or {old name: new name}.
+        wanted: ``convert.names``: None for all, a list of names, or {old name: new name}.
         names: Classes of the source.
 
     Raises:
-        HooklineError: The source has no such class, or no classes at all.
+        HooklineError: The source lacks a wanted class, or has no classes.
     """
     if not names:
-        raise HooklineError("the annotations name no class", "annotate at least one object")
+        raise HooklineError("the annotations contain no class", "annotate at least one object")
     renamed = wanted if isinstance(wanted, Mapping) else {name: name for name in (wanted or names)}
     pairs = {str(old): str(new) for old, new in renamed.items()}
     known = set(names)
@@ -50,8 +50,8 @@ def choose_classes(
             raise unknown("class in convert.names", old, names)
     chosen = tuple(dict.fromkeys(pairs.values()))
     if len(chosen) > MAX_CLASSES:
-        hint = f"the limit is {MAX_CLASSES:,}; convert.names chooses some"
-        raise HooklineError(f"too many: {counted(len(chosen), 'class')}", hint)
+        hint = f"the maximum is {MAX_CLASSES:,}; select some with convert.names"
+        raise HooklineError(f"too many classes: {len(chosen):,}", hint)
     for name in chosen:
         if problem := name_problem(name):
             raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")
@@ -66,43 +66,44 @@ READERS: Mapping[Format, Callable[[AnnotationPlace, ImageFinder, Annotations], N
     Format.coco: read_coco,
     Format.labelstudio: read_labelstudio,
 }
-SHOWN = 5
+MAX_SHOWN = 5
+"""Maximum number of items listed in a message."""
 
 
 def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
-    """Convert the annotations that the config names.
+    """Convert the annotations of ``config.source``.
 
     Raises:
-        HooklineError: Annotations are damaged, pictures are missing, or there are too few for the splits.
+        HooklineError: Annotations are damaged, images are missing, or there are too few images for the splits.
     """
     found = read_annotations(config, context)
     names, numbers = choose_classes(config.names, found.names)
     labelled = _label(found, numbers, config.max_pixels, context)
-    _tell_missing(found.missing, config, context)
+    _report_missing(found.missing, config, context)
     if not any(item.rows for item in labelled):
         raise HooklineError(
-            f"no box is left: {counted(len(labelled), 'image')} without, {len(found.missing)} missing",
+            f"no boxes remain: {counted(len(labelled), 'image')} without boxes, {len(found.missing)} missing",
             "check convert.source, convert.pictures and convert.names",
         )
-    _tell(found.told, context)
-    _tell_unseen(labelled, names, context)
-    splits = split_pictures(labelled, config.split, context)
+    _report_remarks(found.remarks, context)
+    _report_unseen(labelled, names, context)
+    splits = split_images(labelled, config.split, context)
     return write_splits(splits, names, config.link, context)
 
 
 def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
-    """Read all places, in the order of the pictures' paths."""
+    """Read all annotations of the source, in the order of the image paths."""
     places = sources_of(config.source)
     kind = find_format(places, config.format)
     folders = [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
-    pictures, found = ImageFinder(folders), Annotations()
+    images, found = ImageFinder(folders), Annotations()
     for place in places:
-        READERS[kind](place, pictures, found)
+        READERS[kind](place, images, found)
     if kind in {Format.yolo, Format.labelstudio}:
-        add_background(places, pictures, found)
-    if config.split is not None:  # then a picture in two splits of the source is one
+        add_background(places, images, found)
+    if config.split is not None:  # an image in two splits of the source then counts once
         found.items = list(dict.fromkeys(replace(item, split=None) for item in found.items))
-    found.items.sort(key=lambda item: item.picture.as_posix())
+    found.items.sort(key=lambda item: item.image.as_posix())
     _check_once(found.items)
     boxes = sum(len(item.boxes) for item in found.items)
     boxed = f"{counted(boxes, 'box')} of {counted(len(found.names), 'class')}"
@@ -112,70 +113,70 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
 
 def _check_once(items: Sequence[Item]) -> None:
     for one, other in pairwise(items):
-        if one.picture != other.picture:
+        if one.image != other.image:
             continue
         if one.split and other.split and one.split != other.split:
-            message = f"'{one.picture}' is in the splits '{one.split}' and '{other.split}'"
-            raise HooklineError(message, "draw new ones, e.g. convert.split={train: 0.8, val: 0.2}")
+            message = f"'{one.image}' is in the splits '{one.split}' and '{other.split}'"
+            raise HooklineError(message, "make new splits, e.g. convert.split={train: 0.8, val: 0.2}")
         raise HooklineError(
-            f"'{one.picture}' is annotated twice", "convert one source at a time, or remove one of the annotations"
+            f"'{one.image}' is annotated twice", "convert one source at a time, or remove one of the annotations"
         )
 
 
 def _label(
     found: Annotations, numbers: Mapping[str, int], max_pixels: int, context: RunContext
 ) -> list[ConvertedImage]:
-    """The rows of every picture that is there; the others join ``found.missing``."""
+    """Return the label rows of all readable images; add the others to ``found.missing``."""
     left_out: Counter[str] = Counter()
     labelled = []
     with context.progress("measure images", len(found.items), "images") as progress:
         for item in found.items:
             try:
-                rows = _rows(fractions(item, found.told, max_pixels), numbers, left_out, found.told)
-                labelled.append(ConvertedImage(item.picture, rows, item.split))
-                found.told["images that lost all their boxes, background now"] += bool(item.boxes and not rows)
+                rows = _rows(fractions(item, found.remarks, max_pixels), numbers, left_out, found.remarks)
+                labelled.append(ConvertedImage(item.image, rows, item.split))
+                found.remarks["images without remaining boxes, now background"] += bool(item.boxes and not rows)
             except UnreadableError as error:
-                found.missing.append(f"{item.picture} ({error})")
+                found.missing.append(f"{item.image} ({error})")
             progress.advance()
     if left_out:
         shares = _first([f"{count} {name}" for name, count in left_out.most_common()])
-        context.warn(f"dropped {counted(left_out.total(), 'box')} of classes that convert.names leaves out: {shares}")
+        context.warn(f"dropped {counted(left_out.total(), 'box')} of classes not in convert.names: {shares}")
     return labelled
 
 
 def _rows(
-    boxes: Iterable[tuple[str, Corners]], numbers: Mapping[str, int], left_out: Counter[str], told: Counter[str]
+    boxes: Iterable[tuple[str, Corners]], numbers: Mapping[str, int], left_out: Counter[str], remarks: Counter[str]
 ) -> tuple[Row, ...]:
     rows: list[Row] = []
     for name, corners in boxes:
         if name not in numbers:
             left_out[name] += 1
-        elif (inside := clipped(corners, told)) is not None:
+        elif (inside := clipped(corners, remarks)) is not None:
             rows.append(row(numbers[name], inside))
     unique = tuple(dict.fromkeys(rows))
-    told["boxes that repeat another, dropped"] += len(rows) - len(unique)
+    remarks["duplicate boxes, dropped"] += len(rows) - len(unique)
     return unique
 
 
-def _tell_missing(missing: Sequence[str], config: ConvertConfig, context: RunContext) -> None:
+def _report_missing(missing: Sequence[str], config: ConvertConfig, context: RunContext) -> None:
     if not missing:
         return
     shown = _first([f"'{name}'" for name in missing])
     message = f"{counted(len(missing), 'annotated image')} missing or unreadable: {shown}"
     if config.missing is Missing.stop:
         raise HooklineError(
-            message, "convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
+            message, "give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
         )
-    context.warn(f"left out {message}")
+    context.warn(f"skipped {message}")
 
 
-def _tell(told: Counter[str], context: RunContext) -> None:
-    for what, count in sorted(told.items()):
+def _report_remarks(remarks: Counter[str], context: RunContext) -> None:
+    for what, count in sorted(remarks.items()):
         if count:
             (context.note if what.endswith("(kept)") else context.warn)(f"{what}: {count:,}")
 
 
-def _tell_unseen(labelled: Sequence[ConvertedImage], names: Sequence[str], context: RunContext) -> None:
+def _report_unseen(labelled: Sequence[ConvertedImage], names: Sequence[str], context: RunContext) -> None:
     background = sum(not item.rows for item in labelled)
     context.note(f"{counted(len(labelled), 'image')}, {background} of them without objects")
     seen = {number for item in labelled for number, *_ in item.rows}
@@ -184,6 +185,6 @@ def _tell_unseen(labelled: Sequence[ConvertedImage], names: Sequence[str], conte
 
 
 def _first(items: Sequence[str]) -> str:
-    """As many as fit a line, and how many more there are."""
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return ", ".join(items[:SHOWN]) + more
+    """Join the first items, and state how many more there are."""
+    more = f" and {len(items) - MAX_SHOWN} more" if len(items) > MAX_SHOWN else ""
+    return ", ".join(items[:MAX_SHOWN]) + more

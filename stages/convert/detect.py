@@ -1,4 +1,4 @@
-"""Which format a source has, and which files of it count. Nothing is parsed here."""
+"""Detect the format of a source and list its annotation files, without parsing them."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class AnnotationPlace:
-    """A folder or file of annotations; ``split`` where the user said it."""
+    """A folder or file of annotations, and its split if the user gave one."""
 
     path: Path
     split: str | None = None
 
     @property
     def folder(self) -> Path:
-        """The folder in which pictures are looked for; above one that is called ``annotations``."""
+        """The folder to search for images: the folder itself, or the parent of one named ``annotations``."""
         folder = self.path if is_folder(self.path) else self.path.parent
         return folder.parent if folder.name.lower() == "annotations" else folder
 
     def split_of(self, file: Path, *, by_name: bool = False) -> str | None:
-        """The split of a file: what the user said, else a folder on the way to it, e.g. ``valid/a.xml``.
+        """Return the split of a file: the one that the user gave, else that of a folder name, e.g. ``valid/a.xml``.
 
-        With ``by_name`` the file's own name may say it too: ``instances_val2017.json``.
+        ``by_name`` also considers the file name, e.g. ``instances_val2017.json``.
         """
         relative = file.relative_to(self.folder) if self.folder in file.parents else Path(file.name)
         words = [*relative.parent.parts, *(re.split(r"[\W_]+", relative.stem) if by_name else [])]
@@ -54,10 +54,10 @@ class AnnotationPlace:
 
 
 def sources_of(source: object) -> list[AnnotationPlace]:
-    """The places that ``convert.source`` names.
+    """Return the places of ``convert.source``.
 
     Raises:
-        HooklineError: None is given, or one is not there or may not be read.
+        HooklineError: No source is given, or one does not exist or is not readable.
     """
     if isinstance(source, Mapping):
         strange = [str(name) for name in source if name not in SPLITS]
@@ -75,15 +75,15 @@ def sources_of(source: object) -> list[AnnotationPlace]:
         if not is_file(place.path) and not is_folder(place.path):
             raise HooklineError(f"the source '{place.path}' is a FIFO, a socket or a device", "give a regular file")
         if not os.access(place.path, os.R_OK | (os.X_OK if is_folder(place.path) else 0)):
-            raise HooklineError(f"the source '{place.path}' may not be read", "change its rights")
+            raise HooklineError(f"the source '{place.path}' is not readable", "change its permissions")
     return places
 
 
 def find_format(places: Sequence[AnnotationPlace], wanted: Format) -> Format:
-    """The format of all places.
+    """Return the format of the annotations in all places.
 
     Raises:
-        HooklineError: It is of none of the formats, or of several.
+        HooklineError: There are no annotations, or annotations of several formats.
     """
     if wanted is not Format.auto:
         return wanted
@@ -92,15 +92,17 @@ def find_format(places: Sequence[AnnotationPlace], wanted: Format) -> Format:
     if not found:
         raise HooklineError(
             f"found no annotations in {shown}",
-            "what counts: data.yaml, classes.txt with .txt labels, Pascal VOC .xml, CreateML or COCO .json",
+            "supported: data.yaml, classes.txt with .txt labels, Pascal VOC .xml, CreateML or COCO .json",
         )
     if len(found) > 1:
-        raise HooklineError(f"{shown} holds annotations of the formats {', '.join(found)}", "say convert.format=<one>")
+        raise HooklineError(
+            f"{shown} contains annotations of several formats: {', '.join(found)}", "set convert.format"
+        )
     return Format(found[0])
 
 
 def files_of(place: AnnotationPlace, kind: Format) -> list[Path]:
-    """The annotation files of one format, sorted.
+    """Return the annotation files of one format, sorted.
 
     Raises:
         HooklineError: There are none.
@@ -113,13 +115,13 @@ def files_of(place: AnnotationPlace, kind: Format) -> list[Path]:
         files = [file for file in visible(place.path, "*.json") if _json_kind(file) == kind.value]
     if not files:
         raise HooklineError(f"found no {kind.value} annotations in '{place.path}'", "check convert.source and format")
-    if kind is Format.coco:  # COCO ships captions and keypoints of the same pictures beside its instances
+    if kind is Format.coco:  # COCO also has files with captions and keypoints of the same images
         return [file for file in files if file.name.startswith("instances")] or files
     return files
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
-    """The files below a folder, sorted, without hidden ones and those in hidden folders."""
+    """Return the sorted files below a folder that match a pattern, without hidden files and folders."""
     found = (path for path in folder.rglob(pattern) if is_file(path))
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
@@ -139,13 +141,13 @@ def _kinds(path: Path) -> set[str]:
 
 
 def data_yaml(folder: Path) -> Path | None:
-    """The data.yaml of a folder, None where it has none."""
+    """Return the data.yaml of a folder, None if there is none."""
     files = [folder / f"data{suffix}" for suffix in YAML]
     return next((file for file in files if is_file(file)), None)
 
 
 def classes_file(folder: Path) -> Path | None:
-    """The list of class names of a folder or of its ``labels`` folder, None where there is none."""
+    """Return the list of class names in a folder or below it, None if there is none."""
     files = [place / name for name in CLASSES for place in (folder, folder / "labels", folder / "data")]
     return next((file for file in files if is_file(file)), None) or next(iter(sorted(folder.rglob(CLASSES[0]))), None)
 
@@ -160,13 +162,14 @@ def _file_kind(path: Path) -> str:
 
 
 def _json_kind(file: Path) -> str:
-    """``coco`` for an object with categories, ``createml`` for a list with annotations; looks for words only."""
+    """Return ``coco`` for an object with categories, ``createml`` for a list with annotations, by a search for keys."""
     if file.name == NOTES or not file.stat().st_size:
         return ""
     try:
         opened = open_regular(file)
     except OSError as error:
-        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "change its rights, or move it away") from error
+        hint = "change its permissions, or move it out of the source"
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", hint) from error
     with opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
         if start == b"{" and all(content.find(word) >= 0 for word in (b'"images"', b'"annotations"', b'"categories"')):

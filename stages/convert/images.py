@@ -1,4 +1,4 @@
-"""Find the image that an annotation means, and its name in the new data set."""
+"""Find the image of an annotation, and choose its name in the new data set."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from urllib.parse import unquote
 
 from core.data.dataset import images_below, label_path
 from core.errors import HooklineError
-from core.media.source import is_image
+from core.media.listing import is_image
 
 
 class ImageFinder:
-    """All pictures below some folders, hidden ones left out, by the name without suffix and case.
+    """Finds images below some folders by name, ignoring suffix and case; hidden files and folders are skipped.
 
     Attributes:
-        files: Absolute, sorted.
+        files: Absolute paths, sorted.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -29,15 +29,15 @@ class ImageFinder:
             self._by_stem[_key(file.stem)].append(file)
 
     def find(self, named: str, annotation: Path, *, suffix: bool = True) -> Path | None:
-        """The picture that fits best, None where no picture has that name.
+        """Return the best match, None if no image has that name.
 
         Args:
-            named: As the annotation says it: a name, or a path of this or another machine, with / or \\.
-            annotation: The file that says it; of two pictures of one name, the nearer one is meant.
-            suffix: Whether ``named`` ends in the picture's suffix.
+            named: Name in the annotation: a file name, or a path of this or another machine, with / or \\.
+            annotation: The annotation file; of two images with the same name, the nearer one is chosen.
+            suffix: Whether ``named`` includes the suffix.
 
         Raises:
-            HooklineError: Two pictures fit equally well.
+            HooklineError: Two images match equally well.
         """
         wanted = PurePosixPath(named.replace("\\", "/"))
         candidates = self._named(wanted, suffix=suffix) or self._named(
@@ -51,7 +51,7 @@ class ImageFinder:
         if len(winners) > 1:
             raise HooklineError(
                 f"'{named}' in '{annotation}' may be '{winners[0]}' or '{winners[1]}'",
-                "rename one, or convert their folders one after the other",
+                "rename one, or convert their folders separately",
             )
         return winners[0]
 
@@ -61,17 +61,17 @@ class ImageFinder:
 
 
 def _key(stem: str) -> str:
-    """Without case, and with accents in one code point: macOS writes them as two, tools on it and elsewhere as one."""
+    """Return the stem for comparison: case-folded, and NFC because macOS decomposes accents."""
     return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _without_suffix(name: str) -> str:
-    """The name without the suffix of a picture; other dots belong to the name."""
+    """Return the name without an image suffix; other dots belong to the name."""
     return name[: -len(PurePosixPath(name).suffix)] if is_image(name) else name
 
 
 def _rank(file: Path, wanted: PurePosixPath, annotation: Path) -> tuple[bool, int, bool, int]:
-    """How well ``file`` fits: it lies where labels of it would, has the folders and the suffix named, is near."""
+    """Rank a match: next to its labels, then common folders, then equal suffix, then distance to the annotation."""
     belongs = file.parent == annotation.parent or label_path(file).parent == annotation.parent
     folders = _shared(file.parts[-2::-1], wanted.parts[-2::-1])
     near = _shared(file.parts, annotation.parts)
@@ -79,25 +79,25 @@ def _rank(file: Path, wanted: PurePosixPath, annotation: Path) -> tuple[bool, in
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many parts are the same from the start."""
+    """Return the number of equal leading parts."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def new_names(pictures: Sequence[Path]) -> list[str]:
-    """A file name for each picture, unique without suffix and case, as the label file shares it.
+def new_names(images: Sequence[Path]) -> list[str]:
+    """Return a file name per image, unique without suffix and case, because label files share the stem.
 
-    Of ``a/1.jpg`` and ``b/1.jpg`` come ``a-1.jpg`` and ``b-1.jpg``; what still collides gets a number.
+    ``a/1.jpg`` and ``b/1.jpg`` become ``a-1.jpg`` and ``b-1.jpg``; remaining conflicts get a number.
     """
-    root = Path(os.path.commonpath([picture.parent for picture in pictures]))
-    plain = Counter(picture.stem.casefold() for picture in pictures)
-    # Names that nobody shares are kept, so they are taken before any new one is made.
+    root = Path(os.path.commonpath([image.parent for image in images]))
+    plain = Counter(image.stem.casefold() for image in images)
+    # Unique names are kept, so they are reserved before new names are made.
     taken = {stem for stem, count in plain.items() if count == 1}
     names = []
-    for picture in pictures:
-        stem = picture.stem
+    for image in images:
+        stem = image.stem
         if plain[stem.casefold()] > 1:
-            stem = _free("-".join(picture.relative_to(root).with_suffix("").parts), taken)
-        names.append(stem + picture.suffix)
+            stem = _free("-".join(image.relative_to(root).with_suffix("").parts), taken)
+        names.append(stem + image.suffix)
     return names
 
 

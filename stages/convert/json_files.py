@@ -1,4 +1,4 @@
-"""JSON annotations: COCO's instances files and the lists of Create ML, each value checked."""
+"""Read JSON annotations, COCO instances and Create ML lists, and check each value."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from stages.convert.images import ImageFinder
 from stages.convert.records import Annotations, Box, Corners, Item
 
 MAX_BYTES = 2 << 30
-"""Bytes of a JSON file; the instances of COCO's train2017 have 450 MB."""
+"""Maximum bytes of a JSON file; the instances of COCO train2017 have 450 MB."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """A JSON object, and where it is.
+class JsonObject:
+    """A JSON object and its position, for messages.
 
     Attributes:
         file: The file.
-        place: Place in the file, e.g. ``images[3]``; empty for the whole of it.
+        place: Path in the file, e.g. ``images[3]``; empty for the top level.
         value: The object.
     """
 
@@ -36,33 +36,33 @@ class Row:
     value: dict[str, object]
 
     def has(self, key: str) -> bool:
-        """Return whether the key is there with a value that is not empty, false or null."""
+        """Return whether the key exists with a value that is not empty, 0, false or null."""
         return bool(self.value.get(key))
 
-    def rows(self, key: str) -> Iterator[Row]:
+    def children(self, key: str) -> Iterator[JsonObject]:
         """Yield the objects of a list."""
-        return rows_of(self.file, self._below(key), self._get(key))
+        return objects_of(self.file, self._path(key), self._get(key))
 
-    def row(self, key: str) -> Row:
+    def child(self, key: str) -> JsonObject:
         """Return an object."""
-        return row_of(self.file, self._below(key), self._get(key))
+        return object_of(self.file, self._path(key), self._get(key))
 
     def text(self, key: str) -> str:
-        """Return a text; a number becomes one."""
+        """Return a string; numbers are converted."""
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            self.refuse(key, f"is {shown(value)}, expected a text")
+            self.refuse(key, f"is {shown(value)}, expected a string")
         return str(value)
 
     def identity(self, key: str) -> str | int:
-        """Return what names an object: a whole number or a text."""
+        """Return an id: an integer or a string."""
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, str | int):
-            self.refuse(key, f"is {shown(value)}, expected a whole number or a text")
+            self.refuse(key, f"is {shown(value)}, expected an integer or a string")
         return value
 
     def number(self, key: str) -> float:
-        """Return a finite number, or a text that is one."""
+        """Return a finite number, also from a string."""
         return self._number(key, self._get(key))
 
     def numbers(self, key: str, count: int) -> tuple[float, ...]:
@@ -73,15 +73,15 @@ class Row:
         return tuple(self._number(key, item) for item in value)
 
     def refuse(self, key: str, problem: str) -> NoReturn:
-        """Raise the error for what is wrong with a key."""
-        raise HooklineError(f"'{self._below(key)}' of '{self.file}' {problem}", "export the annotations again")
+        """Raise the error for an invalid value."""
+        raise HooklineError(f"'{self._path(key)}' of '{self.file}' {problem}", "export the annotations again")
 
     def _get(self, key: str) -> object:
         if key not in self.value:
             self.refuse(key, "is missing")
         return self.value[key]
 
-    def _below(self, key: str) -> str:
+    def _path(self, key: str) -> str:
         return f"{self.place}.{key}" if self.place else key
 
     def _number(self, key: str, value: object) -> float:
@@ -98,114 +98,114 @@ def load_json(file: Path) -> object:
     """Return the value of a JSON file.
 
     Raises:
-        HooklineError: It cannot be read or is not JSON.
+        HooklineError: The file cannot be read or is not JSON.
     """
     try:
         value: object = json.loads(read_regular(file, MAX_BYTES).decode("utf-8-sig"))
     except OSError as error:
-        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "check its name and its rights") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of too many digits, nested too deeply
+        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "check its name and permissions") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, too many digits, too deeply nested
         raise HooklineError(f"'{file}' is not valid JSON ({error})", "export the annotations again") from error
     return value
 
 
-def row_of(file: Path, place: str, value: object) -> Row:
-    """Return an object with its place.
+def object_of(file: Path, place: str, value: object) -> JsonObject:
+    """Return an object with its position.
 
     Raises:
-        HooklineError: It is not an object.
+        HooklineError: The value is not an object.
     """
     if not isinstance(value, dict):
         where = f"'{place}' of '{file}'" if place else f"'{file}'"
         raise HooklineError(f"{where} is {shown(value)}, expected an object", "export the annotations again")
-    return Row(file, place, value)
+    return JsonObject(file, place, value)
 
 
-def rows_of(file: Path, place: str, value: object) -> Iterator[Row]:
-    """Yield the objects of a list with their places.
+def objects_of(file: Path, place: str, value: object) -> Iterator[JsonObject]:
+    """Yield the objects of a list with their positions.
 
     Raises:
-        HooklineError: It is not a list, or an item is not an object.
+        HooklineError: The value is not a list, or an item is not an object.
     """
     if not isinstance(value, list):
         where = f"'{place}' of '{file}'" if place else f"'{file}'"
         raise HooklineError(f"{where} is {shown(value)}, expected a list", "export the annotations again")
-    return (row_of(file, f"{place}[{index}]", item) for index, item in enumerate(value))
+    return (object_of(file, f"{place}[{index}]", item) for index, item in enumerate(value))
 
 
-def read_coco(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
-    """Read instances files; classes are in the order of their ids, which may have gaps."""
+def read_coco(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
+    """Read COCO instances files; classes are ordered by their ids, which may have gaps."""
     for file in files_of(place, Format.coco):
-        _take_coco(row_of(file, "", load_json(file)), place, pictures, into)
+        _read_instances(object_of(file, "", load_json(file)), place, images, into)
 
 
-def read_createml(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
-    """Read lists of Create ML; classes are sorted by name. Coordinates are the centre and size in pixels."""
+def read_createml(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
+    """Read Create ML lists; classes are sorted by name. Coordinates are centre and size in pixels."""
     names = set(into.names)
     for file in files_of(place, Format.createml):
         split = place.split_of(file, by_name=True)
-        for row in rows_of(file, "", load_json(file)):
+        for row in objects_of(file, "", load_json(file)):
             named = row.text("image" if row.has("image") else "imagefilename")
             key = "annotations" if row.has("annotations") else "annotation"
-            boxes = tuple(map(_createml_box, row.rows(key))) if row.has(key) else ()
+            boxes = tuple(map(_createml_box, row.children(key))) if row.has(key) else ()
             names.update(box.name for box in boxes)
-            _add(into, pictures.find(named, file), named, boxes=boxes, split=split)
+            _add(into, images.find(named, file), named, boxes=boxes, split=split)
     into.names = tuple(sorted(names))
 
 
-def _take_coco(content: Row, place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
+def _read_instances(content: JsonObject, place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
     file = content.file
-    categories = sorted(content.rows("categories"), key=lambda row: row.number("id"))
+    categories = sorted(content.children("categories"), key=lambda row: row.number("id"))
     names = {row.identity("id"): row.text("name") for row in categories}
     into.names = tuple(dict.fromkeys([*into.names, *names.values()]))
     boxes: dict[str | int, list[Box]] = defaultdict(list)
-    for row in content.rows("annotations"):
+    for row in content.children("annotations"):
         if row.has("iscrowd"):
-            into.told["crowd regions, dropped"] += 1
+            into.remarks["crowd regions, dropped"] += 1
         elif not row.has("bbox"):
-            into.told["objects without a box, dropped"] += 1
+            into.remarks["objects without a box, dropped"] += 1
         else:
             boxes[row.identity("image_id")].append(Box(_category(row, names), _corners(row)))
     split = place.split_of(file, by_name=True)
-    for image in content.rows("images"):
+    for image in content.children("images"):
         height, width = (int(image.number(key)) if image.has(key) else 0 for key in ("height", "width"))
-        stated = (height, width) if height > 0 and width > 0 else None
+        annotated_size = (height, width) if height > 0 and width > 0 else None
         named = image.text("file_name")
         mine = tuple(boxes.pop(image.identity("id"), ()))
-        _add(into, pictures.find(named, file), named, boxes=mine, split=split, stated=stated)
+        _add(into, images.find(named, file), named, boxes=mine, split=split, annotated_size=annotated_size)
     if boxes:
-        into.told["boxes of images that the file does not list, dropped"] += sum(map(len, boxes.values()))
+        into.remarks["boxes of images that the file does not list, dropped"] += sum(map(len, boxes.values()))
 
 
-def _category(row: Row, names: Mapping[str | int, str]) -> str:
+def _category(row: JsonObject, names: Mapping[str | int, str]) -> str:
     number = row.identity("category_id")
     if number not in names:
-        row.refuse("category_id", f"is {shown(number)}, which 'categories' does not name")
+        row.refuse("category_id", f"is {shown(number)}, which is not in 'categories'")
     return names[number]
 
 
-def _corners(row: Row) -> Corners:
-    """Of COCO's x, y, width, height."""
+def _corners(row: JsonObject) -> Corners:
+    """Return the corners of COCO's x, y, width, height."""
     left, top, width, height = row.numbers("bbox", 4)
     return left, top, left + width, top + height
 
 
-def _createml_box(item: Row) -> Box:
-    place = item.row("coordinates")
+def _createml_box(item: JsonObject) -> Box:
+    place = item.child("coordinates")
     x, y, width, height = (place.number(key) for key in ("x", "y", "width", "height"))
     return Box(item.text("label"), (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
 
 
 def _add(
     into: Annotations,
-    picture: Path | None,
+    image: Path | None,
     named: str,
     *,
     boxes: tuple[Box, ...],
     split: str | None,
-    stated: tuple[int, int] | None = None,
+    annotated_size: tuple[int, int] | None = None,
 ) -> None:
-    if picture is None:
+    if image is None:
         into.missing.append(named)
     else:
-        into.items.append(Item(picture, boxes, pixels=True, stated=stated, split=split))
+        into.items.append(Item(image, boxes, pixels=True, annotated_size=annotated_size, split=split))

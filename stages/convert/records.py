@@ -1,4 +1,4 @@
-"""What readers of annotations return, and boxes from corners, polygons and rotated rectangles."""
+"""Annotations in one common form, and their boxes in fractions of the image."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.writing import Row
-from core.files.regular_file import open_regular
-from core.media.exif import UPRIGHT, orientation
-from core.media.picture import HEAD, LYING, picture_size
+from core.media.picture import picture_size, stored_orientation
+from core.media.segments import SIDEWAYS, UPRIGHT
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
@@ -17,7 +16,7 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Box:
-    """One object: its class by name, and its corners in the unit of its :class:`Item`."""
+    """One object: its class name, and its corners in the unit of its :class:`Item`."""
 
     name: str
     corners: Corners
@@ -25,109 +24,110 @@ class Box:
 
 @dataclass(frozen=True)
 class Item:
-    """One picture with what was annotated on it.
+    """One image with its annotations.
 
     Attributes:
-        picture: The file.
-        boxes: Its objects; empty for a background picture.
-        pixels: Whether corners are pixels; else they are fractions of the picture.
-        stated: Height and width in pixels as the annotation says them, None where it does not.
-        split: Which split the source puts it in, None where it has none.
+        image: The image file.
+        boxes: Its objects; empty for background.
+        pixels: Whether corners are in pixels; otherwise in fractions of the image.
+        annotated_size: Height and width in pixels in the annotation, None if not given.
+        split: Split in the source, None if it has none.
     """
 
-    picture: Path
+    image: Path
     boxes: tuple[Box, ...]
     pixels: bool = False
-    stated: tuple[int, int] | None = None
+    annotated_size: tuple[int, int] | None = None
     split: str | None = None
 
 
 @dataclass(frozen=True)
 class ConvertedImage:
-    """A picture with the rows of its new label file."""
+    """An image with the rows of its new label file."""
 
-    picture: Path
+    image: Path
     rows: tuple[Row, ...]
     split: str | None
 
 
 @dataclass
 class Annotations:
-    """All that was read.
+    """All annotations of a source.
 
     Attributes:
-        names: Classes in the source's own order.
-        items: One a picture.
-        missing: Annotated pictures that were not found, as they are named there.
-        told: What was odd, and how often.
+        names: Class names in the order of the source.
+        items: One per image.
+        missing: Names of annotated images that were not found.
+        remarks: Number of times that each unusual case occurred.
     """
 
     names: tuple[str, ...] = ()
     items: list[Item] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    told: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
 
 
 ROUNDING = 1e-4
-"""A coordinate this far outside 0..1 comes from rounding and is not worth a word."""
-LEAST = 1e-6
-"""The least width and height that six decimals can tell from nothing."""
+"""Maximum distance of a coordinate outside 0..1 that counts as rounding and is not reported."""
+MIN_SIDE = 1e-6
+"""Minimum width and height: the precision of label files with six decimals."""
 
 
-def fractions(item: Item, told: Counter[str], max_pixels: int) -> list[tuple[str, Corners]]:
-    """Class name and corners of each box in fractions of the picture as hookline reads it, not clipped.
+def fractions(item: Item, remarks: Counter[str], max_pixels: int) -> list[tuple[str, Corners]]:
+    """Return class name and corners of each box, in fractions of the image as hookline reads it, not clipped.
 
     Raises:
-        UnreadableError: The picture is not there, or its size cannot be read.
+        UnreadableError: The image is missing, or its size cannot be read.
     """
-    actual = picture_size(item.picture, max_pixels)
+    actual = picture_size(item.image, max_pixels)
     if not item.pixels:
         return [(box.name, box.corners) for box in item.boxes]
-    height, width = item.stated or actual
-    turn = UPRIGHT
+    height, width = item.annotated_size or actual
+    orientation = UPRIGHT
     if (height, width) != actual:
-        turn = _orientation(item) if (width, height) == actual else UPRIGHT
-        told["images turned by EXIF, boxes turned too" if turn != UPRIGHT else _OTHER_SIZE] += 1
-    return [(box.name, turned(_scaled(box.corners, height, width), turn)) for box in item.boxes]
+        if (width, height) == actual and (stored := stored_orientation(item.image, max_pixels)) in SIDEWAYS:
+            orientation = stored
+        remarks["images rotated by EXIF, boxes rotated too" if orientation != UPRIGHT else _OTHER_SIZE] += 1
+    return [(box.name, rotated(_scaled(box.corners, height, width), orientation)) for box in item.boxes]
 
 
-_OTHER_SIZE = "images of another size than annotated, boxes scaled"
+_OTHER_SIZE = "images that differ in size from their annotation, boxes scaled"
 
 
-def clipped(corners: Corners, told: Counter[str]) -> Corners | None:
-    """The part inside the picture, None where nothing is left."""
+def clipped(corners: Corners, remarks: Counter[str]) -> Corners | None:
+    """Return the part of a box inside the image, None if it is empty."""
     x1, y1, x2, y2 = corners
-    if min(x2 - x1, y2 - y1) < LEAST:
-        told["boxes without area, dropped"] += 1
+    if min(x2 - x1, y2 - y1) < MIN_SIDE:
+        remarks["boxes without area, dropped"] += 1
         return None
     inside = _inside(x1), _inside(y1), _inside(x2), _inside(y2)
-    if min(inside[2] - inside[0], inside[3] - inside[1]) < LEAST:
-        told["boxes outside of their image, dropped"] += 1
+    if min(inside[2] - inside[0], inside[3] - inside[1]) < MIN_SIDE:
+        remarks["boxes outside their image, dropped"] += 1
         return None
     if min(x1, y1) < -ROUNDING or max(x2, y2) > 1 + ROUNDING:
-        told["boxes reaching out of their image, clipped"] += 1
+        remarks["boxes partly outside their image, clipped"] += 1
     return inside
 
 
 def row(number: int, corners: Corners) -> Row:
-    """The row of a label file."""
+    """Return the row of a label file."""
     x1, y1, x2, y2 = corners
     return number, (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
 
 
-def turned(corners: Corners, orientation_tag: int) -> Corners:
-    """Corners on the stored pixels as corners on the picture that EXIF orientation 1 to 8 makes of them."""
-    points = [_turned(x, y, orientation_tag) for x, y in (corners[:2], corners[2:])]
+def rotated(corners: Corners, orientation: int) -> Corners:
+    """Convert corners on the stored image to corners on the image after EXIF orientation 1 to 8."""
+    points = [_rotated(x, y, orientation) for x, y in (corners[:2], corners[2:])]
     (x1, y1), (x2, y2) = points
     return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
 
-def _turned(x: float, y: float, tag: int) -> tuple[float, float]:
-    if tag >= 5:  # stored lying: rows and columns change places first
+def _rotated(x: float, y: float, orientation: int) -> tuple[float, float]:
+    if orientation >= 5:  # rows and columns are swapped first
         x, y = y, x
-    if tag in {2, 3, 6, 7}:
+    if orientation in {2, 3, 6, 7}:
         x = 1 - x
-    if tag in {3, 4, 7, 8}:
+    if orientation in {3, 4, 7, 8}:
         y = 1 - y
     return x, y
 
@@ -139,9 +139,3 @@ def _scaled(corners: Corners, height: int, width: int) -> Corners:
 
 def _inside(value: float) -> float:
     return min(max(value, 0.0), 1.0)
-
-
-def _orientation(item: Item) -> int:
-    with open_regular(item.picture) as file:
-        found = orientation(file.read(HEAD))
-    return found if found in LYING else UPRIGHT

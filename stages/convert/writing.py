@@ -1,4 +1,4 @@
-"""Writes the new data set: pictures copied or linked, labels beside them."""
+"""Write the new data set: copied or linked images, and their labels."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 def write_splits(
     splits: Mapping[str, Sequence[ConvertedImage]], names: Sequence[str], link: Link, context: RunContext
 ) -> Dataset:
-    """Write every picture and its labels below the work directory; the source stays as it is."""
-    pictures = [item.picture for items in splits.values() for item in items]
-    fresh = dict(zip(pictures, new_names(pictures), strict=True))
-    if renamed := sum(name != picture.name for picture, name in fresh.items()):
-        context.note(f"renamed, for a name of another: {counted(renamed, 'image')}, e.g. to '{_renamed(fresh)}'")
+    """Write all images and labels below the work directory; the source is not changed."""
+    sources = [item.image for items in splits.values() for item in items]
+    fresh = dict(zip(sources, new_names(sources), strict=True))
+    if renamed := sum(name != image.name for image, name in fresh.items()):
+        context.note(f"renamed {counted(renamed, 'image')} with the name of another, e.g. to '{_renamed(fresh)}'")
     samples: dict[str, list[Sample]] = {}
-    with context.progress("write images", len(pictures), "images") as progress:
+    with context.progress("write images", len(sources), "images") as progress:
         for split, items in splits.items():
             images, labels = (output_path(context.workdir, kind, split) for kind in ("images", "labels"))
             images.mkdir(parents=True)
             labels.mkdir(parents=True)
             samples[split] = []
             for item in items:
-                picture = output_path(images, fresh[item.picture])
-                label = output_path(labels, f"{picture.stem}.txt")
-                _bring(item.picture, picture, link)
+                image = output_path(images, fresh[item.image])
+                label = output_path(labels, f"{image.stem}.txt")
+                _add_image(item.image, image, link)
                 write_labels(label, item.rows)
-                samples[split].append(Sample(picture, label))
+                samples[split].append(Sample(image, label))
                 progress.advance()
             context.note(_line(split, items, names))
     return write_dataset(context.workdir, names, samples)
 
 
-def _bring(source: Path, target: Path, link: Link) -> None:
+def _add_image(source: Path, target: Path, link: Link) -> None:
     if link is Link.symlink:
         target.symlink_to(source.resolve())
     elif link is Link.hardlink:
@@ -56,18 +56,18 @@ def _bring(source: Path, target: Path, link: Link) -> None:
             os.link(source.resolve(), target)
         except OSError as error:
             raise HooklineError(
-                f"cannot hard-link '{source}' ({error.strerror})", "convert.link=copy works across disks"
+                f"cannot hard-link '{source}' ({error.strerror})", "use convert.link=copy, which works across disks"
             ) from error
     else:
         shutil.copyfile(source, target)
 
 
 def _renamed(fresh: Mapping[Path, str]) -> str:
-    return next(name for picture, name in fresh.items() if name != picture.name)
+    return next(name for image, name in fresh.items() if name != image.name)
 
 
 def _line(split: str, items: Sequence[ConvertedImage], names: Sequence[str]) -> str:
-    """Counts of a split; classes are listed as long as a line holds them."""
+    """Return the counts of a split; up to 12 classes are listed."""
     counts = Counter(number for item in items for number, *_ in item.rows)
     listed = ", ".join(f"{counts[number]} {name}" for number, name in enumerate(names))
     detail = f" ({listed})" if len(names) <= 12 else ""

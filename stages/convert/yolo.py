@@ -1,4 +1,4 @@
-"""YOLO text files: a data.yaml, labelImg's folders with classes.txt, and Label Studio's YOLO export."""
+"""Read YOLO text files: a data.yaml, labelImg folders with classes.txt, and Label Studio's YOLO export."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from core.labels import MAX_BYTES
 from core.model_limits import MAX_CLASSES
 from stages.convert.detect import CLASSES, NOTES, AnnotationPlace, classes_file, data_yaml, visible
 from stages.convert.images import ImageFinder
-from stages.convert.json_files import load_json, row_of
+from stages.convert.json_files import load_json, object_of
 from stages.convert.records import Annotations, Box, Corners, Item
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
-"""What Label Studio puts before the name of an uploaded picture."""
-HEAD = 1 << 16
-"""Bytes of a text file that tell whether it holds labels."""
-FURTHEST = 1.5
-"""A coordinate beyond it is no fraction that rounding or an editor pushed out of 0..1."""
+"""Prefix of Label Studio before the name of an uploaded image."""
+FIRST_READ = 1 << 16
+"""Bytes of a text file that are read to recognize labels."""
+MAX_COORDINATE = 1.5
+"""Maximum absolute coordinate; larger ones are not fractions that rounding or an editor moved out of 0..1."""
 
 
-def read_yolo(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
+def read_yolo(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
     """Read a data.yaml, or the label files of a folder with classes.txt."""
     file = place.path if is_file(place.path) else data_yaml(place.path)
     if file is not None:
@@ -35,43 +35,45 @@ def read_yolo(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) 
         return
     listing = classes_file(place.path)
     if listing is None:
-        raise HooklineError(f"'{place.path}' has no classes.txt", "labelImg writes it; one class name a line, in order")
+        hint = "add the one that labelImg writes: one class name per line, in order"
+        raise HooklineError(f"'{place.path}' has no classes.txt", hint)
     names = _lines(listing)
     for other in visible(place.path, CLASSES[0]):
         if _lines(other) != names:
             raise HooklineError(
-                f"'{listing}' and '{other}' name different classes",
+                f"'{listing}' and '{other}' list different classes",
                 "give their folders as convert.source=[<one>,<other>]",
             )
     _take_names(into, names, listing)
-    _read_labels(place, names, pictures, into)
+    _read_labels(place, names, images, into)
 
 
-def read_labelstudio(place: AnnotationPlace, pictures: ImageFinder, into: Annotations) -> None:
-    """Read the label files of an export of Label Studio, with the classes of its notes.json."""
+def read_labelstudio(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
+    """Read the label files of a Label Studio export, with the classes of its notes.json."""
     notes = place.path / NOTES
     by_id: dict[int, str] = {}
-    for row in row_of(notes, "", load_json(notes)).rows("categories"):
+    for row in object_of(notes, "", load_json(notes)).children("categories"):
         number = row.number("id")
         if not number.is_integer() or not 0 <= number < MAX_CLASSES:
             row.refuse("id", f"is {number:g}, expected a class number from 0 to {MAX_CLASSES - 1}")
         by_id[int(number)] = row.text("name")
     names = [by_id.get(number, "") for number in range(max(by_id, default=-1) + 1)]
     _take_names(into, names, notes)
-    _read_labels(place, names, pictures, into)
+    _read_labels(place, names, images, into)
 
 
-def add_background(places: Sequence[AnnotationPlace], pictures: ImageFinder, into: Annotations) -> None:
-    """Add the pictures that no label file of any place belongs to; a data.yaml lists its own."""
+def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into: Annotations) -> None:
+    """Add the images without a label file as background, except in places with a data.yaml, which lists its images."""
     listing = [place for place in places if is_file(place.path) or data_yaml(place.path)]
     if len(listing) == len(places):
         return
-    labelled = {item.picture for item in into.items}
-    elsewhere = places[0] if len(places) == 1 else None  # of several places none is nearer to convert.pictures
-    for picture in pictures.files:
-        place = next((place for place in places if place.folder in picture.parents), elsewhere)
-        if picture not in labelled and place not in listing:
-            into.items.append(Item(picture, (), split=place.split_of(picture) if place else None))
+    labelled = {item.image for item in into.items}
+    # With several places, images in convert.pictures belong to none of them.
+    elsewhere = places[0] if len(places) == 1 else None
+    for image in images.files:
+        place = next((place for place in places if place.folder in image.parents), elsewhere)
+        if image not in labelled and place not in listing:
+            into.items.append(Item(image, (), split=place.split_of(image) if place else None))
 
 
 def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> None:
@@ -79,36 +81,36 @@ def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> No
     _take_names(into, spec.names, file)
     for split in spec.splits:
         for sample in list_samples(spec, split):
-            boxes = tuple(_boxes(sample.label, spec.names, into.told)) if sample.label else ()
+            boxes = tuple(_boxes(sample.label, spec.names, into.remarks)) if sample.label else ()
             into.items.append(Item(sample.image, boxes, split=place.split or split))
 
 
-def _read_labels(place: AnnotationPlace, names: Sequence[str], pictures: ImageFinder, into: Annotations) -> None:
-    """Every label file with its picture."""
+def _read_labels(place: AnnotationPlace, names: Sequence[str], images: ImageFinder, into: Annotations) -> None:
+    """Read each label file and find its image."""
     for label in visible(place.path, "*.txt"):
         if label.name in CLASSES:
             continue
-        picture = _picture_of(label, place.path, pictures)
-        if picture is None:
+        image = _image_of(label, place.path, images)
+        if image is None:
             if _is_labels(label):
                 into.missing.append(str(label.relative_to(place.path)))
             else:
-                into.told["text files that are not labels, left out"] += 1
+                into.remarks["text files that are not labels, skipped"] += 1
             continue
-        into.items.append(Item(picture, tuple(_boxes(label, names, into.told)), split=place.split_of(label)))
+        into.items.append(Item(image, tuple(_boxes(label, names, into.remarks)), split=place.split_of(label)))
 
 
-def _picture_of(label: Path, root: Path, pictures: ImageFinder) -> Path | None:
+def _image_of(label: Path, root: Path, images: ImageFinder) -> Path | None:
     named = label.relative_to(root).with_suffix("").as_posix()
     folder, _, name = named.rpartition("/")
     original = f"{folder}/{UPLOAD.sub('', name)}"
-    return pictures.find(named, label, suffix=False) or pictures.find(original, label, suffix=False)
+    return images.find(named, label, suffix=False) or images.find(original, label, suffix=False)
 
 
 def _take_names(into: Annotations, names: Sequence[str], file: Path) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        raise HooklineError(f"class '{twice[0]}' stands twice in '{file}'", "give every class a name of its own")
+        raise HooklineError(f"class '{twice[0]}' occurs twice in '{file}'", "give each class a unique name")
     into.names = tuple(dict.fromkeys([*into.names, *filter(None, names)]))
 
 
@@ -116,7 +118,7 @@ def _lines(file: Path) -> list[str]:
     try:
         lines = [line.strip() for line in read_regular(file, MAX_BYTES).decode("utf-8-sig").splitlines()]
     except OSError as error:
-        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it away") from error
+        raise _unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise HooklineError(f"'{file}' is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
     while lines and not lines[-1]:
@@ -125,48 +127,51 @@ def _lines(file: Path) -> list[str]:
 
 
 def _is_labels(file: Path) -> bool:
-    """Whether it is empty or begins with numbers: other text files may lie about."""
+    """Return whether a text file is empty or starts with numbers; others are not labels."""
     try:
         with open_regular(file) as opened:
-            start = opened.read(HEAD).decode("utf-8-sig", "replace")
+            start = opened.read(FIRST_READ).decode("utf-8-sig", "replace")
     except OSError as error:
-        raise HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it away") from error
+        raise _unreadable(file, error) from error
     first = next((line for line in start.splitlines() if line.strip()), "")
     return all(re.fullmatch(r"[-+.\deE]+|nan|inf", value) for value in first.split())
 
 
-def _boxes(file: Path, names: Sequence[str], told: Counter[str]) -> Iterator[Box]:
+def _unreadable(file: Path, error: OSError) -> HooklineError:
+    return HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it out of the source")
+
+
+def _boxes(file: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[Box]:
     for number, line in enumerate(_lines(file), start=1):
         if not line:
             continue
         try:
             class_id, *values = map(float, line.split())
         except ValueError:
-            raise HooklineError(f"line {number} of '{file}' is not numbers: {shown(line)}", "correct it") from None
+            raise HooklineError(f"line {number} of '{file}' is not numeric: {shown(line)}", "correct it") from None
         if not class_id.is_integer() or not 0 <= class_id < len(names) or not names[int(class_id)]:
             listed = counted(len(names), "class")
             raise HooklineError(
-                f"line {number} of '{file}' has class {line.split()[0][:40]}, but the list has {listed}",
-                "the list of class names may be of another project",
+                f"line {number} of '{file}' has class {line.split()[0][:40]}, but there are {listed}",
+                "check that the list of class names belongs to these labels",
             )
-        corners = _corners(values, told)
-        if corners is None or not all(abs(value) <= FURTHEST for value in corners):
-            raise HooklineError(
-                f"line {number} of '{file}' is not a box: {shown(line)}", "a row is 'class cx cy w h' in fractions 0..1"
-            )
+        corners = _corners(values, remarks)
+        if corners is None or not all(abs(value) <= MAX_COORDINATE for value in corners):
+            hint = "a row is 'class cx cy w h' in fractions from 0 to 1"
+            raise HooklineError(f"line {number} of '{file}' is not a box: {shown(line)}", hint)
         yield Box(names[int(class_id)], corners)
 
 
-def _corners(values: Sequence[float], told: Counter[str]) -> Corners | None:
-    """Of a box, a box with its score, or a polygon; None for anything else."""
+def _corners(values: Sequence[float], remarks: Counter[str]) -> Corners | None:
+    """Return the corners of a box, a box with a score, or a polygon; None for other rows."""
     if not all(map(math.isfinite, values)):
         return None
     if len(values) == 5:
-        told["rows with a score, which was left out"] += 1
+        remarks["rows with a score, which was ignored"] += 1
     if len(values) in {4, 5}:
         x, y, width, height = values[:4]
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
     if len(values) >= 6 and len(values) % 2 == 0:
-        told["polygons replaced by the boxes around them"] += 1
+        remarks["polygons replaced by their bounding boxes"] += 1
         return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
     return None

@@ -1,4 +1,4 @@
-"""Stage ``dataset``: a data.yaml in YOLO layout becomes a checked list of pictures and labels, and a report."""
+"""Stage ``dataset``: check the images and labels of a data.yaml in YOLO layout, list them, and write a report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
-    """Audit ``config.data``, report, and list what can be used."""
+    """Check ``config.data``, write the report, and list the usable images."""
     from stages.dataset.report import make_dataset
 
     if not config.data:
@@ -25,14 +25,14 @@ def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
 
 
 def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]:
-    """Return the places and the content of images and labels: the listing holds absolute paths."""
+    """Return paths and content of images and labels; the listing contains absolute paths."""
     from stages.dataset.listing import fingerprint_of
 
     return fingerprint_of(config.data, context.cache_dir) if config.data else {}
 
 
 def check(config: DatasetConfig) -> Iterable[HooklineError]:
-    """Yield what is wrong with the data.yaml and its lists; the stage itself reads images and labels."""
+    """Yield errors in the data.yaml and its lists; the stage itself checks images and labels."""
     from core.data.data_yaml import read_data_yaml
     from core.data.dataset import list_problems
 
@@ -46,7 +46,7 @@ def check(config: DatasetConfig) -> Iterable[HooklineError]:
 
 
 def known(config: DatasetConfig) -> Known:
-    """Return the class names that the data.yaml gives."""
+    """Return the class names of the data.yaml."""
     from core.data.data_yaml import read_data_yaml
 
     try:
@@ -56,12 +56,12 @@ def known(config: DatasetConfig) -> Known:
 
 
 def _no_data() -> HooklineError:
-    return HooklineError("no data set is given", "data=<data.yaml> names one, with path, train, val and names")
+    return HooklineError("no data set is given", "give data=<data.yaml>, a file with path, train, val and names")
 
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Yield the stage of this package."""
     yield Stage(
         name="dataset",
         summary="check every image and label of a data.yaml, and report what is in it",

@@ -1,4 +1,4 @@
-"""The audit: check all splits and count what is in them. Heavy: imports NumPy."""
+"""Audit a data set: check all splits and collect their statistics. Heavy: imports NumPy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
 from core.media.tolerance import MAX_PIXELS
-from stages.dataset.checking import Checked, check_samples, checks_of
+from stages.dataset.checking import CheckedSample, check_samples, checks_of
 from stages.dataset.findings import AuditFinding, Severity, of_severity
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
 from stages.dataset.listing import orphan_labels
 
 
 class SplitStatistics:
-    """Grows by one picture at a time; 24 bytes an object and 8 a picture."""
+    """Labels and image sizes of a split, added image by image; it takes 24 bytes per object and 8 per image."""
 
     def __init__(self) -> None:
         self.no_label = 0
@@ -34,7 +34,7 @@ class SplitStatistics:
         self._sizes = array("i")
 
     def add(self, facts: ImageFacts, labels: Labels, *, labelled: bool) -> None:
-        """Count one good picture; ``labelled``: it has a label file, which may be empty."""
+        """Add a usable image; ``labelled``: it has a label file, which may be empty."""
         number = self.pictures
         self._sizes.extend((facts.width, facts.height))
         if not labelled:
@@ -47,12 +47,12 @@ class SplitStatistics:
 
     @property
     def pictures(self) -> int:
-        """How many were added."""
+        """Number of images."""
         return len(self._sizes) // 2
 
     @property
     def objects(self) -> int:
-        """How many objects they have."""
+        """Number of objects."""
         return len(self._classes)
 
     @property
@@ -62,17 +62,17 @@ class SplitStatistics:
 
     @property
     def boxes(self) -> NDArray[np.float32]:
-        """Centre x, centre y, width, height of each object in fractions of its picture, float32 [n, 4]."""
+        """Centre x, centre y, width, height of each object in fractions of its image, float32 [n, 4]."""
         return np.array(self._boxes, np.float32).reshape(-1, 4)
 
     @property
     def owners(self) -> NDArray[np.int64]:
-        """Number of the picture of each object, int64 [n]."""
+        """Index of the image of each object, int64 [n]."""
         return np.array(self._owners, np.int64)
 
     @property
     def sizes(self) -> NDArray[np.int32]:
-        """Width and height of each picture in pixels, int32 [pictures, 2]."""
+        """Width and height of each image in pixels, int32 [images, 2]."""
         return np.array(self._sizes, np.int32).reshape(-1, 2)
 
     @property
@@ -81,11 +81,11 @@ class SplitStatistics:
         return np.asarray(self.boxes[:, 2:] * self.sizes[self.owners], np.float32)
 
     def class_counts(self, count: int) -> NDArray[np.int64]:
-        """Objects of each class, int64 [count]."""
+        """Return the number of objects per class, int64 [count]."""
         return np.bincount(self.classes, minlength=count)
 
     def class_pictures(self, count: int) -> NDArray[np.int64]:
-        """Pictures with an object of each class, int64 [count]."""
+        """Return the number of images with objects of each class, int64 [count]."""
         pairs = np.unique(self.owners * count + self.classes)
         return np.bincount(pairs % count, minlength=count)
 
@@ -95,33 +95,33 @@ TRAIN = "train"
 
 @dataclass
 class Audit:
-    """What was seen.
+    """Result of an audit.
 
     Attributes:
         spec: The data.yaml.
-        findings: In the order of splits and pictures; those of the whole data set last.
-        tallies: Per split, of the pictures without an error.
-        kept: Per split, the pictures without an error.
-        left_out: Per split, the pictures with one.
-        max_pixels: Maximum width x height of a picture.
+        findings: Findings in the order of splits and images; those about the whole data set are last.
+        statistics: Statistics of the images without errors, per split.
+        kept: Images without errors, per split.
+        left_out: Images with errors, per split.
+        max_pixels: Maximum width x height of an image.
     """
 
     spec: DataSpec
     findings: list[AuditFinding] = field(default_factory=list)
-    tallies: dict[str, SplitStatistics] = field(default_factory=dict)
+    statistics: dict[str, SplitStatistics] = field(default_factory=dict)
     kept: dict[str, list[Sample]] = field(default_factory=dict)
-    left_out: dict[str, list[Checked]] = field(default_factory=dict)
+    left_out: dict[str, list[CheckedSample]] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
 
     def of(self, severity: Severity) -> list[AuditFinding]:
-        """The findings that are so bad."""
+        """Return the findings of one severity."""
         return of_severity(self.findings, severity)
 
 
 def run_audit(
     spec: DataSpec, splits: Mapping[str, Sequence[Sample]], context: RunContext, max_pixels: int = MAX_PIXELS
 ) -> Audit:
-    """Check every picture and label of ``splits``."""
+    """Check all images and labels of ``splits``."""
     audit = Audit(spec, max_pixels=max_pixels)
     seen: dict[bytes, tuple[str, Path]] = {}
     with image_facts_cache(context.cache_dir, checks_of(max_pixels)) as cache:
@@ -139,9 +139,9 @@ def run_audit(
 
 def _split(
     audit: Audit, split: str, samples: Sequence[Sample], cache: ImageFactsCache, cache_dir: Path
-) -> Iterator[Checked]:
-    """Look at the pictures of one split; sort them, and count what lies in the good ones."""
-    tally = audit.tallies[split] = SplitStatistics()
+) -> Iterator[CheckedSample]:
+    """Check the images of one split, separate those with errors, and collect statistics of the others."""
+    stats = audit.statistics[split] = SplitStatistics()
     kept = audit.kept[split] = []
     left_out = audit.left_out[split] = []
     for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir, max_pixels=audit.max_pixels):
@@ -150,18 +150,18 @@ def _split(
             left_out.append(checked)
         else:
             kept.append(checked.sample)
-            tally.add(checked.facts, checked.labels, labelled=checked.sample.label is not None)
+            stats.add(checked.facts, checked.labels, labelled=checked.sample.label is not None)
         yield checked
 
 
-def _copies(split: str, checked: Checked, seen: dict[bytes, tuple[str, Path]]) -> Iterator[AuditFinding]:
-    """The same bytes were seen before; the first place is the one that is named."""
+def _copies(split: str, checked: CheckedSample, seen: dict[bytes, tuple[str, Path]]) -> Iterator[AuditFinding]:
+    """Yield a finding if an image with the same content occurred before; it names the first one."""
     if not checked.digest:
         return
     path = checked.sample.image
     first_split, first = seen.setdefault(bytes.fromhex(checked.digest), (split, path))
     if first_split != split:
-        where = f"is in '{first_split}' too" + (f", as '{first}'" if first != path else "")
+        where = f"is also in '{first_split}'" + (f" as '{first}'" if first != path else "")
         yield AuditFinding("leaked-picture", split, path, None, f"'{path}' of '{split}' {where}")
     elif first != path:
         yield AuditFinding(
@@ -178,28 +178,28 @@ def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[AuditFindi
 
 
 def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterator[AuditFinding]:
-    """No label file anywhere, or a split without an object."""
+    """Yield findings for a data set without label files, and for splits without objects."""
     if not any(sample.label for samples in splits.values() for sample in samples):
         picture = next(iter(splits.values()))[0].image
         message = (
-            f"no image of '{audit.spec.path}' has a label file: that of '{picture}' would be '{label_path(picture)}'"
+            f"no image of '{audit.spec.path}' has a label file; the one of '{picture}' would be '{label_path(picture)}'"
         )
         yield AuditFinding("unlabelled", "", None, None, message)
         return
-    for split, tally in audit.tallies.items():
-        if tally.pictures and not tally.objects:
+    for split, stats in audit.statistics.items():
+        if stats.pictures and not stats.objects:
             picture = audit.kept[split][0].image
-            message = f"split '{split}' has no object: the labels of '{picture}' would be '{label_path(picture)}'"
+            message = f"split '{split}' has no objects; the labels of '{picture}' would be in '{label_path(picture)}'"
             yield AuditFinding("unlabelled-split", split, None, None, message)
 
 
 def _unseen_classes(audit: Audit) -> Iterator[AuditFinding]:
-    """Classes without an object to learn from: in the training split, or anywhere where there is none."""
+    """Yield classes without objects in the training split, or in any split if there is no training split."""
     names = audit.spec.names
-    split = TRAIN if TRAIN in audit.tallies else ""
-    tallies = [audit.tallies[split]] if split else list(audit.tallies.values())
-    seen = {int(number) for tally in tallies for number in set(tally.classes.tolist())}
+    split = TRAIN if TRAIN in audit.statistics else ""
+    statistics = [audit.statistics[split]] if split else list(audit.statistics.values())
+    seen = {int(number) for stats in statistics for number in set(stats.classes.tolist())}
     for index, name in enumerate(names if seen else ()):
         if index not in seen:
-            message = f"class {index} '{name}' has no object in {f'split {shown(split)}' if split else 'any split'}"
+            message = f"class {index} '{name}' has no objects in {f'split {shown(split)}' if split else 'any split'}"
             yield AuditFinding("unseen-class", split, None, None, message)

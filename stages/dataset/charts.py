@@ -1,4 +1,4 @@
-"""The charts of the report. Heavy: imports Matplotlib; each chart is a figure of its own, without global state."""
+"""Charts of the report. Heavy: imports Matplotlib."""
 
 from __future__ import annotations
 
@@ -22,31 +22,33 @@ from stages.dataset.statistics import ClassNumbers, by_frequency
 
 DENSITY = "magma_r"
 ROWS = 27
-"""Classes in a column of bars, before there are as many columns as may be."""
-COLUMNS = 4
-LONGEST = 100
-"""Classes in a column of bars at most; the classes beyond have their numbers in report.json."""
-LOGARITHMIC = 200
-"""Objects of a class from which on the scale of bars is logarithmic."""
+"""Classes per column of bars while there are fewer than ``MAX_COLUMNS`` columns."""
+MAX_COLUMNS = 4
+MAX_ROWS = 100
+"""Maximum number of classes per column of bars; report.json has the numbers of further classes."""
+MAX_LINEAR = 200
+"""Maximum number of objects per class for a linear scale; it is logarithmic above."""
+LINEAR_UP_TO = 10
+"""Number of objects up to which a logarithmic scale is linear."""
 CELLS = (20, 64)
-"""Cells along one side of a density: fewer for few objects, so that neighbours add up."""
+"""Minimum and maximum number of cells per side of a density map; it grows with the number of objects."""
 ASPECTS = np.array([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8])
 
 
 def class_balance(classes: Sequence[ClassNumbers], target: Path) -> None:
-    """Bars of objects by class and split, the most frequent class first."""
+    """Draw the number of objects by class and split as bars, most frequent class first."""
     save(class_figure(classes), target)
 
 
 def class_figure(classes: Sequence[ClassNumbers]) -> Figure:
-    """Return the figure of :func:`class_balance`. It grows with the number of classes."""
+    """Return the figure of :func:`class_balance`; its size grows with the number of classes."""
     ordered = by_frequency(classes)
-    shown = ordered[: LONGEST * COLUMNS]
-    rows = max(ROWS, math.ceil(len(shown) / COLUMNS))
+    shown = ordered[: MAX_ROWS * MAX_COLUMNS]
+    rows = max(ROWS, math.ceil(len(shown) / MAX_COLUMNS))
     columns = [shown[start : start + rows] for start in range(0, len(shown), rows)]
     rows = max(map(len, columns))
-    facts = [_held(classes), f"the {len(shown)} most frequent classes" if len(shown) < len(ordered) else ""]
-    figure = framed("Objects of each class", facts, 1.2 + max(4.4 * len(columns), 6.4), 1.1 + 0.26 * max(rows, 4))
+    facts = [_totals(classes), f"the {len(shown)} most frequent classes" if len(shown) < len(ordered) else ""]
+    figure = framed("Objects per class", facts, 1.2 + max(4.4 * len(columns), 6.4), 1.1 + 0.26 * max(rows, 4))
     most = max((max(item.objects.values()) for item in shown), default=0)
     for axes, column in zip(figure.subplots(1, len(columns), squeeze=False)[0], columns, strict=True):
         _bars(axes, column, rows, most)
@@ -54,11 +56,11 @@ def class_figure(classes: Sequence[ClassNumbers]) -> Figure:
     return figure
 
 
-def _held(classes: Sequence[ClassNumbers]) -> str:
+def _totals(classes: Sequence[ClassNumbers]) -> str:
     objects = sum(sum(item.objects.values()) for item in classes)
     empty = sum(not any(item.objects.values()) for item in classes)
-    held = f"{counted(objects, 'object')} of {counted(len(classes), 'class')}"
-    return f"{held}, {empty} without an object" if empty else held
+    totals = f"{counted(objects, 'object')} of {counted(len(classes), 'class')}"
+    return f"{totals}, {empty} without objects" if empty else totals
 
 
 def _bars(axes: Axes, classes: Sequence[ClassNumbers], rows: int, most: int) -> None:
@@ -71,13 +73,13 @@ def _bars(axes: Axes, classes: Sequence[ClassNumbers], rows: int, most: int) -> 
         axes.barh(places + offset, values, thickness, color=SPLITS.get(split, INK), label=split)
     numbers = [item.index for item in classes]
     lettered = class_lettering(numbers, [item.name for item in classes])
-    scale = f"objects (logarithmic above {10})" if most > LOGARITHMIC else "objects"
+    scale = f"objects (logarithmic above {LINEAR_UP_TO})" if most > MAX_LINEAR else "objects"
     plain(axes, scale, "", grid="x")
     axes.set_yticks(places, lettered.labels, **lettered.style)
     axes.set_ylim(max(rows, 3) - 0.5, -0.6)
-    axes.set_xscale("symlog", linthresh=10) if most > LOGARITHMIC else axes.set_xscale("linear")
+    axes.set_xscale("symlog", linthresh=LINEAR_UP_TO) if most > MAX_LINEAR else axes.set_xscale("linear")
     axes.set_xlim(0, max(most, 1) * 1.15)
-    if most <= LOGARITHMIC:
+    if most <= MAX_LINEAR:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     else:
         ticks = [0, *(10**power for power in range(1, 10) if 10**power <= most)]
@@ -87,29 +89,29 @@ def _bars(axes: Axes, classes: Sequence[ClassNumbers], rows: int, most: int) -> 
 
 
 def _short_count(number: int) -> str:
-    """E.g. 100, 10k, 1M."""
+    """Return a short form such as 100, 10k or 1M."""
     for unit, name in ((1_000_000, "M"), (1_000, "k")):
         if number >= unit:
             return f"{number // unit}{name}"
     return str(number)
 
 
-def box_shapes(tallies: Mapping[str, SplitStatistics], target: Path) -> None:
-    """Width and height of boxes, their sizes in pixels, and their aspect ratios."""
-    save(shape_figure(tallies), target)
+def box_shapes(statistics: Mapping[str, SplitStatistics], target: Path) -> None:
+    """Draw width and height of boxes, their sizes in pixels, and their aspect ratios."""
+    save(shape_figure(statistics), target)
 
 
-def shape_figure(tallies: Mapping[str, SplitStatistics]) -> Figure:
+def shape_figure(statistics: Mapping[str, SplitStatistics]) -> Figure:
     """Return the figure of :func:`box_shapes`."""
-    figure = framed("Sizes of boxes", _counted(tallies), 14, 4.4)
+    figure = framed("Sizes of boxes", _counted(statistics), 14, 4.4)
     density, sizes, aspects = figure.subplots(1, 3)
-    boxes = np.concatenate([tally.boxes for tally in tallies.values()])
+    boxes = np.concatenate([stats.boxes for stats in statistics.values()])
     _density(figure, density, boxes[:, 2], boxes[:, 3], "Width and height, all splits")
     plain(density, "box width / image width", "box height / image height", grid="")
     edges = np.geomspace(4, 1024, 33)
-    for split, tally in tallies.items():
-        _step(sizes, np.sqrt(tally.pixels.prod(axis=1)), edges, split)
-        width, height = np.maximum(tally.pixels, 1e-3).T
+    for split, stats in statistics.items():
+        _step(sizes, np.sqrt(stats.pixels.prod(axis=1)), edges, split)
+        width, height = np.maximum(stats.pixels, 1e-3).T
         _step(aspects, width / height, np.geomspace(1 / 8, 8, 33), split)
     for bound in (32, 96):
         sizes.axvline(bound, color=INK, linewidth=0.8, linestyle=":")
@@ -123,23 +125,23 @@ def shape_figure(tallies: Mapping[str, SplitStatistics]) -> Figure:
     return figure
 
 
-def box_centres(tallies: Mapping[str, SplitStatistics], target: Path) -> None:
-    """Where in the image objects are, and how many an image has."""
-    save(centre_figure(tallies), target)
+def box_centres(statistics: Mapping[str, SplitStatistics], target: Path) -> None:
+    """Draw the positions of boxes in the image, and the number of objects per image."""
+    save(centre_figure(statistics), target)
 
 
-def centre_figure(tallies: Mapping[str, SplitStatistics]) -> Figure:
+def centre_figure(statistics: Mapping[str, SplitStatistics]) -> Figure:
     """Return the figure of :func:`box_centres`."""
-    figure = framed("Places of boxes", _counted(tallies), 11, 4.6)
+    figure = framed("Positions of boxes", _counted(statistics), 11, 4.6)
     centres, numbers = figure.subplots(1, 2)
-    boxes = np.concatenate([tally.boxes for tally in tallies.values()])
+    boxes = np.concatenate([stats.boxes for stats in statistics.values()])
     _density(figure, centres, boxes[:, 0], boxes[:, 1], "Centres of boxes")
     centres.invert_yaxis()
     plain(centres, "x / image width", "y / image height", grid="")
-    most = max((int(np.bincount(tally.owners).max(initial=0)) for tally in tallies.values()), default=0)
+    most = max((int(np.bincount(stats.owners).max(initial=0)) for stats in statistics.values()), default=0)
     edges = np.arange(0, most + 2, max(1, round(most / 40))) - 0.5
-    for split, tally in tallies.items():
-        counts = np.bincount(tally.owners, minlength=tally.pictures)
+    for split, stats in statistics.items():
+        counts = np.bincount(stats.owners, minlength=stats.pictures)
         _step(numbers, counts, np.append(edges, edges[-1] + max(1, round(most / 40))), split)
     numbers.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     title_axes(numbers, "Objects per image")
@@ -148,15 +150,15 @@ def centre_figure(tallies: Mapping[str, SplitStatistics]) -> Figure:
     return figure
 
 
-def _counted(tallies: Mapping[str, SplitStatistics]) -> list[str]:
+def _counted(statistics: Mapping[str, SplitStatistics]) -> list[str]:
     return [
-        f"{split}: {counted(len(tally.boxes), 'object')} in {counted(tally.pictures, 'image')}"
-        for split, tally in tallies.items()
+        f"{split}: {counted(len(stats.boxes), 'object')} in {counted(stats.pictures, 'image')}"
+        for split, stats in statistics.items()
     ]
 
 
 def _density(figure: Figure, axes: Axes, x: NDArray[np.float32], y: NDArray[np.float32], title: str) -> None:
-    """How many objects fall into each cell of the unit square, on a logarithmic scale of colours."""
+    """Draw the number of objects per cell of the unit square with logarithmic colours."""
     side = int(np.clip(0.7 * len(x) ** 0.5, *CELLS))
     cells, _, _ = np.histogram2d(np.clip(x, 0, 1), np.clip(y, 0, 1), side, ((0, 1), (0, 1)))
     norm = LogNorm(1, max(float(cells.max()), 2))
@@ -169,7 +171,7 @@ def _density(figure: Figure, axes: Axes, x: NDArray[np.float32], y: NDArray[np.f
 
 
 def _decades(most: float) -> list[float]:
-    """1, 10, 100, ... and the largest, where it is not too close to the one before."""
+    """Return 1, 10, 100, ... and ``most``, unless it is too close to the previous value."""
     decades = [10.0**power for power in range(int(np.log10(most)) + 1)]
     return [*decades, most] if most > 1.5 * decades[-1] else decades
 
@@ -177,7 +179,7 @@ def _decades(most: float) -> list[float]:
 def _step(
     axes: Axes, values: NDArray[np.floating] | NDArray[np.integer], edges: NDArray[np.float64], split: str
 ) -> None:
-    """A histogram in shares; what lies beyond the ends counts in the outermost bins."""
+    """Draw a normalized histogram; values outside the edges count in the outermost bins."""
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     shares = counts / max(len(values), 1)
     colour = SPLITS.get(split, INK)

@@ -1,4 +1,4 @@
-"""Looks at pictures and their labels, several at a time. Heavy: imports OpenCV."""
+"""Check images and labels in parallel. Heavy: imports OpenCV."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ import cv2
 from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
-from core.media.exif import UPRIGHT, orientation
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
+from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
 
-VERSION = f"3 OpenCV {cv2.__version__}"
-TINY = 10
-DEPTH = 8
-"""Pictures under way for each thread."""
+VERSION = f"4 OpenCV {cv2.__version__}"
+"""Version of the checks; increase the number when the same image can get other facts."""
+MIN_SIDE = 10
+"""Shortest side in pixels that is not reported."""
+QUEUED_PER_THREAD = 8
 
 
 @dataclass(frozen=True)
-class Checked:
-    """One picture, looked at.
+class CheckedSample:
+    """One checked image with its labels.
 
     Attributes:
-        sample: The picture and its label file.
-        digest: SHA-256 of the picture, empty where it cannot be read.
-        facts: Of the picture.
-        labels: The good rows, each once; None where the file cannot be read.
-        findings: What is wrong with picture and label.
+        sample: The image and its label file.
+        digest: SHA-256 of the image, empty if it is unreadable.
+        facts: Facts of the image.
+        labels: Valid rows without duplicates; None if the label file is unreadable.
+        findings: Findings about the image and its labels.
     """
 
     sample: Sample
@@ -48,33 +49,33 @@ class Checked:
 
 
 def checks_of(max_pixels: int) -> str:
-    """Return what changes whenever the same file may be judged otherwise."""
+    """Return a text that changes whenever the same image can get other facts."""
     return f"{VERSION} {max_pixels}"
 
 
 def check_samples(
     samples: Sequence[Sample], split: str, classes: int, cache: ImageFactsCache, cache_dir: Path, *, max_pixels: int
-) -> Iterator[Checked]:
-    """Look at every picture of a split, in order; only so many are in memory as are under way.
+) -> Iterator[CheckedSample]:
+    """Yield the checked images of a split in order; memory does not depend on the size of the split.
 
     Args:
-        samples: The pictures.
+        samples: The images and label files.
         split: Name of the split, for the findings.
         classes: Number of classes of the data set.
-        cache: What is known of pictures by content.
-        cache_dir: Where digests of files are remembered.
-        max_pixels: Maximum width x height of a picture.
+        cache: Facts of known images.
+        cache_dir: Cache folder for digests of files.
+        max_pixels: Maximum width x height of an image.
     """
     workers = usable_cores() or 1
     digests = digest_each((sample.image for sample in samples), cache_dir)
     with _pool(workers) as pool:
-        waiting: deque[tuple[Future[Checked], bool]] = deque()
+        waiting: deque[tuple[Future[CheckedSample], bool]] = deque()
         for sample, digest in zip(samples, digests, strict=True):
             known = cache.look_up(digest)
             waiting.append(
                 (pool.submit(_check, sample, split, classes, digest, known, max_pixels=max_pixels), known is None)
             )
-            if len(waiting) > workers * DEPTH:
+            if len(waiting) > workers * QUEUED_PER_THREAD:
                 yield _taken(*waiting.popleft(), cache)
         while waiting:
             yield _taken(*waiting.popleft(), cache)
@@ -82,7 +83,7 @@ def check_samples(
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads do: OpenCV and hashlib let go of the interpreter. Leaving early drops what is not begun."""
+    """Open a pool of threads (OpenCV and hashlib release the GIL); leaving early cancels queued work."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="check")
     try:
         yield pool
@@ -90,7 +91,7 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _taken(future: Future[Checked], new: bool, cache: ImageFactsCache) -> Checked:  # noqa: FBT001 - private pair
+def _taken(future: Future[CheckedSample], new: bool, cache: ImageFactsCache) -> CheckedSample:  # noqa: FBT001 - private pair
     checked = future.result()
     if new:
         cache.remember(checked.digest, checked.facts)
@@ -99,26 +100,26 @@ def _taken(future: Future[Checked], new: bool, cache: ImageFactsCache) -> Checke
 
 def _check(
     sample: Sample, split: str, classes: int, digest: str, known: ImageFacts | None, *, max_pixels: int
-) -> Checked:
+) -> CheckedSample:
     if known is None:
         digest, facts = inspect_image(sample.image, max_pixels)
     else:
         facts = known
-    findings = list(_of_picture(sample, split, facts))
+    findings = list(_image_findings(sample, split, facts))
     labels = None
     try:
         labels, bad = check_labels(sample.label, classes)
         findings += [AuditFinding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
     except HooklineError as error:
         findings.append(AuditFinding("unreadable-label", split, sample.label, None, error.message))
-    return Checked(sample, digest, facts, labels, tuple(findings))
+    return CheckedSample(sample, digest, facts, labels, tuple(findings))
 
 
 def inspect_image(path: Path, max_pixels: int) -> tuple[str, ImageFacts]:
-    """Read and decode an image exactly as all later stages do.
+    """Read and decode an image as all other stages do.
 
     Returns:
-        The digest of the bytes that were decoded (a file may change after it was digested), and what they are.
+        SHA-256 of the decoded bytes, as the file may have changed since it was digested, and the facts.
     """
     try:
         content = read_content(path, max_pixels)
@@ -129,28 +130,28 @@ def inspect_image(path: Path, max_pixels: int) -> tuple[str, ImageFacts]:
 
 def _facts_of(content: bytes, max_pixels: int) -> ImageFacts:
     try:
-        picture, damage = decode_checked(content, max_pixels)
+        image, damage = decode_checked(content, max_pixels)
     except TruncatedError as error:
         return ImageFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
     except UnreadableError as error:
         return ImageFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     return ImageFacts(width, height, orientation(content), "damaged-picture" if damage else "", damage)
 
 
-def _of_picture(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
+def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
     path = sample.image
     if facts.kind:
         message = f"'{path}' is damaged: {facts.reason}" if facts.width else f"cannot read '{path}': {facts.reason}"
         yield AuditFinding(facts.kind, split, path, None, message)
-    if facts.width and min(facts.width, facts.height) < TINY:
+    if facts.width and min(facts.width, facts.height) < MIN_SIDE:
         message = f"'{path}' is only {facts.width} x {facts.height} pixels"
         yield AuditFinding("tiny-picture", split, path, None, message)
     if facts.orientation != UPRIGHT:
         message = (
-            f"'{path}' is turned by its EXIF orientation {facts.orientation}: "
-            f"its boxes are taken on the turned image, {facts.width} x {facts.height} pixels"
+            f"'{path}' has EXIF orientation {facts.orientation}: "
+            f"its boxes refer to the rotated image of {facts.width} x {facts.height} pixels"
         )
         yield AuditFinding("turned-picture", split, path, None, message)
     if sample.label is None:
-        yield AuditFinding("no-label", split, path, None, f"'{path}' has no label file: it counts as background")
+        yield AuditFinding("no-label", split, path, None, f"'{path}' has no label file and counts as background")

@@ -9,7 +9,7 @@ from core.options.fields import shared
 
 
 class Bad(str, Enum):
-    """What becomes of pictures with an error: the stage stops, or they are left out and counted."""
+    """Handling of images with an error: ``stop`` with an error, or ``skip`` and count them."""
 
     stop = "stop"
     skip = "skip"
@@ -21,9 +21,9 @@ class DatasetConfig:
 
     Attributes:
         data: Path of the data.yaml.
-        bad: On images that cannot be read and labels that are wrong: `stop`, or `skip` those images.
-        report: Draw charts, sample images and report.html; report.json is always written.
-        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
+        bad: Unreadable images and invalid labels: `stop` with an error, or `skip` those images.
+        report: Write charts, sample images and report.html; report.json is always written.
+        max_pixels: Maximum width x height of an image, checked in the header before decoding.
     """
 
     data: str | None = shared("data", place=True)

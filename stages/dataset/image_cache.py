@@ -1,7 +1,6 @@
-"""What decoding a picture told, remembered by its content: a picture that moved is not decoded again.
+"""Cache of the facts of decoded images by content, so that unchanged and moved images are not decoded again.
 
-An SQLite file that several processes may use at once. It is only a help: where it cannot be read,
-pictures are decoded again.
+The cache is an SQLite file that several processes can use at once. If it cannot be read, images are decoded again.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a picture is.
+    """Facts of an image.
 
     Attributes:
-        width, height: Pixels, after it was turned as EXIF says; 0 where it cannot be read.
-        orientation: EXIF's, 1 is upright.
-        kind: The finding that it cannot be read or is damaged, empty for neither.
-        reason: What the library says.
+        width, height: Size in pixels after EXIF rotation; 0 if the image is unreadable.
+        orientation: EXIF orientation; 1 is upright.
+        kind: Kind of finding if the image is unreadable or damaged, otherwise empty.
+        reason: Message of the decoder.
     """
 
     width: int
@@ -38,11 +37,11 @@ class ImageFacts:
 
 
 class ImageFactsCache:
-    """Facts by content. Only for the thread that opened it.
+    """Image facts by content, for use in the thread that opened it.
 
     Args:
-        connection: None: it knows nothing and keeps nothing.
-        checks: Names what looked at the pictures; facts that another version found do not count.
+        connection: The database; None disables the cache.
+        checks: Version of the checks; facts of other versions are ignored.
     """
 
     def __init__(self, connection: sqlite3.Connection | None, checks: str) -> None:
@@ -51,7 +50,7 @@ class ImageFactsCache:
         self._new: list[tuple[object, ...]] = []
 
     def look_up(self, digest: str) -> ImageFacts | None:
-        """What is known of the picture with this sha256."""
+        """Return the facts of the image with this SHA-256, None if unknown."""
         if self._connection is None or not digest:
             return None
         query = "SELECT width, height, orientation, kind, reason FROM pictures WHERE sha256=? AND checks=?"
@@ -62,7 +61,7 @@ class ImageFactsCache:
         return ImageFacts(*row) if row else None
 
     def remember(self, digest: str, facts: ImageFacts) -> None:
-        """Keep what was found; written in batches."""
+        """Add facts; they are written in batches."""
         if self._connection is None or not digest:
             return
         self._new.append((bytes.fromhex(digest), self._checks, *astuple(facts)))
@@ -70,7 +69,7 @@ class ImageFactsCache:
             self.write()
 
     def write(self) -> None:
-        """Write what is new in one short transaction; where that fails, it is not remembered."""
+        """Write new facts in one short transaction; they are lost if it fails."""
         if self._connection is None or not self._new:
             return
         with suppress(sqlite3.Error), self._connection:
@@ -80,7 +79,7 @@ class ImageFactsCache:
 
 @contextmanager
 def image_facts_cache(cache_dir: Path, checks: str) -> Iterator[ImageFactsCache]:
-    """The cache in ``cache_dir``; what was found is written also when the block is left by an error or Ctrl-C."""
+    """Open the cache in ``cache_dir``; new facts are also written if the block ends with an error or Ctrl-C."""
     connection = open_cache(cache_dir / CACHE_NAME, "pictures", COLUMNS, "sha256, checks")
     cache = ImageFactsCache(connection, checks)
     try:

@@ -1,4 +1,4 @@
-"""List the splits of a data.yaml, and label files without an image. Nothing is decoded."""
+"""List the splits of a data.yaml, and label files without an image, without decoding images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
 from core.files.regular_file import is_folder, open_regular
-from core.media.source import is_image
+from core.media.listing import is_image
 from core.storage.digest import text_digest
 from stages.dataset.findings import AuditFinding
 
@@ -22,10 +22,10 @@ def list_splits(data: str) -> tuple[DataSpec, Splits]:
 
 
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
-    """Return what listing and report depend on: the paths that both contain, the content, and stray label files."""
+    """Return what listing and report depend on: paths, content, and label files without an image."""
     spec, splits = list_splits(data)
     places = [spec.path, *(sample.image for samples in splits.values() for sample in samples)]
-    strays = [
+    orphans = [
         finding.message
         for split, samples in splits.items()
         for finding in orphan_labels(split, samples, spec.splits[split])
@@ -33,35 +33,35 @@ def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
     return {
         "places": text_digest("\n".join(map(str, places))),
         "content": content_digest(spec.names, splits, cache_dir),
-        "strays": text_digest("\n".join(strays)),
+        "strays": text_digest("\n".join(orphans)),
     }
 
 
-HEAD = 1 << 12
-"""Bytes of a text file that tell whether it holds labels."""
-VALUES = 5
-"""Numbers in a row: class and box."""
+FIRST_READ = 1 << 12
+"""Bytes of a text file that are read to recognize labels."""
+ROW_VALUES = 5
+"""Numbers in a row of a label file: class and box."""
 
 
 def orphan_labels(split: str, samples: Sequence[Sample], places: Iterable[Path]) -> Iterator[AuditFinding]:
-    """Label files of a split whose picture is not there.
+    """Yield a finding for each label file of a split without an image on the disk.
 
     Args:
         split: Name of the split.
-        samples: Its pictures.
-        places: The folders and lists that it is made of. In a folder all below it belongs to the split; a list may
-            leave pictures out, so there a label file is a stray only where no picture lies beside it on the disk.
+        samples: The images of the split.
+        places: The folders and lists of the split. All subfolders of a folder are searched; of a list, only the folders
+            of its images, which may contain images that are not in the list.
     """
-    for pictures, labels in _folders(samples, places):
-        stems = {file.stem for file in _files(pictures) if is_image(file)}
+    for images, labels in _folders(samples, places):
+        stems = {file.stem for file in _files(images) if is_image(file)}
         for file in _files(labels):
             if file.suffix == ".txt" and file.stem not in stems and _has_rows(file):
-                message = f"the label file '{file}' has no image in '{pictures}'"
+                message = f"the label file '{file}' has no image in '{images}'"
                 yield AuditFinding("stray-label", split, file, None, message)
 
 
 def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Folders of pictures with the folder of their labels, each once, in order."""
+    """Return the folders of images with the folders of their labels, sorted, without duplicates."""
     pairs = {sample.image.parent: label_path(sample.image).parent for sample in samples}
     for place in places:
         labels = label_path(place / "x").parent
@@ -72,7 +72,7 @@ def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Pa
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files of a folder; none where it is missing or may not be read."""
+    """Return the files of a folder; none if it is missing or not readable."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -80,11 +80,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _has_rows(file: Path) -> bool:
-    """Whether it begins as a label file does; lists of pictures, class names and readme files do not."""
+    """Return whether a file starts like a label file, unlike lists of images or classes and readme files."""
     try:
         with open_regular(file) as opened:
-            lines = opened.read(HEAD).decode("utf-8-sig").splitlines()
+            lines = opened.read(FIRST_READ).decode("utf-8-sig").splitlines()
         words = next((line.split() for line in lines if line.strip()), [])
-        return len([float(word) for word in words]) >= VALUES
+        return len([float(word) for word in words]) >= ROW_VALUES
     except (OSError, ValueError):
         return False

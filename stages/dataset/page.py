@@ -1,4 +1,4 @@
-"""report.html and its page of sample images."""
+"""Write report.html and its pages of sample images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stages.dataset.auditing import Audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counts
 from stages.dataset.statistics import ClassNumbers, Numbers, by_frequency, class_rows, split_rows
 
-SHOWN = 200
-"""Findings of one severity on the page; report.json has them all."""
+MAX_FINDINGS = 200
+"""Maximum number of findings of one kind on the page; report.json has all."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #2b2f36; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
@@ -38,14 +38,14 @@ TITLES = {Severity.error: "Errors", Severity.warning: "Warnings", Severity.note:
 
 
 def write_page(audit: Audit, numbers: Numbers, charts: Sequence[str], sheets: dict[str, str], target: Path) -> None:
-    """Write the page.
+    """Write report.html.
 
     Args:
-        audit: What was found.
-        numbers: The figures.
-        charts: Names of the picture files of the charts, beside ``target``.
-        sheets: Per split the name of its page of sample pictures.
-        target: The file.
+        audit: The audit.
+        numbers: Its statistics.
+        charts: File names of the charts, in the folder of ``target``.
+        sheets: File name of the page of sample images, per split.
+        target: The output file.
     """
     parts = [
         "<h1>Data set</h1>",
@@ -53,8 +53,8 @@ def write_page(audit: Audit, numbers: Numbers, charts: Sequence[str], sheets: di
         _table(split_rows(numbers.splits)),
         *_findings(audit),
         *(["<h2>Boxes and classes</h2>"] if charts else []),
-        *(_picture(name) for name in charts),
-        *(part for split, name in sheets.items() for part in (f"<h2>Images of {escape(split)}</h2>", _picture(name))),
+        *(_image(name) for name in charts),
+        *(part for split, name in sheets.items() for part in (f"<h2>Images of {escape(split)}</h2>", _image(name))),
         "<h2>Classes</h2>",
         _class_table(numbers.classes),
     ]
@@ -71,7 +71,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _class_table(classes: Sequence[ClassNumbers]) -> str:
-    """Each class with the colour of its boxes on every page and chart."""
+    """Return the table of classes, each with its colour in charts and on pages."""
     header, *others = class_rows(classes)
     colours = [class_hex(item.index) for item in by_frequency(classes)]
     lines = [_row("th", header)]
@@ -85,8 +85,8 @@ def _row(cell: str, values: Iterable[str]) -> str:
     return "<tr>" + "".join(f"<{cell}>{escape(value)}</{cell}>" for value in values) + "</tr>"
 
 
-def _picture(name: str) -> str:
-    """The image in the width of the page; a click shows it in its own size."""
+def _image(name: str) -> str:
+    """Return an image of the page's width that links to the file."""
     image = f'<img src="{escape(name)}" alt="{escape(Path(name).stem.replace("_", " "))}">'
     return f'<a href="{escape(name)}">{image}</a>'
 
@@ -94,7 +94,7 @@ def _picture(name: str) -> str:
 def _findings(audit: Audit) -> Iterable[str]:
     yield "<h2>Findings</h2>"
     if not audit.findings:
-        yield '<p class="good">Nothing is wrong with the images and labels.</p>'
+        yield '<p class="good">No problems were found in images and labels.</p>'
     for severity, title in TITLES.items():
         if found := audit.of(severity):
             yield f'<h3 class="{severity.value}">{title}: {len(found)}</h3>'
@@ -103,30 +103,30 @@ def _findings(audit: Audit) -> Iterable[str]:
 
 def _kind(kind: str, findings: Sequence[AuditFinding], number: int) -> str:
     messages = [finding.message for finding in findings if finding.kind == kind]
-    items = "".join(f"<li>{escape(message)}</li>" for message in messages[:SHOWN])
-    more = f"<p>{number - SHOWN} more stand in report.json.</p>" if number > SHOWN else ""
+    items = "".join(f"<li>{escape(message)}</li>" for message in messages[:MAX_FINDINGS])
+    more = f"<p>{number - MAX_FINDINGS} more in report.json.</p>" if number > MAX_FINDINGS else ""
     summary = f"{number} × {kind}: {escape(KINDS[kind][1])}"
     return f"<details{' open' if number <= 10 else ''}><summary>{summary}</summary><ul>{items}</ul>{more}</details>"
 
 
-PICTURES = 16
+SAMPLE_IMAGES = 16
 COLUMNS = 4
-TILES = Tiles(side=360, gap=8, caption=13, enlarging=cv2.INTER_NEAREST)  # as the label tools show small pictures
+TILES = Tiles(side=360, gap=8, caption=13, enlarging=cv2.INTER_NEAREST)  # as annotation tools enlarge small images
 
 
 def sample_sheet(
     samples: Sequence[Sample], names: Sequence[str], seed: int, target: Path, max_pixels: int = MAX_PIXELS
 ) -> None:
-    """Write a JPEG of up to 16 of the pictures, drawn by ``seed``, in the order of the split.
+    """Write a JPEG with up to 16 random images of a split and their boxes, in the order of the split.
 
     Args:
-        samples: At least one; all can be read.
+        samples: Readable images, at least one.
         names: Class names.
-        seed: Of the choice.
-        target: The file.
-        max_pixels: Maximum width x height of a picture.
+        seed: Seed of the random choice.
+        target: The output file.
+        max_pixels: Maximum width x height of an image.
     """
-    chosen = sorted(random.Random(seed).sample(range(len(samples)), min(PICTURES, len(samples))))
+    chosen = sorted(random.Random(seed).sample(range(len(samples)), min(SAMPLE_IMAGES, len(samples))))
     items = (
         (read_picture(sample.image, max_pixels), load_labels(sample, names), sample.image.name)
         for sample in (samples[index] for index in chosen)

@@ -1,4 +1,4 @@
-"""The work of the stage: audit, report, and the listing of the images that can be used. Heavy."""
+"""Audit a data set, write the report, and list the usable images. Heavy: imports NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.files.paths import free_path
 from core.kinds.context import RunContext
 from core.storage.serial import json_text
 from stages.dataset.auditing import Audit, run_audit
-from stages.dataset.checking import Checked
+from stages.dataset.checking import CheckedSample
 from stages.dataset.config import Bad, DatasetConfig
 from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
 from stages.dataset.listing import list_splits
@@ -29,20 +29,22 @@ def write_report(audit: Audit, numbers: Numbers, folder: Path, *, seed: int, dra
     """Write the report into ``folder``.
 
     Args:
-        audit: What was found.
-        numbers: The figures.
-        folder: Is there.
-        seed: Of the choice of sample pictures.
-        drawn: Also the charts, the sample pictures and the page.
+        audit: The audit.
+        numbers: Its statistics.
+        folder: An existing folder.
+        seed: Seed of the choice of sample images.
+        drawn: Also write charts, sample images and report.html.
 
     Returns:
-        The file to look at first.
+        report.html, or report.json if nothing is drawn.
     """
     target = folder / JSON
     target.write_text(json_text(_content(audit, numbers), 1) + "\n", encoding="utf-8")
     if not drawn:
         return target
-    charts = _charts(audit, numbers.classes, folder) if any(tally.objects for tally in audit.tallies.values()) else []
+    charts = (
+        _charts(audit, numbers.classes, folder) if any(stats.objects for stats in audit.statistics.values()) else []
+    )
     write_page(audit, numbers, charts, _sheets(audit, folder, seed), folder / PAGE)
     return folder / PAGE
 
@@ -52,8 +54,8 @@ def _charts(audit: Audit, classes: list[ClassNumbers], folder: Path) -> list[str
 
     balance, shapes, centres = CHARTS
     class_balance(classes, folder / balance)
-    box_shapes(audit.tallies, folder / shapes)
-    box_centres(audit.tallies, folder / centres)
+    box_shapes(audit.statistics, folder / shapes)
+    box_centres(audit.statistics, folder / centres)
     return list(CHARTS)
 
 
@@ -73,9 +75,7 @@ def _content(audit: Audit, numbers: Numbers) -> dict[str, object]:
         "splits": {split: asdict(item) for split, item in numbers.splits.items()},
         "classes": [asdict(item) for item in numbers.classes],
         "counts": {severity.value: len(audit.of(severity)) for severity in Severity} | counts(audit.findings),
-        "left_out": {
-            split: [str(item.sample.image) for item in pictures] for split, pictures in audit.left_out.items()
-        },
+        "left_out": {split: [str(item.sample.image) for item in items] for split, items in audit.left_out.items()},
         "findings": [_row(finding) for finding in audit.findings],
     }
 
@@ -91,15 +91,15 @@ def _row(finding: AuditFinding) -> dict[str, object]:
     }
 
 
-NAMED = 5
-"""Pictures that are left out and named in the note; the report names all."""
+MAX_NAMED = 5
+"""Maximum number of skipped images named in a note; the report lists all."""
 
 
 def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Dataset:
-    """Audit the data set ``data``, write the report, and list its pictures.
+    """Audit the data set ``data``, write the report, and list the usable images.
 
     Raises:
-        HooklineError: Something is wrong that ``config.bad`` does not allow to leave out.
+        HooklineError: There are errors, and ``config.bad`` does not allow skipping the images.
     """
     spec, splits = list_splits(data)
     for note in spec.notes:
@@ -111,9 +111,9 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
         raise _error(stops, config.bad, str(shown / report.name))
-    if not context.asked:
+    if not context.requested:
         context.note(split_line(numbers.splits))
-    _tell(audit, context)
+    _report_findings(audit, context)
     target = context.workdir / LISTING
     digest = content_digest(spec.names, audit.kept, context.cache_dir)
     write_listing(target, spec.names, audit.kept, digest, spec.path)
@@ -123,13 +123,13 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
         digest=digest,
         names=spec.names,
         splits=counts,
-        notes=tuple(_left_out(audit)),
+        notes=tuple(_skipped(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
 
 
 def _stops(audit: Audit, bad: Bad) -> list[AuditFinding]:
-    """The errors that end the stage: all, or with ``skip`` those that no picture can be left out for."""
+    """Return the errors that stop the stage: all, or with ``skip`` those that skipping images does not solve."""
     errors = audit.of(Severity.error)
     if bad is Bad.stop:
         return errors
@@ -140,28 +140,28 @@ def _stops(audit: Audit, bad: Bad) -> list[AuditFinding]:
 def _error(stops: list[AuditFinding], bad: Bad, report: str) -> HooklineError:
     among = f" (the first of {counted_kinds(stops)})" if len(stops) > 1 else ""
     if bad is Bad.skip and stops[0].split:
-        message = f"no image of split '{stops[0].split}' is left: {stops[0].message}{among}"
-        return HooklineError(message, f"correct them; all are in '{report}'")
-    way = ", or leave such images out with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
-    return HooklineError(stops[0].message + among, f"correct what is wrong{way}; all are in '{report}'")
+        message = f"no image of split '{stops[0].split}' remains: {stops[0].message}{among}"
+        return HooklineError(message, f"correct the errors; '{report}' lists all")
+    alternative = ", or skip such images with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
+    return HooklineError(stops[0].message + among, f"correct the errors{alternative}; '{report}' lists all")
 
 
-def _tell(audit: Audit, context: RunContext) -> None:
+def _report_findings(audit: Audit, context: RunContext) -> None:
     for line in lines_of(audit.of(Severity.warning)):
         context.warn(line)
     for line in lines_of(audit.of(Severity.note)):
         context.note(line)
 
 
-def _left_out(audit: Audit) -> Iterator[str]:
-    """One line a split, for everybody who uses the data set."""
-    for split, pictures in audit.left_out.items():
-        if pictures:
-            named = ", ".join(f"{item.sample.image.name} ({_reason(item)})" for item in pictures[:NAMED])
-            more = f" and {len(pictures) - NAMED} more, all in report.json" if len(pictures) > NAMED else ""
-            total = len(pictures) + len(audit.kept[split])
-            yield f"left out {len(pictures)} of {counted(total, 'image')} of '{split}': {named}{more}"
+def _skipped(audit: Audit) -> Iterator[str]:
+    """Yield one line per split with skipped images; all stages that use the data set print it."""
+    for split, items in audit.left_out.items():
+        if items:
+            named = ", ".join(f"{item.sample.image.name} ({_reason(item)})" for item in items[:MAX_NAMED])
+            more = f" and {len(items) - MAX_NAMED} more, all in report.json" if len(items) > MAX_NAMED else ""
+            total = len(items) + len(audit.kept[split])
+            yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"
 
 
-def _reason(checked: Checked) -> str:
+def _reason(checked: CheckedSample) -> str:
     return of_severity(checked.findings, Severity.error)[0].kind

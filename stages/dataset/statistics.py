@@ -1,4 +1,4 @@
-"""Statistics of an audit by split and class, as data and as aligned columns. Heavy: imports NumPy."""
+"""Statistics of an audit by split and class, as data and as text tables. Heavy: imports NumPy."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from stages.dataset.auditing import Audit, SplitStatistics
 from stages.dataset.findings import Severity, of_severity
 
 SMALL, MEDIUM = 32.0**2, 96.0**2
-"""COCO's bounds of small, medium and large objects, in square pixels."""
+"""COCO's limits of small and medium objects, in square pixels."""
 
 
 @dataclass(frozen=True)
 class SplitNumbers:
-    """One split.
+    """Statistics of one split.
 
     Attributes:
-        pictures: Those that can be used.
-        left_out: Those with an error.
-        no_label: Of ``pictures``, without a label file: background.
-        empty_label: Of ``pictures``, with a label file without rows: background too.
-        objects: In ``pictures``; repeated rows do not count.
-        classes: How many classes have an object.
-        most_objects: In one picture.
-        width, height: Median of the pictures, pixels; 0 where there are none.
-        small, medium, large: Objects under 32 x 32 pixels of area, under 96 x 96, and the others.
-        errors, warnings: Findings.
+        pictures: Number of usable images.
+        left_out: Number of images with errors.
+        no_label: Number of usable images without a label file (background).
+        empty_label: Number of usable images with an empty label file (background).
+        objects: Number of objects, without duplicate rows.
+        classes: Number of classes that have objects.
+        most_objects: Maximum number of objects in one image.
+        width, height: Median size of the images in pixels; 0 without images.
+        small, medium, large: Number of objects with an area below 32 x 32 pixels, below 96 x 96, and larger.
+        errors, warnings: Number of findings.
     """
 
     pictures: int
@@ -52,14 +52,14 @@ class SplitNumbers:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """One class.
+    """Statistics of one class.
 
     Attributes:
-        index, name: Of the class.
-        objects: Per split.
-        pictures: Per split, those with such an object.
-        share: Of all objects, 0..1.
-        width, height: Median of its boxes over all splits, pixels; 0 where there are none.
+        index, name: Class id and name.
+        objects: Number of objects per split.
+        pictures: Number of images with objects of the class, per split.
+        share: Share of all objects, 0 to 1.
+        width, height: Median size of its boxes over all splits in pixels; 0 without objects.
     """
 
     index: int
@@ -73,47 +73,47 @@ class ClassNumbers:
 
 @dataclass(frozen=True)
 class Numbers:
-    """All figures: of each split, and of each class by number."""
+    """Statistics of all splits, and of all classes by id."""
 
     splits: dict[str, SplitNumbers]
     classes: list[ClassNumbers]
 
 
 def numbers_of(audit: Audit) -> Numbers:
-    """The figures of an audit."""
-    splits = {split: _split(audit, split, tally) for split, tally in audit.tallies.items()}
+    """Return the statistics of an audit."""
+    splits = {split: _split(audit, split, stats) for split, stats in audit.statistics.items()}
     return Numbers(splits, _classes(audit))
 
 
-def _split(audit: Audit, split: str, tally: SplitStatistics) -> SplitNumbers:
+def _split(audit: Audit, split: str, stats: SplitStatistics) -> SplitNumbers:
     findings = [finding for finding in audit.findings if finding.split == split]
-    areas = tally.pixels.prod(axis=1)
+    areas = stats.pixels.prod(axis=1)
     small, medium = int((areas < SMALL).sum()), int((areas < MEDIUM).sum())
-    width, height = _median(tally.sizes)
+    width, height = _median(stats.sizes)
     return SplitNumbers(
-        pictures=tally.pictures,
+        pictures=stats.pictures,
         left_out=len(audit.left_out[split]),
-        no_label=tally.no_label,
-        empty_label=tally.empty_label,
-        objects=tally.objects,
-        classes=len(set(tally.classes.tolist())),
-        most_objects=int(np.bincount(tally.owners).max(initial=0)),
+        no_label=stats.no_label,
+        empty_label=stats.empty_label,
+        objects=stats.objects,
+        classes=len(set(stats.classes.tolist())),
+        most_objects=int(np.bincount(stats.owners).max(initial=0)),
         width=width,
         height=height,
         small=small,
         medium=medium - small,
-        large=tally.objects - medium,
+        large=stats.objects - medium,
         errors=len(of_severity(findings, Severity.error)),
         warnings=len(of_severity(findings, Severity.warning)),
     )
 
 
 def _classes(audit: Audit) -> list[ClassNumbers]:
-    names, tallies = audit.spec.names, audit.tallies
-    objects = {split: tally.class_counts(len(names)).tolist() for split, tally in tallies.items()}
-    pictures = {split: tally.class_pictures(len(names)).tolist() for split, tally in tallies.items()}
-    total = sum(tally.objects for tally in tallies.values())
-    medians = _class_medians(list(tallies.values()), len(names))
+    names, statistics = audit.spec.names, audit.statistics
+    objects = {split: stats.class_counts(len(names)).tolist() for split, stats in statistics.items()}
+    pictures = {split: stats.class_pictures(len(names)).tolist() for split, stats in statistics.items()}
+    total = sum(stats.objects for stats in statistics.values())
+    medians = _class_medians(list(statistics.values()), len(names))
     return [
         ClassNumbers(
             index=index,
@@ -128,9 +128,9 @@ def _classes(audit: Audit) -> list[ClassNumbers]:
     ]
 
 
-def _class_medians(tallies: Sequence[SplitStatistics], count: int) -> list[tuple[int, int]]:
-    classes = np.concatenate([tally.classes for tally in tallies])
-    pixels = np.concatenate([tally.pixels for tally in tallies])
+def _class_medians(statistics: Sequence[SplitStatistics], count: int) -> list[tuple[int, int]]:
+    classes = np.concatenate([stats.classes for stats in statistics])
+    pixels = np.concatenate([stats.pixels for stats in statistics])
     order = np.argsort(classes, kind="stable")
     bounds = np.searchsorted(classes[order], np.arange(count + 1))
     return [_median(pixels[order[start:end]]) for start, end in itertools.pairwise(bounds)]
@@ -143,8 +143,8 @@ def _median(sizes: np.ndarray[tuple[int, ...], np.dtype[np.number]]) -> tuple[in
     return round(float(width)), round(float(height))
 
 
-SHOWN = 20
-"""Classes in the table on the terminal; the report has them all."""
+MAX_ROWS = 20
+"""Maximum number of classes in the printed table; the report has all."""
 SPLIT_HEADER = (
     "Split",
     "Images",
@@ -160,7 +160,7 @@ SPLIT_HEADER = (
 
 
 def split_rows(splits: Mapping[str, SplitNumbers]) -> list[tuple[str, ...]]:
-    """Header, and one row a split."""
+    """Return a header and one row per split."""
     rows = [
         (split, *map(str, (
             item.pictures, item.no_label + item.empty_label, item.objects, item.classes,
@@ -172,14 +172,14 @@ def split_rows(splits: Mapping[str, SplitNumbers]) -> list[tuple[str, ...]]:
 
 
 def class_rows(classes: Sequence[ClassNumbers]) -> list[tuple[str, ...]]:
-    """Header, and one row a class, the most frequent first."""
+    """Return a header and one row per class, most frequent first."""
     splits = list(classes[0].objects)
     header = ("Class", *splits, "Share", "Median box")
     return [header, *(_class_row(item, splits) for item in by_frequency(classes))]
 
 
 def by_frequency(classes: Sequence[ClassNumbers]) -> list[ClassNumbers]:
-    """The classes, the most frequent first."""
+    """Return the classes, most frequent first."""
     return sorted(classes, key=lambda item: (-item.share, item.index))
 
 
@@ -189,21 +189,22 @@ def _class_row(item: ClassNumbers, splits: Sequence[str]) -> tuple[str, ...]:
 
 
 def split_table(splits: Mapping[str, SplitNumbers]) -> str:
-    """What each split holds."""
+    """Return the statistics of the splits as a text table."""
     return "\n".join(aligned(split_rows(splits)))
 
 
 def split_line(splits: Mapping[str, SplitNumbers]) -> str:
-    """What each split holds, in few words."""
-    held = (
+    """Return the numbers of images and objects per split in one line."""
+    parts = (
         f"{split} {counted(item.pictures, 'image')} with {counted(item.objects, 'object')}"
         for split, item in splits.items()
     )
-    return ", ".join(held)
+    return ", ".join(parts)
 
 
 def class_table(classes: Sequence[ClassNumbers]) -> str:
-    """The most frequent classes."""
+    """Return the statistics of the most frequent classes as a text table."""
     rows = class_rows(classes)
-    table = "\n".join(aligned(rows[: SHOWN + 1]))
-    return f"{table}\n{counted(len(rows) - 1 - SHOWN, 'more class')} in report.json" if len(rows) > SHOWN + 1 else table
+    table = "\n".join(aligned(rows[: MAX_ROWS + 1]))
+    more = len(rows) - 1 - MAX_ROWS
+    return f"{table}\n{counted(more, 'more class')} in report.json" if more > 0 else table

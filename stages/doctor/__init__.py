@@ -1,4 +1,4 @@
-"""Stage ``doctor``: looks at everything that the backend asked for needs, and says what to do."""
+"""The stage ``doctor``: check everything that the chosen backend needs, and say what to do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Diagnosis
 from core.errors import HooklineError
+from core.kinds.lookup import AUTO
 from core.kinds.stage import Stage
-from core.planning.resolve import AUTO
 from core.plugins.hookspecs import hookimpl
 from stages.doctor.config import DoctorConfig
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def doctor(config: DoctorConfig, context: RunContext) -> Diagnosis:
-    """Run every check and report."""
+    """Run every check and write the report."""
     from stages.doctor.running import diagnose
 
     return diagnose(config, context)
 
 
 def check(config: DoctorConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Names that nobody registered. A backend that cannot be used here is what the stage is for."""
+    """Yield unknown names. A backend that cannot be used here is the reason to run this stage."""
     for kind, name in (("runtimes", config.backend), ("processors", config.processor)):
         if name != AUTO and name not in context.registry.parts(kind):
             yield context.registry.not_found(kind, name)
@@ -32,11 +32,6 @@ def check(config: DoctorConfig, context: RunContext) -> Iterable[HooklineError]:
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
-    yield Stage(
-        name="doctor",
-        summary="look at driver, CUDA, TensorRT and packages, and say what to do about what is wrong",
-        run=doctor,
-        check=check,
-        stored=False,
-    )
+    """Register the stage."""
+    summary = "check driver, CUDA, TensorRT and packages, and say how to repair what is wrong"
+    yield Stage(name="doctor", summary=summary, run=doctor, check=check, stored=False)

@@ -12,9 +12,9 @@ class DoctorConfig:
     """Options of the stage.
 
     Attributes:
-        backend: Runtime that is to work here; what it needs and is not there is an error.
-        processor: Pre- and post-processing that is to work here.
-        store: Folder in which results are kept.
+        backend: Runtime to check for; a missing requirement of it is an error.
+        processor: Pre- and post-processing to check for.
+        store: Folder for stored results; its disk is checked.
     """
 
     backend: str = shared("backend")

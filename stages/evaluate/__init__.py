@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     config: EvaluateConfig,
-    dataset: Dataset,  # first, so that a mistake in the data is told before a model is built
+    dataset: Dataset,  # first, so that a mistake in the data is reported before a model is built
     model: Engine | GraftedModel | QuantizedModel | OnnxModel | Checkpoint,
     heads: QuantizedModel | None,
     context: RunContext,
@@ -32,18 +32,18 @@ def evaluate(
 
 
 def select(config: EvaluateConfig) -> Collection[type[Artifact]]:
-    """The model that ``evaluate.model`` names."""
+    """Return the model that ``evaluate.model`` names."""
     return {ARTIFACTS[config.model]}
 
 
 def fingerprint(config: EvaluateConfig) -> Mapping[str, str]:
-    """Return the input size that the options give the model; images and model are inputs."""
+    """Return the input size that the options set; images and model are inputs."""
     default = DEFAULT if config.model is ModelForm.checkpoint else None
     return {"imgsz": str(default if config.imgsz is None else config.imgsz)}
 
 
 def check(config: EvaluateConfig) -> Iterable[HooklineError]:
-    """A split that is not there."""
+    """Yield a missing split."""
     from core.data.dataset import split_problems
 
     if config.data:
@@ -51,7 +51,7 @@ def check(config: EvaluateConfig) -> Iterable[HooklineError]:
 
 
 def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield classes that the data set lacks, and a model and data of different classes; warn of other names."""
+    """Yield classes that the data set does not have, and a model of other classes; warn of other names."""
     from core.data.classes import check_class_names, class_ids
     from core.labels import SINGLE_CLASS
     from core.options.sizes import network_size
@@ -72,7 +72,7 @@ def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: R
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="evaluate",
         summary="measure accuracy (COCO mAP, P, R) and speed on a data set",

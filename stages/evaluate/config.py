@@ -14,8 +14,8 @@ from core.planning.opening import ModelForm
 class MultiLabel(str, Enum):
     """Which classes of a box count.
 
-    ``all``: each that reaches ``conf``, as the published figures are measured. ``best``: the best one, as in
-    deployment. ``auto``: ``all`` where the model still has the scores of all classes, else ``best``.
+    ``all``: each class that reaches ``conf``, as in the published figures. ``best``: the best class, as in deployment.
+    ``auto``: ``all`` if the model gives the scores of all classes, else ``best``.
     """
 
     auto = "auto"
@@ -24,10 +24,10 @@ class MultiLabel(str, Enum):
 
 
 class DecodeCost(str, Enum):
-    """Whether the mAP that an engine's own decode costs is measured, by a second inference of each image.
+    """Whether to measure the mAP that the decode of an engine costs, with a second inference of each image.
 
-    ``auto``: for up to 1,000 images, where the plan holds the model before the graft. ``always``: also for more images;
-    a plan that does not hold that model is an error. ``never``: not at all.
+    ``auto``: for up to 1,000 images, if the plan has the model before the graft. ``always``: also for more images; a
+    plan without that model is an error. ``never``: no.
     """
 
     auto = "auto"
@@ -40,24 +40,24 @@ class EvaluateConfig:
     """Options of the stage.
 
     Attributes:
-        model: Which artifact of the chain is measured.
+        model: The artifact to measure.
         data: Path of the data.yaml.
         split: Split of the data set to measure on.
-        conf: Least score of a box, 0..1; null: 0.001, so that the whole curve is seen.
+        conf: Minimum score of a box, 0..1; null: 0.001, for the whole precision-recall curve.
         iou: NMS overlap, 0..1; null: 0.6.
         max_det: Maximum number of boxes per image.
         multi_label: Which classes of a box count.
-        decode_cost: Measure what the decode inside an engine costs: the score threshold and one class per box, each
-            alone and both, on the model before the graft and the same images.
+        decode_cost: Measure what the decode in an engine costs: the score threshold and one class per box, each
+            alone and both, with the model before the graft on the same images.
         classes: Only these classes, names or numbers; null: all.
-        single_class: Treat all classes of the data set as one; for a model that was trained so.
+        single_class: Treat all classes of the data set as one, for a model that was trained with single_class.
         batch: Images per inference.
-        rectangular: Images by aspect ratio, each batch in the smallest shape that holds them; for a checkpoint, or a
-            model with export.dynamic=[height,width].
-        upscale: Enlarge images that are smaller than the input; the validation of a training does not.
+        rectangular: Sort images by aspect ratio; each batch has the smallest shape that holds its images. For a
+            checkpoint, or a model with export.dynamic=[height,width].
+        upscale: Enlarge images that are smaller than the input; validation during training does not.
         imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
         processor: Pre- and post-processing.
-        plots: Draw curves, the confusion matrix and pages of predictions beside the labels.
+        plots: Draw curves, the confusion matrix, and pages with labels and predictions side by side.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 

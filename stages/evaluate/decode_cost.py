@@ -1,8 +1,8 @@
-"""What the decode inside an engine costs: its score threshold and its one class per box, each alone and both.
+"""Measure what the decode in an engine costs: its score threshold and its one class per box, each alone and both.
 
-An engine gives decoded boxes only: objects that it dropped and further classes of a box cannot be found in them. The
-model before the graft, in the same precision, still has them: it runs on the same images, and each inference is
-decoded in four ways.
+An engine returns decoded boxes only, without the boxes that it dropped and without further classes of a box. The model
+before the graft, in the same precision, still has them: it runs on the same images, and each inference is decoded in
+four ways.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.artifacts import QuantizedModel
 from core.data.dataset import Sample
 from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
-from core.evaluation.loop import Seen, evaluate_session
+from core.evaluation.loop import EvaluatedImage, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.kinds.context import RunContext
 from core.kinds.head import Head
@@ -39,11 +39,11 @@ LIMIT = 1000
 
 @dataclass(frozen=True)
 class Decode:
-    """One way to find boxes in raw heads.
+    """A way to decode raw heads.
 
     Attributes:
-        name: In metrics.json.
-        threshold: Drop boxes that the threshold of the engine drops.
+        name: Name in metrics.json.
+        threshold: Drop the boxes that the threshold of the engine drops.
         one_class: Keep the best class of a box instead of every class.
     """
 
@@ -61,14 +61,14 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Loss:
-    """What one decode leaves of the mAP.
+    """The mAP with a decode, compared with every box and every class.
 
     Attributes:
-        decode: Which one.
+        decode: The decode.
         map50, map50_95: With this decode.
-        lost50, lost50_95: Less than with every box and every class.
-        worst: The class that loses most AP50; empty where none loses any.
-        worst_lost: How much, AP50.
+        lost50, lost50_95: Difference to every box and every class.
+        worst: The class that loses most AP50; empty if no class loses any.
+        worst_lost: AP50 that this class loses.
     """
 
     decode: Decode
@@ -82,16 +82,16 @@ class Loss:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the decode costs, measured on one model.
+    """What the decode costs.
 
     Attributes:
-        precision: Of the model before the graft.
-        runtime: Which runtime opened it.
-        images: On which it was measured.
+        precision: Precision of the model before the graft.
+        runtime: Name of the runtime that opened it.
+        images: Number of images.
         threshold: Objectness below which the engine drops a box.
-        conf: Least score of a box in all figures.
+        conf: Minimum score of a box in all figures.
         map50, map50_95: With every box and every class.
-        parts: The losses by decode, in the order of :data:`PARTS`.
+        parts: The loss of each decode, in the order of :data:`PARTS`.
     """
 
     precision: str
@@ -104,7 +104,7 @@ class Cost:
     parts: tuple[Loss, ...]
 
     def values(self) -> dict[str, float]:
-        """The losses for summary.json."""
+        """Return the losses for summary.json."""
         return {
             f"lost_by_{part.decode.name}_{name}": value
             for part in self.parts
@@ -113,12 +113,12 @@ class Cost:
 
 
 def why_not(config: EvaluateConfig, heads: QuantizedModel | None, images: int) -> str:
-    """Why the cost of the decode is not measured, and what to do; empty where it is.
+    """Return why the cost of the decode cannot be measured, and what to do; empty if it can.
 
-    ``evaluate.decode_cost=never`` is not handled here.
+    The caller handles ``evaluate.decode_cost=never``.
     """
     if heads is None or heads.layout == DECODED:
-        return "the plan does not hold the model before the graft; weights=<checkpoint> builds the engine in this run"
+        return "the plan does not have the model before the graft; weights=<checkpoint> builds the engine in this run"
     if images > LIMIT and config.decode_cost is DecodeCost.auto:
         return f"the split has more than {LIMIT} images; evaluate.decode_cost=always runs each of them a second time"
     return ""
@@ -140,10 +140,10 @@ def measure_cost(
     Args:
         config: Batch, shapes and processor of the evaluation.
         heads: The model before the graft.
-        engine: The session that was evaluated, for its threshold and input size.
-        samples, labels: Of the split.
+        engine: The evaluated session, for its threshold and input size.
+        samples, labels: Images and labels of the split.
         names: Class names.
-        wanted: The filter of the evaluation.
+        wanted: Filter of the evaluation.
         context: For parts and progress.
     """
     host = replace(context, device="cpu", backend="auto")
@@ -168,8 +168,8 @@ def measure_cost(
             advance=progress.advance,
             observe=decodes.observe,
         )
-    truth = ground_truth(samples, labels, evaluation.pictures, names)
-    full = score(truth, results(samples, evaluation.pictures), wanted.classes)
+    truth = ground_truth(samples, labels, evaluation.images, names)
+    full = score(truth, results(samples, evaluation.images), wanted.classes)
     parts = (
         loss(decode, score(truth, results(samples, seen), wanted.classes), full)
         for decode, seen in decodes.seen.items()
@@ -177,7 +177,7 @@ def measure_cost(
     return Cost(
         precision=heads.precision.value,
         runtime=opener(type(heads), "", host),
-        images=len(evaluation.pictures),
+        images=len(evaluation.images),
         threshold=engine.score_threshold,
         conf=wanted.conf,
         map50=full.stats["map50"],
@@ -187,24 +187,24 @@ def measure_cost(
 
 
 class Decodes:
-    """Decodes each inference in the ways of :data:`PARTS`.
+    """Decode each inference in the ways of :data:`PARTS`.
 
     Args:
-        head: Of the model before the graft.
+        head: Head of the model before the graft.
         processor: Finds boxes in its outputs.
-        wanted: The filter, for every class of a box.
-        threshold: Of the engine.
+        wanted: Filter with every class of a box.
+        threshold: Score threshold of the engine.
     """
 
     def __init__(self, head: Head, processor: ProcessorBackend, wanted: Filter, threshold: float) -> None:
-        self.seen: dict[Decode, list[Seen]] = {decode: [] for decode in PARTS}
+        self.seen: dict[Decode, list[EvaluatedImage]] = {decode: [] for decode in PARTS}
         self._head, self._processor = head, processor
         self._wanted, self._threshold = wanted, threshold
 
     def observe(
         self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
     ) -> None:
-        """Take in one batch."""
+        """Decode one batch."""
         for decode, seen in self.seen.items():
             found = self._processor.detect(
                 outputs,
@@ -217,7 +217,7 @@ class Decodes:
                 ),
             )
             rows = zip(indices, letterboxes, found, strict=True)
-            seen.extend(Seen(index, place.height, place.width, boxes) for index, place, boxes in rows)
+            seen.extend(EvaluatedImage(index, place.height, place.width, boxes) for index, place, boxes in rows)
 
 
 def loss(decode: Decode, found: Scores, full: Scores) -> Loss:
@@ -236,6 +236,6 @@ def loss(decode: Decode, found: Scores, full: Scores) -> Loss:
 
 
 def _processor(config: EvaluateConfig, host: RunContext) -> ProcessorBackend:
-    """The processor of the evaluation where it works on the CPU, else the best one that does."""
+    """Return the processor of the evaluation if it works on the CPU, else the best one that does."""
     named = host.registry.get(Processor, config.processor)
     return host.processor(named.name if named.device == "cpu" else best_part("processors", host, HOST)[0])

@@ -24,7 +24,7 @@ DECODES = {"one_class": "one class per box", "both": "both, as in the engine"}
 
 
 def cost_table(cost: Cost, engine: Scores) -> str:
-    """What each part of the decode costs, and next to it what the engine reaches."""
+    """Return the table of what each part of the decode costs, with the figures of the engine."""
     rows: list[tuple[str, ...]] = [("", "mAP50", "lost", "mAP50-95", "lost")]
     rows.append(("every box, every class", f"{cost.map50:.3f}", "", f"{cost.map50_95:.3f}", ""))
     titles = {"threshold": f"boxes below {cost.threshold:g} dropped", **DECODES}
@@ -48,25 +48,25 @@ def cost_table(cost: Cost, engine: Scores) -> str:
 def speed_lines(evaluation: Evaluation) -> str:
     """Return milliseconds per image by phase, and images per second of the whole."""
     phases = ", ".join(f"{phase} {value:.1f}" for phase, value in evaluation.milliseconds().items())
-    count = len(evaluation.pictures)
+    count = len(evaluation.images)
     rate = count / evaluation.wall if evaluation.wall else 0.0
     return f"ms per image: {phases}\n{counted(count, 'image')} in {evaluation.wall:.1f} s ({rate:.1f} images/s)"
 
 
 def _figure(number: float) -> str:
-    """Return a number with three digits; none of them is ``-0.000``."""
+    """Format a number with three digits, without a minus sign for zero."""
     return f"{round(number, 3) + 0.0:.3f}"
 
 
 NAMED = 5
-"""Images that a note names; metrics.json names all."""
+"""Maximum number of images that a note names; metrics.json names all."""
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Everything that metrics.json contains.
+    """The content of metrics.json.
 
-    ``cost_remark`` says why ``cost`` is None; it is empty where the model has no decode that could cost anything.
+    ``cost_remark`` is the reason if ``cost`` is None; it is empty for a model without a decode.
     """
 
     model: AnyModel
@@ -83,16 +83,16 @@ class EvaluationReport:
 
 @dataclass(frozen=True)
 class Faults:
-    """Images that were skipped, and damaged ones that were used, with the reason.
+    """Images that were skipped, and damaged images that were used, with the reason.
 
-    They have the names that they have wherever the data set lies.
+    Names do not depend on the path of the data set.
     """
 
     unreadable: Sequence[Unreadable]
     damaged: Mapping[str, str]
 
     def notes(self, total: int) -> Iterator[str]:
-        """Yield remarks for every run that uses the result, out of ``total`` images."""
+        """Yield remarks for every run that uses the result of ``total`` images."""
         if self.unreadable:
             named = _named([item.name for item in self.unreadable])
             yield f"{len(self.unreadable)} of {counted(total, 'image')} could not be read, not evaluated: {named}"
@@ -102,7 +102,7 @@ class Faults:
 
 
 def faults_of(tolerance: Tolerance, samples: Sequence[Sample]) -> Faults:
-    """Return what went wrong while the images were read."""
+    """Return the images that could not be read or were damaged."""
     names = {str(sample.image): name for sample, name in zip(samples, sample_names(samples), strict=True)}
     return Faults(
         [replace(item, name=names[item.name]) for item in tolerance.unreadable],
@@ -116,7 +116,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dict[str, object]:
-    """How it was measured, in full."""
+    """Return how the figures were measured."""
     return {
         **asdict(wanted),
         "layout": session.layout,
@@ -137,7 +137,7 @@ def write_outcome(
 ) -> Metrics:
     """Write the three files into ``folder``.
 
-    They hold digests and no paths: the result is reused for the same model and images elsewhere.
+    They have digests and no paths: the result is reused for the same model and images under other paths.
     """
     _write(folder / "ground_truth.json", truth)
     _write(folder / "predictions.json", found)
@@ -162,7 +162,7 @@ def write_outcome(
 
 
 def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:
-    """The figures for summary.json."""
+    """Return the figures for summary.json."""
     return {
         **scores.stats,
         "precision": scores.all.precision,

@@ -1,4 +1,4 @@
-"""Stage ``export``: a checkpoint becomes an ONNX graph that is proved to give what PyTorch gives."""
+"""Stage ``export``: export a checkpoint to ONNX, and verify its outputs against PyTorch."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) -> OnnxModel:
-    """Export, simplify, check, and compare with PyTorch; a difference above the tolerance fails the stage."""
+    """Export, simplify and check the model, and compare its outputs with PyTorch; the stage fails above a tolerance."""
     from stages.export.exporting import export_onnx
 
     return export_onnx(config, checkpoint, context)
 
 
 def check(config: ExportConfig) -> Iterable[HooklineError]:
-    """Options that no model can be exported with."""
+    """Yield errors in the options alone."""
     from core.options.sizes import network_size
 
     if config.layout == DECODED:
-        yield HooklineError(f"export.layout={DECODED} is not exported", "leave it out; +stage=graft decodes")
+        yield HooklineError(f"export.layout={DECODED} cannot be exported", "omit it; +stage=graft adds the decode")
     try:
         network_size(config.imgsz, 1)
     except HooklineError as error:
@@ -38,7 +38,7 @@ def check(config: ExportConfig) -> Iterable[HooklineError]:
 
 
 def known(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
-    """Return what is known of the checkpoint, and the layout."""
+    """Return the facts of the checkpoint and the layout."""
     checkpoint = inputs.get("checkpoint", Known())
     layouts = layouts_of(checkpoint, context)
     layout = config.layout or (layouts[0] if layouts else None)
@@ -46,7 +46,7 @@ def known(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext
 
 
 def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield an input size that is off the stride of the network, and a layout that its family does not have."""
+    """Yield errors for an input size that is not a multiple of the stride, and for an unknown layout."""
     from core.options.sizes import network_size
 
     checkpoint = inputs.get("checkpoint", Known())
@@ -62,10 +62,10 @@ def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], context: Run
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage ``export``."""
     yield Stage(
         name="export",
-        summary="write the network as ONNX and prove that it gives what PyTorch gives",
+        summary="export the network to ONNX and verify its outputs against PyTorch",
         run=export,
         packages=("onnx", "onnxsim"),
         families=families_of_inputs,

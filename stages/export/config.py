@@ -11,11 +11,11 @@ from core.options.ranges import BatchSize, Range
 from core.options.sizes import DEFAULT
 
 OPSETS = range(13, 21)
-"""From the first with quantisation per channel to the last that PyTorch's exporter writes."""
+"""Supported opsets: from the first with per-channel quantisation to the last that PyTorch's exporter writes."""
 
 
 class Axis(str, Enum):
-    """An axis of the input that may change from call to call."""
+    """An axis of the input that can be dynamic."""
 
     batch = "batch"
     height = "height"
@@ -24,16 +24,15 @@ class Axis(str, Enum):
 
 @dataclass
 class ExportConfig:
-    """Options of the stage.
+    """Options of the stage ``export``.
 
     Attributes:
-        imgsz: Input size in pixels, one number or [height, width]; multiples of the largest stride.
-        batch: Images per call; where the batch is dynamic, the number to use.
-        dynamic: Axes that may change: batch, height, width.
-        layout: What the file gives: one of the layouts of the model family (docs/contracts.md); null: its first one,
-            which quantize and graft take.
-        opset: ONNX opset.
-        simplify: Fold constants and shapes with onnxsim.
+        imgsz: Input size in pixels, one number or [height, width], multiples of the largest stride.
+        batch: Batch size; the default one if the batch is dynamic.
+        dynamic: Dynamic axes: any of batch, height, width.
+        layout: Output layout, one of the model family (docs/contracts.md); null: its first one, for quantize and graft.
+        opset: ONNX opset version.
+        simplify: Simplify the graph with onnxsim.
     """
 
     imgsz: Any = shared("imgsz", otherwise=DEFAULT)

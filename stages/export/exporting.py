@@ -1,4 +1,4 @@
-"""Write the ONNX file, and compare it with the network that it was exported from."""
+"""The work of the stage: export to ONNX, simplify, and compare the outputs with PyTorch."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from stages.export.config import ExportConfig
 
 TOLERANCE = 1e-4
-"""Largest difference of values up to 1, e.g. scores; of larger ones relative to the largest of the output."""
+"""Maximum difference of outputs up to 1, e.g. scores; for larger outputs relative to their maximum."""
 
 PIXELS = 0.05
-"""Largest difference of decoded box values, in pixels of the network input."""
+"""Maximum difference of decoded boxes in pixels of the network input."""
 
 
 def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
-    """Run both on the same input, where axes are dynamic at two sizes.
+    """Compare the outputs of file and checkpoint on the same inputs, with dynamic axes at two sizes.
 
     Args:
         model: The exported file.
-        head: Says which values are in pixels.
-        reference: The checkpoint in its own framework.
-        seed: Of the random input.
+        head: Head of the model; states which outputs are in pixels.
+        reference: Session of the checkpoint in PyTorch.
+        seed: Seed of the random input.
 
     Returns:
-        A line with the largest difference seen.
+        A line with the maximum differences.
 
     Raises:
         HooklineError: They differ by more than :data:`TOLERANCE` or :data:`PIXELS`.
@@ -55,13 +55,13 @@ def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
         found = session.run(None, {model.contract.name: images})
         for name, values in zip(expected, found, strict=True):
             for kind, difference in _differences(head, expected[name], values).items():
-                worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, max() does not
+                worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, unlike max()
     differences = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
-    # NaN compares false with everything, so the question is asked the other way round.
+    # Every comparison with NaN is false, so test that all differences are within their limits.
     if not all(value <= (PIXELS if kind == "boxes" else TOLERANCE) for kind, value in worst.items()):
         raise HooklineError(
-            f"the exported ONNX file does not give what PyTorch gives: largest difference {differences}",
-            f"allowed are {TOLERANCE} and {PIXELS} pixels; try another export.opset, or export.simplify=false",
+            f"the outputs of the exported ONNX file differ from PyTorch: maximum difference {differences}",
+            f"the limits are {TOLERANCE} and {PIXELS} pixels; try another export.opset, or export.simplify=false",
         )
     return f"ONNX Runtime and PyTorch differ by at most {differences}"
 
@@ -75,7 +75,7 @@ def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:
 
 def _differences(head: Head, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
     if expected.shape != found.shape:
-        raise HooklineError(f"the exported file gives {list(found.shape)}, PyTorch {list(expected.shape)}")
+        raise HooklineError(f"the exported file has an output {list(found.shape)}, PyTorch {list(expected.shape)}")
     difference = np.abs(expected - found)
     if isinstance(head, PixelHead):
         boxes = head.pixels()
@@ -90,7 +90,7 @@ def _inputs(model: OnnxModel, seed: int) -> Iterator[NDArray[np.float32]]:
     random = np.random.default_rng(seed)
     for batch, height, width in _shapes(model.contract, model.facts.max_stride):
         yield _ranged(random.random((batch, 3, height, width), dtype=np.float32), model.contract)
-        yield np.repeat(_ranged(_picture(height, width, model.contract), model.contract)[None], batch, axis=0)
+        yield np.repeat(_ranged(_test_image(height, width, model.contract), model.contract)[None], batch, axis=0)
 
 
 def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -106,24 +106,24 @@ def _shapes(contract: InputContract, stride: int) -> Iterator[tuple[int, int, in
 
 
 def _ranged(values: NDArray[np.float32], contract: InputContract) -> NDArray[np.float32]:
-    """Map values of 0..1 to the range of the network's input."""
+    """Scale values of 0..1 to the range of the network input."""
     return values * np.float32(255 * contract.scale) + np.float32(contract.offset)
 
 
-def _picture(height: int, width: int, contract: InputContract) -> NDArray[np.float32]:
-    """Slopes with grey bars above and below and a bright box in the middle: flat, smooth and sharp parts."""
+def _test_image(height: int, width: int, contract: InputContract) -> NDArray[np.float32]:
+    """Return gradients with grey bars and a bright box: flat, smooth and sharp regions."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    picture = np.stack((x / width, y / height, (x + y) / (width + height)))
-    picture[:, : height // 8] = picture[:, -(height // 8) :] = contract.pad_value / 255
-    picture[:, height // 3 : height // 2, width // 3 : width // 2] = 1.0
-    return picture
+    image = np.stack((x / width, y / height, (x + y) / (width + height)))
+    image[:, : height // 8] = image[:, -(height // 8) :] = contract.pad_value / 255
+    image[:, height // 3 : height // 2, width // 3 : width // 2] = 1.0
+    return image
 
 
 def export_onnx(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) -> OnnxModel:
-    """The stage's work; the artifact lies in the context's workdir.
+    """Export the checkpoint into the work directory and verify it.
 
     Raises:
-        HooklineError: The size does not fit the strides, onnxsim gives up, or ONNX and PyTorch differ.
+        HooklineError: The size is not a multiple of the stride, onnxsim fails, or ONNX and PyTorch differ.
     """
     facts = checkpoint.facts
     height, width = network_size(config.imgsz, facts.max_stride)
@@ -144,7 +144,7 @@ def export_onnx(config: ExportConfig, checkpoint: Checkpoint, context: RunContex
 
 
 def finish(path: Path, metadata: ModelMetadata, head: Head, *, simplify: bool) -> None:
-    """Simplify the file in place, name its output axes, write metadata, and run the full checker."""
+    """Simplify the file in place, set output shapes and metadata, and run the ONNX checker."""
     model = onnx.load(path)
     if simplify:
         model = _simplified(model)
@@ -155,7 +155,7 @@ def finish(path: Path, metadata: ModelMetadata, head: Head, *, simplify: bool) -
 
 
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
-    hint = "export.simplify=false leaves it as it is"
+    hint = "set export.simplify=false to skip the simplification"
     try:
         simplified, same = onnxsim.simplify(model)
     except (RuntimeError, ValueError) as error:
@@ -166,17 +166,17 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _set_shapes(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> None:
-    """Write the shapes of the outputs into the graph.
+    """Set the shapes of the outputs in the graph.
 
     Raises:
-        HooklineError: The family's exporter wrote other outputs than its head says.
+        HooklineError: The exporter of the family wrote other outputs than its head states.
     """
     outputs = model.graph.output
     names = [output.name for output in outputs]
     if names != list(shapes):
         raise HooklineError(
-            f"the exported file has the outputs {shown(names)}, the head of its family says {shown(list(shapes))}",
-            "report it to whoever ships the family",
+            f"the exported file has the outputs {shown(names)}, the head of its family states {shown(list(shapes))}",
+            "report this to the author of the family",
         )
     for output in outputs:
         kind = output.type.tensor_type.elem_type

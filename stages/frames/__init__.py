@@ -1,11 +1,11 @@
-"""Stage ``frames``: a video becomes pictures, to be annotated or to calibrate with."""
+"""Stage ``frames``: write frames of a video as images, for annotation or calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.kinds.stage import Stage
 from core.media.source import SourceKind, list_source
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 
-def frames(config: FramesConfig, context: RunContext) -> Pictures:
-    """Write the frames and a list of them."""
+def frames(config: FramesConfig, context: RunContext) -> ImageList:
+    """Write frames as images, and a list of them."""
     from stages.frames.extracting import extract
 
     return extract(config, context)
 
 
 def check(config: FramesConfig) -> Iterable[HooklineError]:
-    """Options that exclude each other, and a source that is not a video."""
+    """Yield errors for options that exclude each other, and for a source that is not a video."""
     if config.every is not None and config.count is not None:
         yield HooklineError("both frames.every and frames.count are given", "give one of them")
     if config.source is None:
-        yield HooklineError("frames has no video", "give source=<video, folder or glob of videos>")
+        yield HooklineError("frames has no source", "give source=<video, folder or glob of videos>")
         return
     try:
         source = list_source(config.source)
@@ -36,14 +36,14 @@ def check(config: FramesConfig) -> Iterable[HooklineError]:
         yield problem
         return
     if source.kind is SourceKind.stream:
-        yield HooklineError(f"the stream '{source.text}' has no end", "record it and give the video file")
+        yield HooklineError(f"frames does not read streams, got '{source.text}'", "record it and give the video file")
     elif source.kind is SourceKind.pictures:
-        yield HooklineError(f"'{source.text}' holds images already", "give a video")
+        yield HooklineError(f"'{source.text}' contains images", "give a video")
 
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package. Not stored: the store would hold a second copy of every picture."""
+    """Yield the stage; it is not stored, because the store would hold a second copy of each image."""
     yield Stage(
         name="frames",
         summary="write frames of a video as images",

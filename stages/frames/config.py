@@ -9,7 +9,7 @@ from core.media.tolerance import OnError
 from core.options.fields import shared
 from core.options.ranges import Positive, Range
 
-EVERY = 15
+DEFAULT_EVERY = 15
 
 
 @dataclass
@@ -18,13 +18,14 @@ class FramesConfig:
 
     Attributes:
         source: A video, a folder or glob of videos, or a list of them.
-        every: Take each so many frames; null: 15, unless count is given.
-        count: Take so many frames in all, at equal distances.
-        min_change: Skip a frame that differs less from the last one taken: mean grey levels, 0..255; 0 takes all.
-        quality: Of the JPEG files, 1 to 100.
-        on_error: Videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any number;
-            `stop` none.
-        max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+        every: Write every N-th frame; null: 15, unless count is set.
+        count: Write N frames in total, at equal intervals.
+        min_change: Skip frames whose mean absolute difference to the last written frame is smaller, in grey levels;
+            0 writes all.
+        quality: Quality of the JPEG files.
+        on_error: Unreadable videos: `auto` skips up to 5 % of them, or one; `skip` skips any number; `stop` raises an
+            error.
+        max_pixels: Maximum width x height of a frame, checked in the header before decoding.
     """
 
     source: Any = shared("source", place=True)

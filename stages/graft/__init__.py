@@ -1,4 +1,4 @@
-"""Stage ``graft``: appends the decode to a model, so that it ends in boxes."""
+"""Stage ``graft``: append the decode to a model, so that it outputs boxes."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> Gr
 
 
 def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunContext) -> GraftConfig:
-    """Replace ``decode=auto``: which graft it means depends on the family and the runtime of the model.
+    """Replace ``decode=auto`` by the graft for the family and the runtime of the model.
 
     Raises:
-        HooklineError: None serves both.
+        HooklineError: No graft fits both.
     """
-    from stages.graft.choosing import choose, passed_over
+    from stages.graft.choosing import choose, skipped
 
     model = inputs["model"]
     if not isinstance(model, QuantizedModel):
@@ -61,26 +61,26 @@ def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunCont
     runtime = context.registry.get(Runtime, model.runtime)
     family = context.family(model.facts.family)
     chosen = choose(config.decode, family, runtime, context)
-    if config.decode == AUTO and (reasons := passed_over(chosen, family, runtime, context)):
+    if config.decode == AUTO and (reasons := skipped(chosen, family, runtime, context)):
         context.note(f"decode: {chosen.name} ({reasons})")
     return replace(config, decode=chosen.name)
 
 
 def known(inputs: Mapping[str, Known]) -> Known:
-    """Return what is known of the quantised model, which now ends in boxes."""
+    """Return the known facts of the grafted model: those of the quantised model, decoded."""
     return replace(inputs.get("model", Known()), layout=DECODED)
 
 
 def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield why no decode can follow: by the layout of the model, or for want of a graft."""
+    """Yield why no decode can be appended: the layout of the model, or no suitable graft."""
     from stages.graft.choosing import choose
 
     model, runtimes = inputs.get("model", Known()), context.registry.all(Runtime)
     layouts = layouts_of(model, context)
     if layouts and model.layout not in {None, layouts[0]}:
         yield HooklineError(
-            f"{model.title or 'the model'} has the layout {model.layout}, which no decode can follow",
-            f"set export.layout={layouts[0]}; of an ONNX file, give the checkpoint instead, or predict.model=quantized",
+            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode can be appended",
+            f"set export.layout={layouts[0]}; for an ONNX file, use the checkpoint instead, or predict.model=quantized",
         )
     elif layouts and (runtime := runtimes.get(model.runtime or "")):
         yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, context)
@@ -88,10 +88,10 @@ def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunC
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="graft",
-        summary="append the decode, so that the graph ends in boxes",
+        summary="append the decode, so that the model outputs boxes",
         run=graft,
         known=known,
         check_inputs=check_inputs,

@@ -1,4 +1,4 @@
-"""Which graft ends a model in boxes: one that serves its family and that its runtime can run."""
+"""Choose the graft of a model: it supports the model family, and the runtime can run it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def choose(decode: str, family: ModelFamily, runtime: Runtime, context: RunContext) -> Graft:
-    """Return the graft that ``decode=`` means for a model.
+    """Return the graft for ``decode=`` and a model.
 
     Args:
-        decode: The name of a graft, or ``auto``: the first one of the family that the runtime can run.
-        family: Of the model.
-        runtime: Whose rules the model follows.
-        context: For all grafts and their options.
+        decode: The name of a graft, or ``auto``: the first of the family that the runtime can run.
+        family: The model family.
+        runtime: The runtime of the model.
+        context: The context with all grafts and their options.
 
     Raises:
-        HooklineError: The graft does not serve the family, the runtime cannot run it, or there is none.
+        HooklineError: The graft does not support the family, the runtime cannot run it, or there is none.
     """
     serving = {graft.name: graft for graft in _serving(family, context.registry)}
     missing = {name: _missing(graft, runtime, context) for name, graft in serving.items()}
@@ -35,7 +35,7 @@ def choose(decode: str, family: ModelFamily, runtime: Runtime, context: RunConte
         possible = ", ".join(f"decode={name}" for name in usable) or "none"
         if decode not in serving:
             raise HooklineError(
-                f"the graft '{decode}' does not serve the model family '{family.name}'", f"possible: {possible}"
+                f"the graft '{decode}' does not support the model family '{family.name}'", f"possible: {possible}"
             )
         if missing[decode]:
             raise HooklineError(
@@ -44,20 +44,20 @@ def choose(decode: str, family: ModelFamily, runtime: Runtime, context: RunConte
         return chosen
     if not serving:
         raise HooklineError(
-            f"the model family '{family.name}' has no graft, so no graph of it can end in boxes",
-            "find the boxes outside the graph (predict.model=quantized), or install a plugin that has a graft for it",
+            f"the model family '{family.name}' has no graft, so a model of it cannot output boxes",
+            "decode outside the model (predict.model=quantized), or install a plugin with a graft for it",
         )
     if not usable:
         reasons = "; ".join(f"{name}: {missing[name]}" for name in serving)
         raise HooklineError(
             f"no graft of the model family '{family.name}' runs on {runtime.name} ({reasons})",
-            "the family lacks a graft of standard operators; choose another backend, or predict.model=quantized",
+            "the family has no graft in standard operators; set another backend, or predict.model=quantized",
         )
     return serving[usable[0]]
 
 
-def passed_over(chosen: Graft, family: ModelFamily, runtime: Runtime, context: RunContext) -> str:
-    """Return why ``decode=auto`` passes over grafts that the family prefers to ``chosen``; empty for none."""
+def skipped(chosen: Graft, family: ModelFamily, runtime: Runtime, context: RunContext) -> str:
+    """Return why ``decode=auto`` skips grafts that the family prefers to ``chosen``; empty if it skips none."""
     reasons = []
     for graft in _serving(family, context.registry):
         if graft.name == chosen.name:
@@ -67,14 +67,14 @@ def passed_over(chosen: Graft, family: ModelFamily, runtime: Runtime, context: R
 
 
 def _serving(family: ModelFamily, registry: Parts) -> Iterator[Graft]:
-    """Yield the grafts of a family, best first: those that it names, then others that name it."""
+    """Yield the grafts of a family, best first: those that the family names, then those that name the family."""
     grafts = registry.all(Graft)
     yield from (grafts[name] for name in family.grafts if name in grafts)
     yield from (graft for name, graft in grafts.items() if name not in family.grafts and family.name in graft.families)
 
 
 def _missing(graft: Graft, runtime: Runtime, context: RunContext) -> str:
-    """Return what a runtime lacks for a graft with the options of this run; empty where it can run it."""
+    """Return what the runtime lacks to run a graft with the options of this run; empty if nothing."""
     custom = graft.operators(context.options("grafts", graft.name))
     missing = sorted(custom.names - runtime.operators)
     if not missing or (custom.functions and runtime.functions):

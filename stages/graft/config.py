@@ -13,9 +13,9 @@ class GraftConfig:
     """Options of the stage.
 
     Attributes:
-        decode: Which graft; auto: the first one of the model family that the runtime can run.
-        score_threshold: Objectness below which the graph drops a box, 0..1; the best score of a box in families without
-            objectness. What it drops no later step can bring back: evaluate needs 0.001.
+        decode: The graft that appends the decode; auto: the first of the model family that the runtime can run.
+        score_threshold: Minimum objectness of a box in the model, 0..1; in families without objectness, minimum best
+            score. No later step can recover the boxes it drops: evaluate needs 0.001.
     """
 
     decode: str = shared("decode", kind="grafts")

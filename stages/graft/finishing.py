@@ -1,4 +1,4 @@
-"""What every grafted file gets: a check of its outputs, and metadata that say what it gives now."""
+"""Check the outputs of a grafted file, and write its metadata."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from core.storage.metadata import KEY, ModelMetadata, to_properties
 
 
 def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: float, registry: Parts) -> None:
-    """Check the outputs of ``target`` and write its metadata; those of ``model`` are kept.
+    """Check the outputs of ``target`` and write its metadata; keep the metadata of ``model``.
 
     Args:
         target: The file that the graft wrote.
-        model: What it was made from.
+        model: The input of the graft.
         graft: The name of the graft.
-        score_threshold: Below which the graph drops a box.
-        registry: Says who ships the graft.
+        score_threshold: The score threshold in the file.
+        registry: The registry, which knows the plugin of the graft.
 
     Raises:
-        PluginError: The graft did not write the outputs that every graft gives.
+        PluginError: The graft did not write the outputs of a decoded model.
     """
     with faults_of("grafts", graft, registry):
         grafted = read_written(target)

@@ -1,6 +1,6 @@
-"""Stage ``load``: what ``weights=`` names becomes an artifact that later stages can use.
+"""Stage ``load``: read the model that ``weights=`` names.
 
-The stage is not called ``weights`` because that word is taken at the top level of the config.
+The stage is not called ``weights`` because that is an option at the top level of the config.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 
 def load(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | QuantizedModel | GraftedModel | Engine:
-    """Find, fetch where needed, and read ``config.weights``."""
+    """Find, download if necessary, and read ``config.weights``."""
     from stages.load.loading import load_weights
 
     return load_weights(config, context)
 
 
 def select(config: LoadConfig, context: RunContext) -> Collection[type[Artifact]]:
-    """The type of artifact that ``config.weights`` is."""
+    """Return the artifact type of ``config.weights``."""
     from stages.load.naming import kind_of
 
     return [kind_of(config.weights, context.registry)] if config.weights else []
 
 
 def fingerprint(config: LoadConfig, context: RunContext) -> Mapping[str, str]:
-    """Return the digest of the file that the weights come from, and what its name contributes."""
+    """Return the digest of the weights file and the name that the network gets from it."""
     from stages.load.naming import fingerprint_of
 
     return fingerprint_of(config.weights, context)
 
 
 def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Yield what is wrong with the weights, as far as name and sidecar tell; the file is read when the stage runs."""
+    """Yield errors in the name and the sidecar of the weights; the file itself is read when the stage runs."""
     from stages.load.loading import check_backend, check_family, fitted
     from stages.load.naming import described, locate
 
@@ -56,7 +56,7 @@ def check(config: LoadConfig, context: RunContext) -> Iterable[HooklineError]:
 
 
 def known(config: LoadConfig, context: RunContext) -> Known:
-    """Return what the sidecar of a file says, or the release of an official name."""
+    """Return the facts in the sidecar of a file, or those of an official release."""
     from stages.load.naming import facts_of
 
     return facts_of(config.weights, context.registry)
@@ -64,10 +64,10 @@ def known(config: LoadConfig, context: RunContext) -> Known:
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage ``load``."""
     yield Stage(
         name="load",
-        summary="find, fetch and read what weights= names: a file or an official release",
+        summary="read the weights: a file, or an official release, which is downloaded",
         run=load,
         families=all_families,
         select=select,

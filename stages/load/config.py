@@ -11,13 +11,13 @@ from core.options.fields import shared
 
 @dataclass
 class LoadConfig:
-    """Options of the stage.
+    """Options of the stage ``load``.
 
     Attributes:
-        weights: A file (.pt, .safetensors, .onnx, or an engine with its sidecar) or an official name.
-        imgsz: Input size: that of an engine or ONNX file, any where its height and width are dynamic; null: its own.
-        precision: That of an engine or ONNX file, where it is settled; null: its own.
-        backend: That of an engine; auto: its own.
+        weights: File (.pt, .safetensors, .onnx, or an engine with its sidecar) or official name.
+        imgsz: Input size of an engine or ONNX file in pixels, to check or, if dynamic, to use; null: that of the file.
+        precision: Precision of an engine or ONNX file, to check; null: that of the file.
+        backend: Runtime of an engine, to check; auto: that of the engine.
     """
 
     weights: str | None = shared("weights", place=True)

@@ -1,4 +1,4 @@
-"""Finds out what an ONNX file without a sidecar is: our own export, or one that a model family recognises."""
+"""Recognition of ONNX files without a sidecar: exports of hookline, or of other tools for a known model family."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from core.storage.serial import DecodeError
 from core.storage.validation import validate
 
 DEFAULT_SIZE = 640
-"""Height and width to use where the file leaves them open."""
+"""Height and width for a file where they are dynamic, pixels."""
 
 _WANTED = "give the checkpoint that it was exported from, or an export of this program"
 _INPUT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 
 def inspect_onnx(path: Path, registry: Parts) -> OnnxModel:
-    """Read facts, input contract and layout of an ONNX file.
+    """Return facts, input contract and layout of an ONNX file.
 
     Raises:
-        HooklineError: Not an ONNX file, not whole, or no model family knows what its outputs mean.
+        HooklineError: The file is not ONNX or damaged, or no model family recognises its outputs.
     """
     model = read_onnx(path)
     properties = {item.key: item.value for item in model.metadata_props}
@@ -58,7 +58,7 @@ def inspect_onnx(path: Path, registry: Parts) -> OnnxModel:
 
 
 def _gives(outputs: dict[str, Shape], metadata: ModelMetadata, registry: Parts) -> bool:
-    """Return whether the file has the outputs that its metadata state; other tools change them and keep the text."""
+    """Return whether the file has the outputs in its metadata; other tools may change outputs but keep metadata."""
     if metadata.layout == DECODED:
         return False
     wanted = head_of(metadata.facts, metadata.layout, registry).outputs(metadata.contract)
@@ -66,10 +66,10 @@ def _gives(outputs: dict[str, Shape], metadata: ModelMetadata, registry: Parts) 
 
 
 def _recognised(path: Path, signature: OnnxSignature, registry: Parts) -> ModelMetadata:
-    """Offer the file to each model family.
+    """Return the metadata from the only model family that recognises the file.
 
     Raises:
-        HooklineError: None takes it, or several do.
+        HooklineError: No family or more than one recognises it.
     """
     found: dict[str, ModelMetadata] = {}
     problems: list[HooklineError] = []
@@ -97,12 +97,12 @@ def _recognised(path: Path, signature: OnnxSignature, registry: Parts) -> ModelM
     families = ", ".join(registry.all(ModelFamily)) or "none"
     raise HooklineError(
         f"no model family recognises '{path}' by its outputs {shapes} (families: {families})",
-        "; ".join(["it must be an export of one of them", *(problem.message for problem in problems), _WANTED]),
+        "; ".join(["give an export of one of them", *(problem.message for problem in problems), _WANTED]),
     )
 
 
 def _offered(signature: OnnxSignature, family: ModelFamily) -> OnnxSignature:
-    """Return the signature with an input whose images are prepared as the family does: the file does not say how."""
+    """Return the signature with the preprocessing of the family in its contract: the file does not state it."""
     sizes = signature.contract
     contract = family.preprocessing.contract(
         batch=sizes.batch, height=sizes.height, width=sizes.width, dynamic=sizes.dynamic, name=sizes.name
@@ -111,17 +111,17 @@ def _offered(signature: OnnxSignature, family: ModelFamily) -> OnnxSignature:
 
 
 def _check_own(metadata: ModelMetadata | None, family: ModelFamily) -> None:
-    """Refuse that a family assigns a file to another family: the file would be decoded by the rules of that one.
+    """Check that a family returned metadata with its own name and one of its layouts.
 
     Raises:
-        Fault: It does, or names a layout that it does not have.
+        Fault: It did not.
     """
     if metadata is None:
         return
     if metadata.facts.family != family.name:
-        raise Fault(f"recognise must state the family '{family.name}', and stated {shown(metadata.facts.family)}")
+        raise Fault(f"recognise must return the family '{family.name}', not {shown(metadata.facts.family)}")
     if metadata.layout not in family.layouts:
-        raise Fault(f"recognise must state one of the layouts {shown(family.layouts)}, not {shown(metadata.layout)}")
+        raise Fault(f"recognise must return one of the layouts {shown(family.layouts)}, not {shown(metadata.layout)}")
 
 
 def _contract(path: Path, model: onnx.ModelProto) -> InputContract:
@@ -146,7 +146,7 @@ def _contract(path: Path, model: onnx.ModelProto) -> InputContract:
 
 
 def _sized(model: onnx.ModelProto, contract: InputContract, outputs: Mapping[str, Shape]) -> Mapping[str, Shape]:
-    """Return the outputs for an input of the size of ``contract``, as far as ONNX can tell; the batch stays open."""
+    """Return the output shapes that ONNX infers for the size of ``contract``; the batch stays dynamic."""
     if all(isinstance(side, int) for shape in outputs.values() for side in shape[1:]):
         return outputs
     sized = without_weights(model)
@@ -155,15 +155,15 @@ def _sized(model: onnx.ModelProto, contract: InputContract, outputs: Mapping[str
     for dim, side in zip(image.type.tensor_type.shape.dim, sides, strict=True):
         dim.dim_value = side
     for item in (*sized.graph.value_info, *sized.graph.output):
-        item.type.tensor_type.ClearField("shape")  # stated for any size
-    with suppress(onnx.shape_inference.InferenceError):  # a contradiction, which the runtime reports
+        item.type.tensor_type.ClearField("shape")  # written for any size
+    with suppress(onnx.shape_inference.InferenceError):  # an inconsistent graph: the runtime reports it
         sized = onnx.shape_inference.infer_shapes(sized, data_prop=True)
     found = {item.name: _shape(item) for item in sized.graph.output}
     return {name: _merged(shape, found[name]) for name, shape in outputs.items()}
 
 
 def _merged(stated: Shape, found: Shape) -> Shape:
-    """Return the stated shape with the sizes that were found for its open axes, except the batch."""
+    """Return the stated shape with inferred sizes for its dynamic axes, except the batch."""
     if len(stated) != len(found):
         return stated
     sides = (one if isinstance(one, int) else other for one, other in zip(stated[1:], found[1:], strict=True))
@@ -171,7 +171,7 @@ def _merged(stated: Shape, found: Shape) -> Shape:
 
 
 def _inputs(inputs: list[onnx.ValueInfoProto]) -> str:
-    """Return names, types and shapes of the inputs, for a message."""
+    """Describe names, types and shapes of the inputs for a message."""
     types = onnx.TensorProto.DataType
     found = []
     for item in inputs[:2]:
@@ -182,7 +182,7 @@ def _inputs(inputs: list[onnx.ValueInfoProto]) -> str:
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
-    """Sizes where they are fixed, else a text."""
+    """Return the shape: an int for a static axis, a string for a dynamic one."""
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param for dim in dims)
 

@@ -1,4 +1,4 @@
-"""Read what ``weights=`` names into an artifact that fits the options."""
+"""The work of the stage: read the weights, and check size, precision, family and runtime against the options."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
 def fitted(
     model: Checkpoint | OnnxModel | Engine, config: LoadConfig, context: RunContext
 ) -> Checkpoint | OnnxModel | Engine:
-    """Return the model with the size that was asked for, where it takes several.
+    """Return the model with the requested input size.
 
     Raises:
-        HooklineError: The model has another size or precision than the one that was asked for.
+        HooklineError: The model has another size or precision than the requested one.
     """
     if isinstance(model, Checkpoint):
         return model
-    asked = config.precision
-    if asked is not None and asked is not model.precision and not _can_become(model, config, context):
+    requested = config.precision
+    if requested is not None and requested is not model.precision and not _can_become(model, config, context):
         raise HooklineError(
-            f"precision={asked.value}, but '{model.path.name}' is {model.precision.value}",
-            "leave precision out, or start from the checkpoint",
+            f"precision={requested.value}, but '{model.path.name}' is {model.precision.value}",
+            "omit precision, or start from the checkpoint",
         )
     return fitted_size(model, config.imgsz)
 
 
 def check_family(model: Checkpoint | OnnxModel | Engine, registry: Parts) -> None:
-    """Refuse a model of a family that no plugin registers, and one whose facts the family cannot use.
+    """Check that the family of a model is registered and accepts its facts.
 
     Raises:
-        HooklineError: Says which.
+        HooklineError: The family is missing, or the facts are not valid.
     """
     if not isinstance(model, Checkpoint):
         head_of(model.facts, model.layout, registry)
@@ -59,19 +59,19 @@ def check_family(model: Checkpoint | OnnxModel | Engine, registry: Parts) -> Non
 
 
 def check_backend(engine: Engine, config: LoadConfig, registry: Parts) -> None:
-    """Refuse an engine of another runtime than ``backend=`` names: its own opens it, whatever was asked for."""
+    """Check that an engine was built for the runtime ``backend=``; no other runtime can open it."""
     if config.backend in {AUTO, engine.runtime}:
         return
     if config.backend not in registry.all(Runtime):
         raise registry.not_found("runtimes", config.backend)
     raise HooklineError(
         f"backend={config.backend}, but '{engine.path.name}' is an engine of {engine.runtime}",
-        f"leave backend out, or build an engine with +stage=build backend={config.backend}",
+        f"omit backend, or build an engine with +stage=build backend={config.backend}",
     )
 
 
 def _can_become(model: OnnxModel | Engine, config: LoadConfig, context: RunContext) -> bool:
-    """Return whether a later stage can still give a float32 model the precision that was asked for."""
+    """Return whether a later stage can convert the model to the requested precision."""
     if isinstance(model, Engine) or model.precision is not Precision.fp32:
         return False
     by_runtime = own_calibration(config.backend, config.precision, context) is not CalibrationInput.none
@@ -79,11 +79,11 @@ def _can_become(model: OnnxModel | Engine, config: LoadConfig, context: RunConte
 
 
 def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxModel | Engine:
-    """Return the artifact that ``config.weights`` is. Models with a sidecar and ONNX files stay where they are.
+    """Return the artifact of ``config.weights``. Models with a sidecar and ONNX files are not copied.
 
     Raises:
-        HooklineError: No such weights, they cannot be fetched, no model family can read them, or they have another size
-            or precision than the one that was asked for.
+        HooklineError: The weights do not exist, cannot be downloaded or read, or have another size or precision than
+            the requested one.
     """
     source = locate(config.weights, context.registry)
     if isinstance(source, Official):
@@ -113,16 +113,16 @@ def _official(source: Official, context: RunContext) -> Checkpoint:
 
 
 def _unchanged(source: LocalFile, registry: Parts) -> Checkpoint | OnnxModel | Engine | None:
-    """Return the model that the sidecar describes, its files verified; None without a sidecar."""
+    """Return the model of the sidecar, with its files verified; None without a sidecar."""
     described(source, registry)
     known = read_model(source.path)
     if isinstance(known, Checkpoint):
-        return replace(known, values=None, report=())  # of the training, not of this run
+        return replace(known, values=None, report=())  # they belong to the training, not to this run
     return known if isinstance(known, OnnxModel | Engine) else None
 
 
 def _read(path: Path, context: RunContext) -> Checkpoint:
-    """Let each model family try."""
+    """Read a checkpoint with the first model family that accepts it."""
     target = output_path(context.workdir, f"{path.stem}.safetensors")
     problems: dict[str, HooklineError] = {}
     for family in context.registry.all(ModelFamily):

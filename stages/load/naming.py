@@ -1,4 +1,4 @@
-"""What ``weights=`` means: a file, or the name of an official release."""
+"""Resolution of ``weights=``: a file, or the name of an official release."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.files.regular_file import is_file, is_folder
 from core.kinds.model import ModelFamily, Release
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known
-from core.media.source import VIDEOS, is_image
+from core.media.listing import VIDEO_SUFFIXES, is_image
 from core.planning.known import known_of
 from core.storage.digest import file_digest
 from core.storage.sidecar import SIDECAR, read_artifact, sidecar_path
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from core.kinds.lookup import Parts
 
 
-OTHERS = {".csv", ".json", ".md", ".txt", ".yaml", ".yml"}
-"""Suffixes of files that are given for weights by mistake."""
+NO_WEIGHTS = {".csv", ".json", ".md", ".txt", ".yaml", ".yml"}
+"""Suffixes of files that are not weights and are given by mistake."""
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of the user's; ``official`` says that its name is also that of an official release."""
+    """A local file; ``official`` is set if an official release has the same name."""
 
     path: Path
     official: bool
@@ -47,20 +47,18 @@ class Official:
 
 
 def locate(weights: str | None, registry: Parts) -> LocalFile | Official:
-    """Find out what was meant; a file that is there wins over an official name.
+    """Return the file or the official release; an existing file takes precedence.
 
     Raises:
-        HooklineError: Neither a file nor an official name; names the nearest ones.
+        HooklineError: There is neither; the message suggests similar names.
     """
     if not weights:
-        raise HooklineError(
-            "no weights are given", "give them with weights=<file or official name>, or put the stage train first"
-        )
+        raise HooklineError("no weights are given", "set weights=<file or official name>, or add the stage train")
     path = user_path(weights)
     releases = _releases(registry)
     name = weights.removesuffix(".pt")
     if is_file(path):
-        if path.suffix.lower() in OTHERS or is_image(path) or path.suffix.lower() in VIDEOS:
+        if path.suffix.lower() in NO_WEIGHTS or is_image(path) or path.suffix.lower() in VIDEO_SUFFIXES:
             raise HooklineError(
                 f"weights '{weights}' is not a model file", "give .pt, .safetensors, .onnx or an engine"
             )
@@ -71,7 +69,7 @@ def locate(weights: str | None, registry: Parts) -> LocalFile | Official:
 
 
 def is_engine(path: Path, registry: Parts) -> bool:
-    """Return whether the suffix of a file is that of the engines of a runtime; ``.onnx`` needs a sidecar for it."""
+    """Return whether a runtime uses the suffix for its engines; a ``.onnx`` engine is known by its sidecar only."""
     runtimes = registry.all(Runtime).values()
     suffixes = {suffix for item in runtimes for suffix in (item.engine_suffix, *item.other_suffixes)}
     return path.suffix in suffixes - {".onnx", ".pt", ".safetensors"}
@@ -92,10 +90,10 @@ def kind_of(weights: str, registry: Parts) -> type[Artifact]:
 
 
 def described(source: LocalFile | Official, registry: Parts) -> Checkpoint | OnnxModel | Engine | None:
-    """Return what the sidecar next to a file says; None where there is no sidecar.
+    """Return the artifact in the sidecar of a file; None without a sidecar.
 
     Raises:
-        HooklineError: It is damaged, describes no model, or an engine has none.
+        HooklineError: The sidecar is damaged or not of a model, or an engine has no sidecar.
     """
     if isinstance(source, Official):
         return None
@@ -113,7 +111,7 @@ def described(source: LocalFile | Official, registry: Parts) -> Checkpoint | Onn
 
 
 def facts_of(weights: str | None, registry: Parts) -> Known:
-    """Return what is known of the weights before they are read."""
+    """Return the facts of the weights that are known before they are read."""
     try:
         source = locate(weights, registry)
         artifact = described(source, registry)
@@ -130,12 +128,11 @@ def facts_of(weights: str | None, registry: Parts) -> Known:
 
 
 def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str]:
-    """Return the digest of the file, or of the release that a name will give, and the name.
+    """Return the digest of the file or official release, and the name.
 
-    A network that its family does not know is called as the file without folder and suffix.
-
-    A name whose mirror carries another release stands for the mirror's file until the release itself
-    lies in the cache, so that a result made from the mirror is never taken for the release's.
+    The name of the file without suffix is the variant of a network that its family does not know. If the mirror of an
+    official name has another release, the digest is that of the mirror until the release itself is in the cache, so
+    that results of the two are never mixed up.
     """
     source = locate(weights, context.registry)
     if isinstance(source, Official):
@@ -149,7 +146,7 @@ def fingerprint_of(weights: str | None, context: RunContext) -> Mapping[str, str
 
 
 def cache_file(source: Official, cache_dir: Path) -> Path:
-    """Where an official release lies in the cache."""
+    """Return the path of an official release in the cache."""
     return output_path(cache_dir, "weights", f"{source.name}.pt")
 
 
@@ -163,11 +160,11 @@ def _releases(registry: Parts) -> dict[str, Official]:
 
 def _no_such(weights: str, path: Path, name: str, registry: Parts) -> HooklineError:
     if is_folder(path):
-        return HooklineError(f"weights '{weights}' is a folder", "give the file in it")
+        return HooklineError(f"weights '{weights}' is a folder", "give a file in it")
     if any(name in part.variants for part in registry.all(ModelFamily).values()):
         return HooklineError(
-            f"no file '{weights}', and the place of the official {name} is not known here",
-            f"download it and give its path: weights=<folder>/{name}.pt",
+            f"the file '{weights}' does not exist, and no download of the official {name} is known",
+            f"download it yourself and set weights=<folder>/{name}.pt",
         )
     hint = unknown("weights", name, _releases(registry)).hint
     return HooklineError(f"weights '{weights}' is neither a file nor an official name", hint)

@@ -1,4 +1,4 @@
-"""Stage ``predict``: boxes in pictures, video and streams, drawn and as text."""
+"""Stage ``predict``: find boxes in images, video and streams; draw them and write them as text."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def predict(
 
 
 def select(config: PredictConfig) -> Collection[type[Artifact]]:
-    """The artifact that ``predict.model`` names."""
+    """Return the artifact that ``predict.model`` names."""
     return {ARTIFACTS[config.model]}
 
 
 def check(config: PredictConfig) -> Iterable[HooklineError]:
-    """A source that is not there or cannot be resumed."""
+    """Yield a missing source, an unknown preset, and a source that cannot be resumed."""
     if config.source is None:
         yield HooklineError(
-            "predict has nothing to look at", "give source=<image, folder, glob, .txt list, video, camera or address>"
+            "predict has no source", "give source=<image, folder, glob, .txt list, video, camera or address>"
         )
         return
     try:
@@ -53,15 +53,15 @@ def check(config: PredictConfig) -> Iterable[HooklineError]:
 
 
 def resumable(config: PredictConfig) -> bool:
-    """Frames of a live stream do not come twice; images and videos do."""
+    """Return whether a run over the source can be resumed; a live stream cannot be read again."""
     try:
         return list_source(config.source).kind is not SourceKind.stream
-    except HooklineError:  # it is gone since the run began, and may come back
+    except HooklineError:  # removed since the run began; it may be restored
         return True
 
 
 def check_inputs(config: PredictConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
-    """Yield classes that the model lacks, and an input size off the stride of a checkpoint."""
+    """Yield classes that the model does not have, and an input size that is no multiple of a checkpoint's stride."""
     from core.data.classes import class_ids
     from core.options.sizes import network_size
 
@@ -74,7 +74,7 @@ def check_inputs(config: PredictConfig, inputs: Mapping[str, Known]) -> Iterable
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="predict",
         summary="find boxes in images, video or a stream, and draw them",

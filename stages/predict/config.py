@@ -13,7 +13,7 @@ from core.planning.opening import ModelForm
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
-"""Of libx264."""
+"""Presets of libx264."""
 MAX_RECONNECT = 86_400
 
 
@@ -22,7 +22,7 @@ class PredictConfig:
     """Options of the stage.
 
     Attributes:
-        model: Which artifact of the chain is run.
+        model: The artifact to run.
         source: Image, folder, glob, .txt list, video, camera number or stream address; or a list of files.
         conf: Minimum score of a box; null: 0.25.
         iou: NMS overlap, 0..1; null: 0.45.
@@ -33,16 +33,15 @@ class PredictConfig:
         batch: Frames per inference.
         vid_stride: Process every Nth frame of a video or stream.
         frames: Stop after this number of frames; null: at the end of the source.
-        on_error: What happens to images and videos that cannot be read. auto: up to 5 %, but always one, are skipped
-            and named; skip: any number; stop: the first one ends the run.
+        on_error: Images and videos that cannot be read. auto: skip and report up to 5 % of them, at least one;
+            skip: any number; stop: the first one ends the run.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
-        reconnect: Seconds without a frame after which a live source that broke off or fell silent has ended; until
-            then it is opened again and again. 0: it ends at once.
+        reconnect: Seconds without a frame after which a live source ends; until then it is reopened. 0: do not reopen.
         resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos
             are not run again.
         draw: Write annotated images or video.
-        labels: Write class names and scores at the boxes.
-        line_width: Of the boxes in pixels; null: by the size of the image.
+        labels: Draw class names and scores at the boxes.
+        line_width: Line width of the boxes in pixels; null: by the size of the image.
         save_txt: Also write YOLO label files with scores, in labels/.
         save_csv: Also write predictions.csv.
         codec: Of the annotated video: an FFmpeg encoder; auto: libx264, else mpeg4.

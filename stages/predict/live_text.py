@@ -1,4 +1,4 @@
-"""Text files that are complete after each append, so that an end at any moment leaves a file that can be read."""
+"""Text files that are complete after each append, so that a killed process leaves a readable file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from core.storage.serial import json_text
 
 
 class LiveText:
-    """A text file with entries between a head and a tail; each append writes over the tail and sets a new one.
+    """A text file with entries between a head and a tail; each append overwrites the tail and writes a new one.
 
-    An append goes to the operating system at once. Where it fails, on a full disk say, the file ends after the
-    entries before it: the room for the tail is there already.
+    An append goes to the operating system at once. If it fails, e.g. on a full disk, the previous entries and the tail
+    are restored: their space is allocated already.
 
     Args:
-        path: The file. What it held is replaced as a whole.
-        entries: What it begins with; they may be read from the file that is replaced.
-        head: Its beginning.
-        separator: Between two entries.
-        tail: Its end.
+        path: The file; its previous content is replaced.
+        entries: First entries; they may be read from the file that is replaced.
+        head: Text before the first entry.
+        separator: Text between two entries.
+        tail: Text after the last entry.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class LiveText:
         self._file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
 
     def append(self, entries: Sequence[str]) -> None:
-        """Write entries after the last one."""
+        """Append entries."""
         if entries:
             first = self._first
             try:
@@ -51,7 +51,7 @@ class LiveText:
                 raise
 
     def _joined(self, entry: bytes) -> bytes:
-        """The entry, behind a separator unless it is the first one."""
+        """Return the entry, after a separator unless it is the first one."""
         first, self._first = self._first, False
         return entry if first else self._separator + entry
 
@@ -79,12 +79,12 @@ class LiveText:
 
 
 def json_list(path: Path, entries: Iterable[object] = ()) -> LiveText:
-    """A JSON list with one entry per line."""
+    """Open a JSON list with one entry per line."""
     return LiveText(path, map(json_text, entries), head="[\n", separator=",\n", tail="\n]\n")
 
 
 def json_entries(path: Path) -> Iterator[object]:
-    """The entries of a :func:`json_list`, also of one that a killed process left without its end."""
+    """Yield the entries of a :func:`json_list`, also of a file that a killed process left incomplete."""
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             if (text := line.strip().removesuffix(",")) in {"", "[", "]"}:
@@ -96,7 +96,7 @@ def json_entries(path: Path) -> Iterator[object]:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8; names of files that are not are written as they are on the disk."""
+    """Encode as UTF-8; bytes of file names that are not UTF-8 stay as they are."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""The heavy half of the stage ``predict``."""
+"""Run the stage ``predict``: resume, open the model, detect, write, report. Heavy."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from core.data.classes import class_ids
 from core.detections import Filter
 from core.errors import HooklineError, counted, reason_of
 from core.files.paths import output_below
+from core.inference.detector import Detector
+from core.inference.pipeline import Clock, reading_threads
 from core.kinds.context import RunContext
+from core.kinds.processor import for_session
 from core.kinds.session import Session
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
 from core.planning.open_model import missed_boxes, open_model
-from stages.predict.annotated import ResultNames
 from stages.predict.config import PredictConfig
-from stages.predict.pipeline import Clock, run_pipeline
+from stages.predict.pipeline import detect_frames
 from stages.predict.records import BOXES
+from stages.predict.result_names import ResultNames
 from stages.predict.results import Results, write_stream_report
-from stages.predict.resuming import Former, ResumeState, read_former
+from stages.predict.resume_state import ResumeState
+from stages.predict.resuming import Former, read_former
 
 CONF, IOU = 0.25, 0.45
 
@@ -29,7 +33,7 @@ CONF, IOU = 0.25, 0.45
 def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) -> Predictions:
     """Find boxes in every frame of ``config.source`` and write them into ``context.workdir``.
 
-    What an interrupted run has finished there is not run again. Should this run fail, what it has finished is kept.
+    Frames that an interrupted run finished there are not run again. If this run fails, its finished frames are kept.
     """
     source = list_source(config.source).without(context.run_dir)
     names, state = ResultNames(source), ResumeState(context.workdir, source)
@@ -41,7 +45,7 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
         classes=model.facts.num_classes,
         missing=lambda name: config.draw and not output_below(context.workdir, names.annotated(name)).is_file(),
     )
-    _say_what_is_resumed(former, source, config, context)
+    _report_resumption(former, source, config, context)
     with open_model(model, context, imgsz=config.imgsz) as session:
         work = _PredictionRun(config, source, session, context, former=former, state=state)
         predictions = work.run()
@@ -50,7 +54,7 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
 
 
 class _PredictionRun:
-    """One run over the source, with an opened model."""
+    """A run over the source, with an opened model."""
 
     def __init__(
         self,
@@ -64,8 +68,9 @@ class _PredictionRun:
     ) -> None:
         self._config, self._source, self._session, self._context = config, source, session, context
         self._former, self._state = former, state
-        self._wanted = _filter(config, session, context)
-        self._processor = context.processor(config.processor)
+        wanted = _filter(config, session, context)
+        processor = for_session(context.processor(config.processor), session)
+        self._detector = Detector(session, processor, context.head(session.facts, session.layout), wanted)
         total = frame_count(source, stride=config.vid_stride)
         self._total = total if total is None or config.frames is None else min(total, config.frames)
         self._tolerance = Tolerance(
@@ -77,7 +82,7 @@ class _PredictionRun:
         self._stopped = ""
 
     def run(self) -> Predictions:
-        """Run the model over the frames that are left."""
+        """Run the model on the remaining frames."""
         self._state.write()
         results = Results(
             self._config,
@@ -107,40 +112,32 @@ class _PredictionRun:
             limit=None if config.frames is None else max(0, config.frames - done),
             reconnect=config.reconnect,
             finished=self._former.finished,
-            exact=False,  # the frames are used all the same, and frame threads use every core
+            exact=False,  # corrupt frames are used, and frame threads use every core
+            threads=reading_threads(),
         )
         unit = "images" if self._source.kind is SourceKind.pictures else "frames"
         with self._context.progress("predict", self._total and max(0, self._total - done), unit) as progress:
             results.start(progress)
             try:
-                run_pipeline(
-                    frames,
-                    self._session,
-                    self._processor,
-                    self._wanted,
-                    results.add,
-                    head=self._context.head(self._session.facts, self._session.layout),
-                    clock=self._clock,
-                    batch=config.batch,
-                )
+                detect_frames(frames, self._detector, results.add, clock=self._clock, batch=config.batch)
             except KeyboardInterrupt as end:
-                # The only way to end a live source; what was found so far is complete.
-                if not (self._source.live and results.tally.frames):
+                # Ctrl-C is the way to end a live source; the results so far are complete.
+                if not (self._source.live and results.counts.frames):
                     raise
                 self._stopped = reason_of(end)
                 self._context.note(self._stopped)
 
     def _finish(self, last: Frame, frames: int) -> None:
-        """Remember a video whose last frame is written."""
+        """Record a video whose last frame is written."""
         if self._source.kind is SourceKind.video:
             self._state.finish(_file_of(last), frames)
 
     def _keep(self, results: Results) -> None:
-        """Say what is finished, should there be anything."""
+        """Keep and report the finished part of a run that failed."""
         last = results.last_frame
         if last is not None and results.whole and self._tolerance.read_to_end.get(_file_of(last)) == last.index:
             self._finish(last, results.in_file)
-        if results.tally.frames:
+        if results.counts.frames:
             self._context.keep(self._predictions(results))
             self._context.note(f"kept, not complete: {'; '.join(results.report())}")
 
@@ -160,31 +157,31 @@ class _PredictionRun:
         return Predictions(path=self._context.workdir / BOXES, values=values)
 
     def _check_the_end(self) -> None:
-        """Report the end of a live source; without a limit that was reached, it is an error."""
+        """Warn that a live source ended; without reconnection it is an error."""
         if not self._tolerance.ended or self._stopped:
             return
         message = f"the stream '{self._source.text}' ended: {self._tolerance.ended}"
         if not self._config.reconnect:
-            raise HooklineError(message, "predict.reconnect=<seconds> connects again")
+            raise HooklineError(message, "set predict.reconnect=<seconds> to reconnect")
         self._context.warn(message)
 
 
 def _file_of(frame: Frame) -> str:
-    """The name in the source of the video that a frame belongs to."""
+    """Return the name in the source of the video of a frame."""
     return frame.name.rpartition("#")[0]
 
 
-def _say_what_is_resumed(former: Former, source: Source, config: PredictConfig, context: RunContext) -> None:
+def _report_resumption(former: Former, source: Source, config: PredictConfig, context: RunContext) -> None:
     if not config.resume:
         return
     noun = "image" if source.kind is SourceKind.pictures else "video"
     finished = f"resumed: {len(former.finished)} of {counted(len(source.files), noun)} finished"
     if not former.found:
-        context.warn(f"resume=true, but '{context.workdir}' holds nothing to resume: starts from the beginning")
+        context.warn(f"resume=true, but '{context.workdir}' has no interrupted run: starting from the beginning")
     elif source.kind is SourceKind.pictures:
         context.note(finished)
     else:
-        context.note(f"{finished}; the next one begins again with its first frame")
+        context.note(f"{finished}; the next one starts again from its first frame")
 
 
 def _filter(config: PredictConfig, session: Session, context: RunContext) -> Filter:

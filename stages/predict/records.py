@@ -1,6 +1,6 @@
-"""Boxes as text: COCO results, YOLO label files, CSV. Written frame by frame, so that memory stays flat.
+"""Results as text: COCO results, YOLO label files, CSV. Written frame by frame, so that memory stays constant.
 
-``images.json`` is written last for each frame: a frame that it lists is finished.
+``images.json`` is written last: a frame that it lists is finished.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from core.detections import Detections
 from core.files.paths import output_below, write_file
 from core.media.frame import Frame
 from core.storage.serial import json_text
-from stages.predict.annotated import ResultNames
 from stages.predict.live_text import LiveText, json_list
+from stages.predict.result_names import ResultNames
 
 BOXES, IMAGES, TABLE, LABELS = "predictions.json", "images.json", "predictions.csv", "labels"
 CSV_COLUMNS = ("file", "frame", "seconds", "class_id", "class", "score", "x1", "y1", "x2", "y2", "width", "height")
 
 
 class RecordWriter(Protocol):
-    """Takes in the boxes of one frame after another."""
+    """Writes the boxes of frames, one frame after another."""
 
     def add(self, frame: Frame, found: Detections) -> None:
         """Write the boxes of the next frame."""
@@ -38,7 +38,7 @@ class RecordWriter(Protocol):
 
 
 class _Live:
-    """A record that closes its file at the end of the block, whichever way the block ends."""
+    """A record that closes its file when the block is left, also by an exception."""
 
     def __init__(self, file: LiveText) -> None:
         self._file = file
@@ -55,7 +55,7 @@ class CocoRecord(_Live):
     Args:
         folder: Where ``predictions.json`` is written.
         names: For the image ids.
-        former: Entries that the file begins with.
+        former: Entries of an interrupted run; the file begins with them.
     """
 
     def __init__(self, folder: Path, names: ResultNames, former: Iterable[object] = ()) -> None:
@@ -78,12 +78,12 @@ class CocoRecord(_Live):
 
 
 class ImageRecord(_Live):
-    """Every frame with its id, name and size, those without boxes too; ``images.json``.
+    """``images.json``: id, name and size of every frame, also of those without boxes.
 
     Args:
-        folder: Where it is written.
+        folder: Where ``images.json`` is written.
         names: For the image ids.
-        former: Entries that the file begins with.
+        former: Entries of an interrupted run; the file begins with them.
     """
 
     def __init__(self, folder: Path, names: ResultNames, former: Iterable[object] = ()) -> None:
@@ -91,7 +91,7 @@ class ImageRecord(_Live):
         self._names = names
 
     def add(self, frame: Frame, found: Detections) -> None:
-        """Write that the frame is finished; the number of its boxes tells whether the other files are whole."""
+        """Record a finished frame with the number of its boxes, which a resumed run compares with other files."""
         height, width = frame.picture.shape[:2]
         entry = {"id": self._names.image_id(frame), "file_name": frame.name, "width": width, "height": height}
         entry["boxes"] = len(found)
@@ -106,7 +106,7 @@ class ImageRecord(_Live):
 
 
 class LabelRecord:
-    """YOLO label files: ``class cx cy w h score`` per line, boxes as shares of the image; an empty file for none."""
+    """YOLO label files: ``class cx cy w h score`` per line, as fractions of the image; empty without boxes."""
 
     def __init__(self, folder: Path, names: ResultNames) -> None:
         self._folder, self._names = folder, names
@@ -132,12 +132,12 @@ class LabelRecord:
 
 
 class CsvRecord(_Live):
-    """One line per box, with a header; columns :data:`CSV_COLUMNS`, boxes in pixels.
+    """``predictions.csv``: a header and one line per box, columns :data:`CSV_COLUMNS`, boxes in pixels.
 
     Args:
         folder: Where ``predictions.csv`` is written.
         class_names: Index = class id.
-        former: Rows that the file begins with.
+        former: Rows of an interrupted run; the file begins with them.
     """
 
     def __init__(self, folder: Path, class_names: Sequence[str], former: Iterable[Sequence[object]] = ()) -> None:
@@ -164,14 +164,14 @@ def _csv(rows: Sequence[Sequence[object]]) -> str:
 
 
 def _csv_row(row: Sequence[object]) -> str:
-    """One row that ends with a newline; a value with a carriage return is quoted too, as every reader needs it."""
+    """Return a row that ends with a newline; the writer quotes values with a carriage return, as readers require."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(row)
     return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _rows(found: Detections) -> list[tuple[list[float], float, int]]:
-    """Box to a thousandth of a pixel, score to six digits, class."""
+    """Return box (rounded to 0.001 pixel), score (six digits) and class of each detection."""
     boxes = [[round(value, 3) for value in box] for box in found.boxes.tolist()]
     scores = [round(score, 6) for score in found.scores.tolist()]
     return list(zip(boxes, scores, found.classes.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Take in frames with their boxes: draw, write, count."""
+"""Write the results of a run: draw boxes, write files, count."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from core.detections import Detections
 from core.drawing.boxes import Painter
 from core.errors import counted
 from core.files.paths import write_file
+from core.inference.pipeline import PHASES, Clock
 from core.kinds.context import RunContext
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
 from core.media.tolerance import Tolerance
 from core.reporting import Progress
-from stages.predict.annotated import PictureFiles, ResultNames, VideoFiles
+from stages.predict.annotated import ImageFiles, VideoFiles
 from stages.predict.config import PredictConfig
-from stages.predict.pipeline import Clock
 from stages.predict.records import LABELS, CocoRecord, CsvRecord, ImageRecord, LabelRecord, RecordWriter
+from stages.predict.result_names import ResultNames
 from stages.predict.resuming import Former
 from stages.predict.video_writer import VideoOptions, choose_codec
 
@@ -42,15 +43,17 @@ def write_stream_report(folder: Path, source: Source, tolerance: Tolerance, ende
 
 
 PRINTED_IMAGES = 10
-"""A source of up to this many images is reported image by image."""
+"""Maximum number of images that are reported one by one."""
 NAMED_CLASSES = 3
 """Number of classes that a report of boxes names."""
-PHASES = ("decode", "prepare", "inference", "detect", "draw", "encode")
+PHASE_NAMES = {"read": "decode"}
+"""Phases of the pipeline that have another name in the results."""
+WRITING = ("draw", "encode")
 
 
 @dataclass
 class PredictionCounts:
-    """Counts of finished frames and their boxes, those of an interrupted run included."""
+    """Numbers of finished frames and their boxes, those of an interrupted run included."""
 
     frames: int = 0
     classes: Counter[str] = field(default_factory=Counter)
@@ -62,18 +65,18 @@ class PredictionCounts:
 
 
 class Results:
-    """The files of a run, and its counts.
+    """The result files of a run, and its counts.
 
-    What it has written is complete after each frame. Use it in a ``with`` block, which ends the files.
+    The files are complete after each frame. Use it in a ``with`` block, which closes them.
 
     Args:
         config: The stage's options.
-        source: What is read.
+        source: The source of the frames.
         class_names: Index = class id.
         context: Gives the folder.
         clock: For the phases ``draw`` and ``encode``.
         former: The finished part of an interrupted run.
-        finish: Called with the last frame of a file, and the number of its frames, when another file's first one comes.
+        finish: Called when a file is finished, with its last frame and the number of its frames.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class Results:
         former: Former,
         finish: Callable[[Frame, int], None],
     ) -> None:
-        self.tally = PredictionCounts()
+        self.counts = PredictionCounts()
         self.resumed = len(former.ids)
         self.in_file = 0
         self._class_names, self._context, self._clock, self._finish = class_names, context, clock, finish
@@ -111,7 +114,7 @@ class Results:
         self._progress, self._begin = progress, time.perf_counter()
 
     def add(self, pair: tuple[Frame, Detections]) -> None:
-        """Take in the next frame."""
+        """Write the results of the next frame."""
         frame, found = pair
         if self._last is not None and self._last.path != frame.path:
             self._annotated.end()
@@ -119,9 +122,9 @@ class Results:
             self.in_file = 0
         if self._painter:
             with self._clock.phase("draw"):
-                picture = self._painter.draw(frame.picture, found)
+                image = self._painter.draw(frame.picture, found)
             with self._clock.phase("encode"):
-                self._annotated.write(frame, picture)
+                self._annotated.write(frame, image)
         for record in self._records:
             record.add(frame, found)
         self._last = frame
@@ -130,34 +133,37 @@ class Results:
 
     @property
     def whole(self) -> bool:
-        """Whether every finished frame is in its annotated file; known when the block is left."""
+        """Whether every finished frame is in its annotated file; final when the block is left."""
         return self._annotated.whole
 
     @property
     def last_frame(self) -> Frame | None:
-        """The last frame that is finished."""
+        """The last finished frame."""
         return self._last
 
     def values(self) -> dict[str, float]:
-        """Counts, and speeds of this run; ``ms_<phase>`` per frame, phases overlap."""
+        """Return counts and speeds of this run; ``ms_<phase>`` is per frame, phases overlap."""
         seconds = max(self._end - self._begin, 1e-9)
-        frames = self.tally.frames - self.resumed
+        frames = self.counts.frames - self.resumed
         spent = self._clock.seconds
         return {
-            "frames": self.tally.frames,
+            "frames": self.counts.frames,
             "resumed": self.resumed,
-            "boxes": self.tally.boxes,
+            "boxes": self.counts.boxes,
             "seconds": round(seconds, 4),
             "frames_per_second": round(frames / seconds, 3),
             "share_outside_inference": round(1 - spent.get("inference", 0.0) / seconds, 4),
-            **{f"ms_{phase}": round(spent.get(phase, 0.0) / max(1, frames) * 1e3, 4) for phase in PHASES},
+            **{
+                f"ms_{PHASE_NAMES.get(phase, phase)}": round(spent.get(phase, 0.0) / max(1, frames) * 1e3, 4)
+                for phase in (*PHASES, *WRITING)
+            },
         }
 
     def report(self) -> tuple[str, ...]:
-        """Return what was found, and the speed where this run made something, a line each."""
+        """Return a line of counts, and a line of speed if this run processed a frame."""
         resumed = f" ({self.resumed} of them before it was resumed)" if self.resumed else ""
-        counts = f"{counted(self.tally.frames, self._noun)}{resumed}: {_boxes(self.tally.classes)}"
-        if self.tally.frames == self.resumed:
+        counts = f"{counted(self.counts.frames, self._noun)}{resumed}: {_boxes(self.counts.classes)}"
+        if self.counts.frames == self.resumed:
             return (counts,)
         values = self.values()
         rate = f"{values['frames_per_second']:.1f} {self._noun}s/s"
@@ -173,22 +179,22 @@ class Results:
 
     def _count(self, frame: Frame, found: Detections) -> None:
         classes = Counter(self._class_names[number] for number in found.classes.tolist())
-        self.tally.classes += classes
-        self.tally.frames += 1
+        self.counts.classes += classes
+        self.counts.frames += 1
         if self._printed:
             self._context.note(f"{frame.name}: {_boxes(classes)}")
         if self._progress:
-            self._progress.advance(1, counted(self.tally.boxes, "box"))
+            self._progress.advance(1, counted(self.counts.boxes, "box"))
 
     def _count_former(self, former: Former) -> None:
-        self.tally.frames = len(former.ids)
+        self.counts.frames = len(former.ids)
         if former.ids:
-            self.tally.classes.update(self._class_names[number] for number in former.classes())
+            self.counts.classes.update(self._class_names[number] for number in former.classes())
 
     def _make_records(self, config: PredictConfig, names: ResultNames, former: Former) -> list[RecordWriter]:
-        """In the order of writing: images.json, which says that a frame is finished, comes last.
+        """Return the records in the order of writing; images.json, which lists finished frames, is the last one.
 
-        When a run is resumed, it is the first one that loses its unfinished frames.
+        When a run is resumed, images.json is the first file to lose unfinished frames.
         """
         folder = self._context.workdir
         images = ImageRecord(folder, names, former.images())
@@ -199,16 +205,16 @@ class Results:
             records.append(CsvRecord(folder, self._class_names, former.rows()))
         return [*records, CocoRecord(folder, names, former.boxes()), images]
 
-    def _make_files(self, config: PredictConfig, source: Source, names: ResultNames) -> PictureFiles | VideoFiles:
+    def _make_files(self, config: PredictConfig, source: Source, names: ResultNames) -> ImageFiles | VideoFiles:
         folder = self._context.workdir
         if source.kind is SourceKind.pictures:
-            return PictureFiles(folder, names)
+            return ImageFiles(folder, names)
         codec = choose_codec(config.codec, self._context.warn) if config.draw else config.codec
         return VideoFiles(folder, names, VideoOptions(codec, config.crf, config.preset), config.vid_stride)
 
 
 def _boxes(classes: Counter[str]) -> str:
-    """E.g. ``7 boxes (5 person, 1 bus, 1 tie)``: the most frequent classes, and the number of the others."""
+    """Return e.g. ``7 boxes (5 person, 1 bus, 1 tie)``: the most frequent classes, and the number of others."""
     total = classes.total()
     named = classes.most_common(NAMED_CLASSES)
     most = ", ".join(f"{count} {name}" for name, count in named)

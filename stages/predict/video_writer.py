@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 AUTO, PREFERRED, FALLBACK = "auto", "libx264", "mpeg4"
-# Fine enough for every usual frame rate, and still allowed in MPEG-4 part 2.
+# Represents all usual frame rates, and is allowed in MPEG-4 part 2.
 TIME_BASE = Fraction(1, 60_000)
 DEFAULT_RATE = 25.0
 BT601, LIMITED_RANGE = 5, 1
@@ -34,16 +34,16 @@ FRAGMENTED = {
     "frag_duration": "1000000",
     "flush_packets": "1",
 }
-"""A fragment ends at a key frame, or after a second (in microseconds). The header waits for the first one: only then
-does it know the delay of reordered frames, without which all times are shifted."""
+"""A fragment ends at a key frame, or after a second (in microseconds). The header is written with the first fragment,
+when the delay of reordered frames is known; without the delay all times would be shifted."""
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How video is encoded.
+    """Options of the encoder.
 
     Attributes:
-        codec: Name of an FFmpeg encoder; ``auto`` takes libx264, else mpeg4 with a warning.
+        codec: Name of an FFmpeg encoder; ``auto``: libx264, else mpeg4 with a warning.
         crf: Of libx264, 0 (lossless) to 51.
         preset: Of libx264, one of :data:`stages.predict.config.PRESETS`.
     """
@@ -54,14 +54,16 @@ class VideoOptions:
 
 
 def choose_codec(wanted: str, warn: Callable[[str], None]) -> str:
-    """The encoder to use.
+    """Return the encoder to use.
 
     Raises:
-        HooklineError: The one asked for is not in this build of FFmpeg.
+        HooklineError: This build of FFmpeg does not have the encoder.
     """
     if wanted != AUTO:
         if not _exists(wanted):
-            raise HooklineError(f"no video encoder '{wanted}' here", "predict.codec=auto takes what there is")
+            raise HooklineError(
+                f"this build of FFmpeg has no video encoder '{wanted}'", "predict.codec=auto chooses an available one"
+            )
         return wanted
     if _exists(PREFERRED):
         return PREFERRED
@@ -77,15 +79,15 @@ def _exists(codec: str) -> bool:
 
 
 class VideoWriter:
-    """One mp4 file.
+    """An mp4 file.
 
-    While it is written it is a fragmented mp4 (ISO/IEC 14496-12, 8.8), which plays up to its last fragment whatever
-    happens. :meth:`close` makes it a plain one with its index in front, which every player seeks in.
+    While it is written it is a fragmented mp4 (ISO/IEC 14496-12, 8.8), which can be played up to its last fragment even
+    if the process is killed. :meth:`close` rewrites it with the index in front, so that every player can seek.
 
     Args:
         target: Path of the file.
-        rate: Frames a second; frames keep the time they are given with, also where it varies.
-        options: With ``codec`` settled.
+        rate: Frames per second; frames keep their times, also where the rate varies.
+        options: With a ``codec`` from :func:`choose_codec`.
     """
 
     def __init__(self, target: Path, rate: float | None, options: VideoOptions) -> None:
@@ -99,11 +101,11 @@ class VideoWriter:
         self._next = 0
         self._frames = 0
 
-    def write(self, picture: NDArray[np.uint8], seconds: float) -> None:
-        """Append a uint8 BGR picture shown from ``seconds`` after the start; later frames come later."""
+    def write(self, image: NDArray[np.uint8], seconds: float) -> None:
+        """Append a uint8 BGR image that is shown from ``seconds`` after the start; times increase."""
         if self._stream is None:
-            self._stream = self._open(picture)
-        frame = av.VideoFrame.from_ndarray(self._fitted(picture), format="bgr24")
+            self._stream = self._open(image)
+        frame = av.VideoFrame.from_ndarray(self._fitted(image), format="bgr24")
         frame.pts = self._next = max(self._next, round(seconds / TIME_BASE))
         frame.time_base = TIME_BASE
         self._next += 1
@@ -111,7 +113,7 @@ class VideoWriter:
         self._frames += 1
 
     def close(self) -> None:
-        """End the file and put its index in front, where the disk has room for a second copy.
+        """Complete the file and put its index in front, if the disk has space for a second copy.
 
         Raises:
             OSError: The disk is full, and frames are missing.
@@ -128,7 +130,7 @@ class VideoWriter:
                 raise
 
     def abandon(self) -> bool:
-        """End the file after a failure; return whether all frames are in it. The others can be played in any case."""
+        """Complete the file after a failure as far as possible; return whether it has all frames."""
         try:
             self._finish()
             return self._stream is None or self._whole()
@@ -136,7 +138,7 @@ class VideoWriter:
             return False
 
     def _whole(self) -> bool:
-        """Count the frames in the file: FFmpeg does not report that the last write of a file failed."""
+        """Return whether the file has all frames: FFmpeg does not report a failure of the last write."""
         with av.open(str(self._target)) as written:
             found = sum(packet.size > 0 for packet in written.demux(video=0))
         return bool(found >= self._frames)
@@ -148,16 +150,16 @@ class VideoWriter:
         finally:
             self._container.close()
 
-    def _open(self, picture: NDArray[np.uint8]) -> VideoStream:
-        """H.264 with subsampled colours needs even sides; an odd one gets one more row or column."""
-        height, width = picture.shape[:2]
+    def _open(self, image: NDArray[np.uint8]) -> VideoStream:
+        """Open the encoder; odd sides grow by one pixel, since H.264 with subsampled colours needs even sides."""
+        height, width = image.shape[:2]
         self._size = (width + width % 2, height + height % 2)
         stream: VideoStream = self._container.add_stream(self._options.codec, rate=self._rate)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = TIME_BASE
-        # What the conversion from BGR does; players guess another matrix for large pictures.
+        # The matrix of the conversion from BGR; without it players guess another one for large images.
         context.colorspace, context.color_range = BT601, LIMITED_RANGE
         if self._options.codec == PREFERRED:
             stream.options = {"crf": str(self._options.crf), "preset": self._options.preset}
@@ -165,19 +167,19 @@ class VideoWriter:
             stream.bit_rate = max(1_000_000, int(width * height * self._rate / 4))
         return stream
 
-    def _fitted(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        height, width = picture.shape[:2]
+    def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = image.shape[:2]
         wide, high = self._size
         if (width, height) == self._size:
-            return np.ascontiguousarray(picture)
+            return np.ascontiguousarray(image)
         if 0 <= wide - width <= 1 and 0 <= high - height <= 1:
-            return _bordered(picture, high - height, wide - width)
-        resized: NDArray[np.uint8] = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
+            return _bordered(image, high - height, wide - width)
+        resized: NDArray[np.uint8] = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         return resized
 
 
 def _put_index_in_front(video: Path) -> None:
-    """Copy the packets of a fragmented mp4 into a plain one that replaces it."""
+    """Replace a fragmented mp4 by a plain one with the same packets."""
     with (
         replacing(video) as plain,
         av.open(str(video)) as source,
@@ -187,11 +189,11 @@ def _put_index_in_front(video: Path) -> None:
         add = getattr(target, "add_stream_from_template", None)  # PyAV 14 and later
         stream = add(given) if add else target.add_stream(template=given)
         for packet in source.demux(given):
-            if packet.dts is not None:  # the last one is empty and flushes decoders
+            if packet.dts is not None:  # the last packet is empty and flushes decoders
                 packet.stream = stream
                 target.mux(packet)
 
 
-def _bordered(picture: NDArray[np.uint8], below: int, right: int) -> NDArray[np.uint8]:
-    bordered: NDArray[np.uint8] = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+def _bordered(image: NDArray[np.uint8], below: int, right: int) -> NDArray[np.uint8]:
+    bordered: NDArray[np.uint8] = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
     return bordered

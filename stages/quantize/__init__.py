@@ -1,4 +1,4 @@
-"""Stage ``quantize``: an exported model in the precision that was asked for, by the rules of a runtime."""
+"""Stage ``quantize``: convert an exported model to the requested precision, by the rules of a runtime."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
-    """Write ``model`` in the precision that was asked for, or float32 for a calibrator."""
-    precision = config.here(context)
+    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises itself."""
+    precision = config.stage_precision(context)
     for problem in (*check(config, context), *check_inputs(config, {"model": known_of(model)}, context)):
         raise problem
     runtime = context.registry.get(Runtime, config.backend)
@@ -58,41 +58,41 @@ def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
 
 
 def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Yield why the quantizer cannot give the precision by the rules of the runtime."""
-    precision, registry = config.here(context), context.registry
+    """Yield why the quantizer cannot produce the precision by the rules of the runtime."""
+    precision, registry = config.stage_precision(context), context.registry
     quantizer = registry.all(Quantizer).get(config.quantizer)
     runtime = registry.all(Runtime).get(config.backend)
     if quantizer is not None and precision not in quantizer.precisions:
         possible = ", ".join(sorted(item.value for item in quantizer.precisions))
         yield HooklineError(
-            f"quantizer={config.quantizer} cannot give precision={precision.value}", f"possible: {possible}"
+            f"quantizer={config.quantizer} does not support precision={precision.value}", f"possible: {possible}"
         )
     if runtime is not None and precision is Precision.int8 and runtime.qdq is None:
         yield HooklineError(
-            f"backend={config.backend} states no rules for Q/DQ pairs (Runtime.qdq), which precision=int8 needs",
-            "set another precision, or another backend",
+            f"backend={config.backend} has no rules for Q/DQ pairs (Runtime.qdq), which precision=int8 needs",
+            "set another precision or another backend",
         )
 
 
 def select(config: QuantizeConfig, context: RunContext) -> Collection[type[Artifact]]:
-    """The calibration table, where it is needed."""
-    return {OnnxModel, CalibrationTable} if config.here(context) is Precision.int8 else {OnnxModel}
+    """Return the input types: the model, and the calibration table for int8."""
+    return {OnnxModel, CalibrationTable} if config.stage_precision(context) is Precision.int8 else {OnnxModel}
 
 
 def fingerprint(config: QuantizeConfig, context: RunContext) -> Mapping[str, Json]:
-    """Return what the result has of the runtime: its name and its rules. Its other options do not shape the model."""
+    """Return the facts of the runtime that shape the model: its name and rules. Its options do not."""
     runtime = context.registry.get(Runtime, config.backend)
     return {
         "runtime": runtime.name,
-        "precision": config.here(context).value,
+        "precision": config.stage_precision(context).value,
         "style": encode(runtime.qdq),
         "fixed_sizes": runtime.fixed_sizes,
     }
 
 
 def known(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
-    """Return what is known of the exported model, and the precision that it gets."""
-    model, precision = inputs.get("model", Known()), config.here(context)
+    """Return the known facts of the quantised model: those of the exported model, with the new precision."""
+    model, precision = inputs.get("model", Known()), config.stage_precision(context)
     refused = any(check_inputs(config, inputs, context))
     quantised = not refused and precision not in {model.precision, Precision.fp32}
     title = "the quantised model" if quantised else model.title
@@ -100,26 +100,26 @@ def known(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunConte
 
 
 def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield why a model cannot get the precision: it has another one, or ends in boxes."""
-    model, precision = inputs.get("model", Known()), config.here(context)
+    """Yield why a model cannot be converted: it has another precision, or outputs boxes."""
+    model, precision = inputs.get("model", Known()), config.stage_precision(context)
     if model.precision is None or model.precision is precision:
         return
     layouts = layouts_of(model, context)
     if model.precision is not Precision.fp32:
         yield HooklineError(
-            f"{model.title} is {model.precision.value} already, it cannot become {precision.value}",
+            f"{model.title} is already {model.precision.value} and cannot be converted to {precision.value}",
             f"start from a float32 model, or set precision={model.precision.value}",
         )
     elif model.layout == DECODED or (layouts and model.layout not in {None, layouts[0]}):
         remedy = f": set export.layout={layouts[0]}" if layouts else ""
         yield HooklineError(
-            f"a model of layout {model.layout} cannot become {precision.value}", f"boxes need float32{remedy}"
+            f"a model of layout {model.layout} cannot be converted to {precision.value}", f"boxes need float32{remedy}"
         )
 
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage."""
     yield Stage(
         name="quantize",
         summary="fp32, fp16 or int8 by the rules of a runtime",

@@ -19,18 +19,17 @@ class QuantizeConfig:
     """Options of the stage.
 
     Attributes:
-        precision: ``fp32`` leaves the model as it is, ``fp16`` keeps float32 inputs and outputs,
-            ``int8`` needs a calibration. Where the runtime quantises by itself
-            (``runtimes.tensorrt.int8=calibrator``), a model for int8 stays float32 here.
-        backend: The runtime whose rules the model follows.
-        quantizer: How the model gets its precision.
+        precision: ``fp32`` keeps the model, ``fp16`` keeps float32 inputs and outputs, ``int8`` needs a calibration. If
+            the runtime quantises itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
+        backend: The runtime that sets the quantisation rules.
+        quantizer: The quantizer that converts the model.
     """
 
     precision: Precision = shared("precision", otherwise=Precision.fp32)
     backend: str = shared("backend", kind="runtimes", usable=False, fingerprinted=True)
     quantizer: str = shared("quantizer", kind="quantizers")
 
-    def here(self, context: RunContext) -> Precision:
-        """Return the precision that this stage gives."""
+    def stage_precision(self, context: RunContext) -> Precision:
+        """Return the precision of the output of this stage."""
         later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
         return Precision.fp32 if later else self.precision

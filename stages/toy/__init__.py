@@ -1,4 +1,4 @@
-"""Stage ``toy``: a generated data set of shapes on textured backgrounds, for tests and first steps."""
+"""Stage ``toy``: generate a data set of shapes on textured backgrounds, for tests and first steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def toy(config: ToyConfig, context: RunContext) -> Dataset:
-    """Draw the pictures and write their labels."""
+    """Draw the images and write their labels."""
     from stages.toy.generate import generate
 
     return generate(config, context)
@@ -28,10 +28,10 @@ def known(config: ToyConfig) -> Known:
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Yield the stage of this package."""
     yield Stage(
         name="toy",
-        summary="make a data set of shapes on textured backgrounds",
+        summary="generate a data set of shapes on textured backgrounds",
         run=toy,
         packages=("numpy", "opencv"),
         automatic=False,

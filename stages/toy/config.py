@@ -12,13 +12,13 @@ SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 
 @dataclass
 class ToyConfig:
-    """Options of the stage. The pictures also follow the top-level ``seed``.
+    """Options of the stage. The images also depend on the top-level ``seed``.
 
     Attributes:
-        classes: How many of circle, square, triangle, star, cross, ring.
-        train: Images of the train split.
-        val: Images of the val split.
-        imgsz: Height and width of the images in pixels; objects are a tenth to half as large.
+        classes: Number of classes, in the order circle, square, triangle, star, cross, ring.
+        train: Number of images in the train split.
+        val: Number of images in the val split.
+        imgsz: Height and width of the images in pixels; the size of objects is 10 % to 50 % of it.
         objects: Maximum number of objects per image; one image in twenty has none.
     """
 

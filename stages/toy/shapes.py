@@ -1,4 +1,4 @@
-"""Masks of the shapes, and backgrounds. Heavy: imports OpenCV."""
+"""Masks of shapes, and textured backgrounds. Heavy: imports OpenCV."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CROSS_ARM = 0.34
 
 
 def outlines(name: str) -> list[Points]:
-    """The closed outlines of a shape, each [n, 2] in the unit circle; the second of two is a hole."""
+    """Return the closed outlines of a shape, each [n, 2] in the unit circle; the second one, if any, is a hole."""
     if name == "circle":
         return [_on_circle(CIRCLE_CORNERS)]
     if name == "ring":
@@ -38,12 +38,12 @@ def outlines(name: str) -> list[Points]:
 
 
 def shape_mask(name: str, diameter: float, turn: float) -> NDArray[np.float32]:
-    """How much of each pixel a shape covers, 0..1, float32 [n, n] with n >= ``diameter``.
+    """Return the coverage of each pixel by a shape, 0 to 1, float32 [n, n] with n >= ``diameter``.
 
     Args:
-        name: As in :data:`stages.toy.config.SHAPES`.
-        diameter: Of the circle around the shape, pixels.
-        turn: Radians.
+        name: One of :data:`stages.toy.config.SHAPES`.
+        diameter: Diameter of the circumscribed circle in pixels.
+        turn: Rotation in radians.
     """
     side = math.ceil(diameter) + 2
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
@@ -69,55 +69,55 @@ def _cross() -> Points:
     return np.concatenate([quarter @ turn.T for turn in turns])
 
 
-Picture = NDArray[np.float32]
-"""float32 [size, size, 3], BGR 0..255."""
+FloatImage = NDArray[np.float32]
+"""float32 [size, size, 3], BGR from 0 to 255."""
 
 
-def background(rng: np.random.Generator, size: int) -> Picture:
-    """One of the textures in random colours, with a little grain so that no area is quite flat."""
+def background(rng: np.random.Generator, size: int) -> FloatImage:
+    """Return a random texture in random colours with additive noise."""
     texture = TEXTURES[rng.integers(len(TEXTURES))](rng, size)
     grain = rng.normal(0, rng.uniform(2, 8), (size, size, 1))
     return np.clip(texture + grain, 0, 255).astype(np.float32)
 
 
-def noise(rng: np.random.Generator, size: int) -> Picture:
-    """Blotches of one scale around a colour."""
+def noise(rng: np.random.Generator, size: int) -> FloatImage:
+    """Return random blotches of one scale around a colour."""
     cells = int(rng.integers(4, max(5, size // 8)))
     coarse = rng.normal(0, rng.uniform(10, 35), (cells, cells, 3)).astype(np.float32)
     blotches = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     return np.asarray(rng.uniform(40, 215, 3) + blotches, np.float32)
 
 
-def gradient(rng: np.random.Generator, size: int) -> Picture:
-    """From one colour to another along a random direction."""
+def gradient(rng: np.random.Generator, size: int) -> FloatImage:
+    """Return a gradient between two colours along a random direction."""
     along = _along(rng, size)
     share = (along - along.min()) / np.ptp(along)
     return _mixed(share, *_two_colours(rng))
 
 
-def stripes(rng: np.random.Generator, size: int) -> Picture:
-    """Waves between two colours, from soft to hard, along a random direction."""
+def stripes(rng: np.random.Generator, size: int) -> FloatImage:
+    """Return stripes of two colours along a random direction, with soft to hard edges."""
     period = rng.uniform(size / 32, size / 4)
     wave = np.sin(_along(rng, size) * (2 * math.pi / period) + rng.uniform(0, 2 * math.pi))
     return _mixed(0.5 + 0.5 * np.tanh(wave * rng.uniform(0.5, 6)), *_two_colours(rng))
 
 
-TEXTURES: tuple[Callable[[np.random.Generator, int], Picture], ...] = (noise, gradient, stripes)
+TEXTURES: tuple[Callable[[np.random.Generator, int], FloatImage], ...] = (noise, gradient, stripes)
 
 
 def _along(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """Distance of each pixel along a random direction, pixels [size, size]."""
+    """Return the position of each pixel along a random direction, in pixels [size, size]."""
     angle = rng.uniform(0, 2 * math.pi)
     steps = np.arange(size, dtype=np.float64)
     return steps * math.cos(angle) + steps[:, None] * math.sin(angle)
 
 
 def _two_colours(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Not too far from each other: an object must stand out from both."""
+    """Return two random colours that are similar enough for an object to contrast with both."""
     middle = rng.uniform(50, 205, 3)
     offset = rng.uniform(-45, 45, 3)
     return np.stack([middle - offset, middle + offset])
 
 
-def _mixed(share: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]) -> Picture:
+def _mixed(share: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]) -> FloatImage:
     return np.asarray(one + share[..., None] * (other - one), np.float32)

@@ -1,4 +1,4 @@
-"""Stage ``train``: labelled pictures become a checkpoint."""
+"""Stage ``train``: train a network on labelled images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def train(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> Checkpoint:
-    """Train a network on ``dataset``, from the weights ``start`` where they are given."""
+    """Train a network on ``dataset``, from the weights ``start`` or from random ones."""
     from stages.train.training import train_model
 
     return train_model(config, dataset, start, context)
 
 
 def select(config: TrainConfig) -> Collection[type[Artifact]]:
-    """Weights to start from, unless the training is to begin with random ones."""
+    """Return the optional input: a checkpoint unless the training starts from random weights."""
     return [Checkpoint] if config.weights else []
 
 
@@ -38,7 +38,7 @@ def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunCo
 def supplement(
     config: TrainConfig, artifact: Checkpoint, inputs: Mapping[str, Artifact], context: RunContext
 ) -> Callable[[Path], None] | None:
-    """Charts for a training that was made with ``train.plots=false``."""
+    """Return a function that draws the charts of a stored training that has none."""
     if not config.plots or (artifact.path.parent / PR_CURVE).is_file():
         return None
     from stages.train.training import drawing
@@ -49,7 +49,7 @@ def supplement(
 
 
 def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
-    """Numbers out of range, splits and networks that are not there."""
+    """Yield errors in the options alone: missing splits, unknown networks, an input size that is not square."""
     from stages.train.checks import problems
 
     yield from problems(config, context)
@@ -71,7 +71,7 @@ def check_inputs(config: TrainConfig, inputs: Mapping[str, Known], context: RunC
 
 @hookimpl
 def hookline_stages() -> Iterable[Stage]:
-    """The stage of this package."""
+    """Register the stage ``train``."""
     yield Stage(
         name="train",
         summary="train a network on labelled images",

@@ -1,4 +1,4 @@
-"""What is wrong with the options of a training, before anything runs."""
+"""Checks of the options of a training in the plan, before anything runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stages.train.config import TrainConfig
 
 
 def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError]:
-    """Everything that can be told from the options alone."""
+    """Yield all errors in the options alone."""
     if config.data:
         yield from split_problems(config.data, config.train_split, "train.train_split")
         yield from split_problems(config.data, config.val_split, "train.val_split")
@@ -27,7 +27,7 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     yield from family_problems(context, variants_of(context).get(config.model or "", ""))
     if not isinstance(config.imgsz, int):
         yield HooklineError(
-            f"imgsz={shown(config.imgsz)} is not one number", "a training takes square input: imgsz=640"
+            f"imgsz={shown(config.imgsz)} is not a single number", "training uses a square input: imgsz=640"
         )
 
 
@@ -42,7 +42,7 @@ def known_network(config: TrainConfig, inputs: Mapping[str, Known], context: Run
 
 
 def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterator[HooklineError]:
-    """Yield classes that the data set lacks, and what the network or its family does not take."""
+    """Yield errors of options and inputs: unknown classes, input size and stride, and the model family."""
     if (names := inputs.get("dataset", Known()).names) is not None:
         yield from refusals(class_ids, config.classes, names)
     network = known_network(config, inputs, context)
@@ -53,10 +53,10 @@ def fitting_problems(config: TrainConfig, inputs: Mapping[str, Known], context: 
 
 
 def _family_problems(config: TrainConfig, family: str, start: Known, context: RunContext) -> Iterator[HooklineError]:
-    """Yield weights of another family, and a family that cannot be trained."""
+    """Yield errors for weights of another family, and for a family without training."""
     if start.family not in {None, family}:
         yield HooklineError(
-            f"{start.title} are weights of the family '{start.family}', and model={config.model} is of '{family}'",
+            f"{start.title} has weights of the family '{start.family}', but model={config.model} belongs to '{family}'",
             "give weights of that family, or weights=null",
         )
     if context.family(family).training is None:
@@ -73,18 +73,17 @@ def _network(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     if not config.model and not config.weights:
         network = next(iter(variants), "<network>")
         yield HooklineError(
-            "there is nothing to train: neither a network nor weights are given",
-            f"model={network} weights=null trains from random weights, weights={network} starts from official ones",
+            "neither model= nor weights= is given",
+            f"set model={network} weights=null to train from random weights, or weights={network} for official ones",
         )
 
 
 def variants_of(context: RunContext) -> dict[str, str]:
-    """Family by name of a network."""
+    """Return the model family of each network, by name."""
     families = context.registry.all(ModelFamily)
     return {variant: family for family, part in families.items() for variant in part.variants}
 
 
 def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
     """Return the family of ``train.model``, or that of the weights."""
-
     return [variants_of(context)[config.model]] if config.model else families_of_inputs(inputs, context)

@@ -12,35 +12,35 @@ from core.options.ranges import NonNegative, Positive, PositiveFloat, Range
 from core.options.sizes import DEFAULT
 
 PR_CURVE = "PR_curve.png"
-"""One of the charts; a training without it has none."""
+"""File of a chart. A training without this file has no charts."""
 
 
 @dataclass
 class TrainConfig:
-    """Options of the stage.
+    """Options of the stage ``train`` for any model family.
 
     Attributes:
-        model: Which network, e.g. yolov5s or yolov5n6; null: that of the weights.
-        weights: Weights to start from; null: random ones.
+        model: Network to train, e.g. yolov5s or yolov5n6; null: the network of the weights.
+        weights: Initial weights: a checkpoint or an official name; null: random weights.
         data: Path of the data.yaml.
-        imgsz: Side of the network's input, pixels.
-        classes: Only these classes, names or numbers; null: all.
-        resume: Resume the interrupted training of these options.
-        train_split: Split to train on.
-        val_split: Split to validate on after each epoch.
-        single_class: Treat all classes as one, called object.
+        imgsz: Input size: side of the square network input in pixels, a multiple of the largest stride.
+        classes: Train on these classes only, names or ids; null: all classes.
+        resume: Resume the interrupted training with the same options.
+        train_split: Split of the data.yaml to train on.
+        val_split: Split of the data.yaml to validate on.
+        single_class: Train on all classes as a single class named object.
         epochs: Number of training epochs.
-        batch: Images per batch, of all processes together; auto: the largest that fits.
-        workers: Processes that read images, for each training process; 0: none.
-        patience: Early stopping: epochs without improvement; 0 disables it.
-        time: Stop before the epoch that would end after this many hours; null disables it.
-        val_every: Epochs between validations; the last epoch is always validated.
-        cache: Where decoded images are kept.
-        tracker: Experiment trackers: they record losses, scores and images.
-        plots: Draw curves and sample pages at the end; also for a training that is reused and has none.
-        processor: Pre- and post-processing of the validation.
-        max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
-        training: Options of the model family, under the name of this stage as well.
+        batch: Batch size in images, of all processes together; auto: the largest that fits into memory.
+        workers: Number of data loader processes per training process; 0 loads images in the training process.
+        patience: Early stopping: epochs without improvement of the fitness; 0 disables it.
+        time: Time limit in hours: no epoch is started that would end later; null disables it.
+        val_every: Validation interval in epochs; the last epoch is always validated.
+        cache: Cache of decoded images: ram, or none to read the files in each epoch.
+        tracker: Experiment trackers of losses, metrics and images, one name or a list.
+        plots: Save plots at the end: curves, confusion matrix, predictions; also for a reused training without them.
+        processor: Processor (pre- and post-processing) of the validation.
+        max_pixels: Maximum width x height of an image in pixels, checked in the header before decoding.
+        training: Options of the model family, as train.<name> too.
     """
 
     model: str | None = shared("model")

@@ -1,4 +1,4 @@
-"""The figures of a training: ``training.json`` in its folder, written after each epoch, and what summary.json says."""
+"""The metrics of a training: ``training.json``, written after each epoch, and the values for ``summary.json``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from core.kinds.training import Trained
 from core.storage.serial import DecodeError, decode, parse
 
 FILE = "training.json"
-SHOWN = ("map50", "map50_95", "precision", "recall")
+SCORES = ("map50", "map50_95", "precision", "recall")
 
 
 @dataclass
 class Figures:
-    """What is known of a training so far.
+    """The metrics of a training so far.
 
     Attributes:
         epochs: Number of finished epochs.
         best_epoch: From 1; 0 before the first epoch with a fitness.
-        best: Figures of that epoch, by the names of results.csv.
-        last: Figures of the last finished epoch.
+        best: Metrics of that epoch, by the names of results.csv.
+        last: Metrics of the last finished epoch.
         ended: Why the training ended: ``epochs``, ``patience`` or ``time``; empty while it runs, and if it was
             interrupted.
-        measured: What the best weights reach on the validation split at the end of the training; with the figures of
-            each class under ``classes``.
-        table: The same as text.
+        measured: Metrics of the best weights on the validation split at the end of the training, those of each class
+            under ``classes``.
+        table: The same as a text table.
     """
 
     epochs: int = 0
@@ -43,39 +43,39 @@ class Figures:
     table: str = ""
 
     def add(self, epoch: int, values: Mapping[str, float], *, best: bool) -> None:
-        """Take in epoch ``epoch``, counted from 1."""
+        """Add the metrics of epoch ``epoch``, counted from 1."""
         self.epochs = epoch
         self.last = {name: value for name, value in values.items() if math.isfinite(value)}
         if best:
             self.best_epoch, self.best = epoch, self.last
 
     def conclude(self, trained: Trained, scores: Scores, split: str) -> None:
-        """Take in the end of the training, and what its best weights reach on ``split``."""
+        """Add the end of the training and the metrics of its best weights on ``split``."""
         self.epochs, self.best_epoch, self.ended = trained.epochs, trained.best_epoch + 1, trained.ended
         self.measured = {
             "fitness": trained.values.get("fitness", 0.0),
             **{name: scores.stats[name] for name in ("map50", "map50_95")},
             "precision": scores.all.precision,
             "recall": scores.all.recall,
-            "classes": {row.name: {name: getattr(row, name) for name in SHOWN} for row in scores.classes},
+            "classes": {row.name: {name: getattr(row, name) for name in SCORES} for row in scores.classes},
         }
         title = f"best.safetensors (epoch {self.best_epoch} of {self.epochs}) on split '{split}':"
         self.table = f"{title}\n{class_table(scores)}"
 
     def values(self) -> dict[str, object]:
-        """The figures for summary.json: counts, the losses of the best epoch, and what its weights reach."""
+        """Return the values for summary.json: counts, losses of the best epoch, and metrics of its weights."""
         losses = {name: value for name, value in self.best.items() if name.startswith(("train/", "val/"))}
         metrics = {name.removeprefix("metrics/"): value for name, value in self.best.items() if "metrics/" in name}
         counts = {"epochs": self.epochs, "best_epoch": self.best_epoch, "ended": self.ended or "interrupted"}
         return {**counts, **losses, **metrics, **self.measured}
 
     def write(self, folder: Path) -> None:
-        """Write ``training.json``, as a whole or not at all."""
+        """Write ``training.json`` atomically."""
         write_file(folder / FILE, (json.dumps(asdict(self), indent=1) + "\n").encode())
 
 
 def read_figures(folder: Path) -> Figures:
-    """Return the figures of the training in ``folder``; those of a new one where it has none that can be read."""
+    """Return the metrics of the training in ``folder``; empty ones if there is no readable file."""
     with suppress(OSError, DecodeError):
         found: Figures = decode(Figures, parse((folder / FILE).read_bytes()))
         return found

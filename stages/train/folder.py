@@ -1,4 +1,4 @@
-"""Where a training lies: in the run's directory; a record in the cache finds it again when it is to be resumed."""
+"""The folder of a training in its run directory, and the record in the cache from which it is resumed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from core.storage.sidecar import sidecar_path
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The latest training of one identity.
+    """The latest training with the same options, data and initial weights.
 
     Attributes:
-        folder: Where it lies.
-        resumable: It has finished an epoch.
-        finished: It has ended, and its results are there.
+        folder: Folder of the training.
+        resumable: Whether it has finished an epoch.
+        finished: Whether it has ended and its results are complete.
     """
 
     folder: str
@@ -37,11 +37,11 @@ class TrainingRecord:
 
 
 class TrainingFolder:
-    """The folder in which this run trains.
+    """The folder of this training.
 
     Args:
-        path: The stage's directory in the run's directory.
-        record: File in the cache, one for each set of options, data and starting weights, with a lock next to it.
+        path: Directory of the stage in the run directory.
+        record: Record file in the cache, one per set of options, data and initial weights; a lock file is next to it.
     """
 
     def __init__(self, path: Path, record: Path) -> None:
@@ -50,26 +50,25 @@ class TrainingFolder:
 
     @property
     def former(self) -> Path | None:
-        """Where the latest training of this identity lies; None where there is no record of one."""
+        """Folder of the latest training with the same options, data and weights; None without a record."""
         known = self._known()
         return Path(known.folder) if known else None
 
     @property
     def finished(self) -> bool:
-        """Whether the latest training of this identity has ended and its results are there."""
+        """Whether the latest training has ended and its results still exist."""
         known = self._known()
         return known is not None and known.finished and (Path(known.folder) / BEST).is_file()
 
     @contextmanager
     def lock(self, note: Callable[[str], None]) -> Iterator[bool]:
-        """Hold the record for the whole training; yield whether another run held it before.
+        """Lock the record during the training; yield whether this run had to wait for another one.
 
-        Two runs with stores of their own share the record, since it lies in the cache. Only the leader of a
-        distributed run takes the lock.
+        Runs with different stores share the record, because it is in the cache. Only rank 0 takes the lock.
 
         Raises:
-            HooklineError: Another run trains the same, and this one has several processes: those after the first
-                cannot know that there will be nothing to do.
+            HooklineError: Another run trains with the same options and this run is distributed: its other ranks cannot
+                know that the result will be reused.
         """
         if not RANKS.leader:
             yield False
@@ -81,9 +80,10 @@ class TrainingFolder:
         except Timeout:
             if RANKS.world > 1:
                 raise HooklineError(
-                    f"another run trains the same in '{self.former}'", "wait until it has finished, or change an option"
+                    f"another run is training with the same options in '{self.former}'",
+                    "wait until it has finished, or change an option",
                 ) from None
-            note("another run trains the same; waiting for it")
+            note("another run is training with the same options; waiting for it")
             lock.acquire()
             waited = True
         try:
@@ -92,12 +92,12 @@ class TrainingFolder:
             lock.release()
 
     def prepare(self, *, resume: bool, note: Callable[[str], None]) -> bool:
-        """Make the folder ready and record it; return whether it holds a state to resume from.
+        """Prepare the folder and record it; return whether it has a state to resume from.
 
-        A process after the first changes nothing: it reads the state where the former run left it.
+        Other ranks than 0 change nothing and read the state from the folder of the previous run.
 
         Raises:
-            HooklineError: Resumption is asked for, and there is nothing to resume.
+            HooklineError: ``resume`` is set, but there is no training to resume.
         """
         former = self.former
         if not RANKS.leader:
@@ -108,12 +108,12 @@ class TrainingFolder:
         if resume and not (self.path / STATE).is_file():
             resume = self._continue(former, note)
         elif not resume and former is not None and (former / STATE).is_file():
-            note(f"starts again; resume=true would have continued the training in '{former}', which stays as it is")
-        for left in self.path.glob(".*"):  # what a killed process was about to write
+            note(f"starting again; the unfinished training in '{former}' is kept (resume=true continues it)")
+        for left in self.path.glob(".*"):  # temporary files of a killed process
             if left.name != STATE and left.is_file():
                 left.unlink()
         if resume or former is None or not (former / STATE).is_file():
-            self._write(resumable=resume)  # else the former state stays the one to resume until there is a newer one
+            self._write(resumable=resume)  # otherwise the previous state remains the one to resume
         return resume
 
     def finish_epoch(self) -> None:
@@ -125,28 +125,28 @@ class TrainingFolder:
         self._write(resumable=True, finished=True)
 
     def take(self, former: Path) -> None:
-        """Copy what the training in ``former`` left, without its state."""
+        """Copy the results of the training in ``former``, without its state."""
         _copy(former, self.path)
 
     def _continue(self, former: Path | None, note: Callable[[str], None]) -> bool:
-        """Take over the state of the former run; return whether it had one."""
+        """Copy the state of the previous run; return whether it had one."""
         if former is None:
             raise self._nothing_to_resume()
         if not former.is_dir() and self._resumable:
             raise HooklineError(
-                f"resume=true, but '{former}', where the interrupted training lay, does not exist",
-                "restore the directory, or leave resume=true out to train from the beginning",
+                f"resume=true, but the folder '{former}' of the interrupted training does not exist",
+                "restore the folder, or omit resume=true to train from the beginning",
             )
         if not (former / STATE).is_file():
-            note("the interrupted run had not finished an epoch: starts again")
+            note("the interrupted run had not finished an epoch: starting again")
             return False
-        note(f"continues the training in '{former}', which stays as it is")
+        note(f"continuing the training in '{former}', which is kept")
         _copy(former, self.path)
-        shutil.copy2(former / STATE, self.path / STATE)  # the last: its presence says that the copy is complete
+        shutil.copy2(former / STATE, self.path / STATE)  # copied last: its presence shows that the copy is complete
         return True
 
     def _nothing_to_resume(self) -> HooklineError:
-        """Return the error; where this run's directory has the state of another training, it says what can be done."""
+        """Return the error, with the folder of another training in this run directory if there is one."""
         problem = "resume=true, but no training with these options, data and weights was interrupted"
         hint = "repeat the command of the interrupted run with resume=true added and nothing else changed"
         stage = self.path.name.partition("-")[0]
@@ -155,9 +155,9 @@ class TrainingFolder:
         if left is None:
             return HooklineError(problem, hint)
         return HooklineError(
-            f"{problem}: the one in '{left}' has others, or a version of hookline started it that writes the weights "
-            "it starts from in another format",
-            f"{hint}, with the version that started it; or start a new training with weights={left / LAST}",
+            f"{problem}: the one in '{left}' has different ones, or was started by a version of hookline with another "
+            "weights format",
+            f"{hint}, with the same version; or start a new training with weights={left / LAST}",
         )
 
     @property
@@ -177,7 +177,7 @@ class TrainingFolder:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy results, but no hidden file, marker or sidecar, which belong to the run that wrote them."""
+    """Copy results without hidden files, marker and sidecar, which belong to the run that wrote them."""
     own = {MARKER, sidecar_path(Path(BEST)).name}
     for item in source.iterdir():
         if item.is_dir():

@@ -1,4 +1,4 @@
-"""Curves of a training, drawn from its results.csv. Heavy: imports Matplotlib."""
+"""Curves of a training, drawn from its results.csv. Imports Matplotlib."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOURS = (SPLITS["train"], SPLITS["val"])
 
 
 def draw_training(folder: Path) -> list[Path]:
-    """Draw ``results.png`` from ``results.csv``; nothing where there is no such file or it has no rows."""
+    """Draw ``results.png`` from ``results.csv``; return no path if the file is missing or has no rows."""
     source = folder / RESULTS
     if not source.is_file():
         return []
@@ -38,7 +38,7 @@ def draw_training(folder: Path) -> list[Path]:
 
 
 def training_figure(rows: Sequence[Mapping[str, str]]) -> Figure:
-    """Return the figure of the rows of results.csv; at least one."""
+    """Return the figure for the rows of results.csv, at least one."""
     epochs = [int(row["epoch"]) for row in rows]
     counted = "1 epoch" if len(rows) == 1 else f"epochs {min(epochs)} to {max(epochs)}"
     figure = framed("Training", [counted], 13, 7.5)

@@ -1,4 +1,4 @@
-"""The work of the stage: data and weights to a job, the trainer of the family, and what it leaves as an artifact."""
+"""The work of the stage: run the trainer of the model family on the data set, and return the best checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.evaluation.batches import read_sizes
 from core.kinds.context import RunContext
 from core.kinds.family_options import keyed_with_families
 from core.kinds.model import ModelFamily
-from core.kinds.training import BEST, TrainingJob, TrainingPicture
+from core.kinds.training import BEST, TrainingImage, TrainingJob
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
 from core.planning.open_model import open_model
@@ -29,28 +29,28 @@ from stages.train.checks import families
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder
+from stages.train.progress import SilentProgress, TrainingProgress
 from stages.train.validation import TrainingData, Validation
-from stages.train.watching import SilentProgress, TrainingProgress
 
 
 def train_model(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> Checkpoint:
-    """Train, and leave checkpoints, results.csv and pictures in the work directory.
+    """Train, and write checkpoints, results.csv and plots into the work directory.
 
     Raises:
-        HooklineError: The data cannot be trained on, the state to resume from does not fit, memory ran
-            out, or the loss became NaN.
+        HooklineError: The data cannot be used, the state to resume does not fit, memory is exhausted, or the loss is
+            not finite.
     """
-    names, pictures = training_pictures(config, dataset, config.train_split)
-    _, validation = training_pictures(config, dataset, config.val_split)
-    _tell_classes(config, names, pictures, context)
+    names, images = labelled_images(config, dataset, config.train_split)
+    _, validation = labelled_images(config, dataset, config.val_split)
+    _warn_of_missing_classes(config, names, images, context)
     record = context.cache_dir / "training" / f"{identity(config, dataset, start, context)}.json"
     folder = TrainingFolder(context.workdir, record)
     with folder.lock(context.note) as waited:
         if (waited or config.resume) and folder.finished:
-            checkpoint = _taken(folder, _family(config, start, context).name, context)
+            checkpoint = _reused(folder, _family(config, start, context).name, context)
         else:
             resume = folder.prepare(resume=config.resume, note=context.note)
-            data = TrainingData(names, pictures, validation)
+            data = TrainingData(names, images, validation)
             checkpoint = _trained(config, data, start, folder, context, resume=resume)
         if RANKS.leader:
             folder.finish()
@@ -74,7 +74,7 @@ def _trained(
         variant=config.model,
         start=start,
         names=data.names,
-        pictures=data.train,
+        images=data.train,
         options=_options(config, family),
         imgsz=config.imgsz,
         epochs=config.epochs,
@@ -99,10 +99,10 @@ def _trained(
     return _checkpoint(Checkpoint(path=folder.path / BEST, facts=trained.facts), figures)
 
 
-def _taken(folder: TrainingFolder, family: str, context: RunContext) -> Checkpoint:
-    """Return the result of a training that has ended already; the family reads the facts from the weights."""
+def _reused(folder: TrainingFolder, family: str, context: RunContext) -> Checkpoint:
+    """Return the result of a training that has already ended; the family reads the facts from the weights."""
     if folder.former is not None and folder.former != folder.path:
-        context.note(f"takes the result of the run that trained the same, from '{folder.former}'")
+        context.note(f"using the result of the run with the same options in '{folder.former}'")
         folder.take(folder.former)
     best = folder.path / BEST
     return _checkpoint(context.model(family).read(best, best), read_figures(folder.path))
@@ -113,14 +113,14 @@ def _checkpoint(best: Checkpoint, figures: Figures) -> Checkpoint:
 
 
 def drawing(config: TrainConfig, trained: Checkpoint, dataset: Dataset, context: RunContext) -> Callable[[Path], None]:
-    """Return a function that draws the charts of a finished training into a folder with its files."""
+    """Return a function that draws the charts of a finished training into a folder with its results."""
 
     def draw(folder: Path) -> None:
         from stages.train.plots import draw_training
 
-        context.note("train: draws the charts that the stored training lacks")
-        names, pictures = training_pictures(config, dataset, config.val_split)
-        validation = Validation(pictures, names, config, context)
+        context.note("train: drawing the missing charts of the stored training")
+        names, images = labelled_images(config, dataset, config.val_split)
+        validation = Validation(images, names, config, context)
         with open_model(replace(trained, path=folder / BEST), context, imgsz=config.imgsz) as session:
             validation.draw(*validation.measure(session), folder, trained.facts.variant)
         draw_training(folder)
@@ -130,14 +130,14 @@ def drawing(config: TrainConfig, trained: Checkpoint, dataset: Dataset, context:
 
 
 def _copy_charts(dataset: Dataset, target: Path) -> None:
-    """Put the label statistics of the data set, where it has any, among the pictures of the training."""
+    """Copy the charts of the label statistics of the data set, if it has any."""
     for name in CHARTS:
         if (chart := dataset.path.parent / name).is_file():
             shutil.copy2(chart, target / name)
 
 
 def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
-    """What makes two trainings the same one, so that ``resume=true`` finds what an interrupted run left."""
+    """Return the digest of options, data, initial weights and seed, by which ``resume=true`` finds a training."""
     content = {
         "options": keyed_with_families(config, [_family(config, start, context)]),
         "data": dataset.digest,
@@ -147,10 +147,10 @@ def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, co
     return digest(content)[:16]
 
 
-def training_pictures(
-    config: TrainConfig, dataset: Dataset, split: str
-) -> tuple[tuple[str, ...], list[TrainingPicture]]:
-    """Class names and labelled pictures, after the class filter (which keeps the numbers) and ``single_class``.
+def labelled_images(config: TrainConfig, dataset: Dataset, split: str) -> tuple[tuple[str, ...], list[TrainingImage]]:
+    """Return class names and labelled images of a split, after the filter ``classes`` and ``single_class``.
+
+    The filter keeps the class ids.
 
     Raises:
         HooklineError: The split is missing, empty or has no objects of the classes.
@@ -160,19 +160,19 @@ def training_pictures(
     wanted = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, split)
     labels = [of_classes(load_labels(sample, dataset.names), wanted) for sample in samples]
-    check_objects(labels, dataset.names, wanted, split, "learn from it")
+    check_objects(labels, dataset.names, wanted, split, "train on")
     names = dataset.names
     if config.single_class:
         names = SINGLE_CLASS
         labels = [as_one_class(item) for item in labels]
     rows = zip(samples, read_sizes(samples, config.max_pixels), labels, strict=True)
-    return names, [TrainingPicture(sample.image, size, item) for sample, size, item in rows]
+    return names, [TrainingImage(sample.image, size, item) for sample, size, item in rows]
 
 
-def _tell_classes(
-    config: TrainConfig, names: Sequence[str], pictures: Sequence[TrainingPicture], context: RunContext
+def _warn_of_missing_classes(
+    config: TrainConfig, names: Sequence[str], images: Sequence[TrainingImage], context: RunContext
 ) -> None:
-    counts = np.bincount(np.concatenate([item.labels.classes for item in pictures]), minlength=len(names))
+    counts = np.bincount(np.concatenate([item.labels.classes for item in images]), minlength=len(names))
     wanted: Sequence[int] = [] if config.single_class else class_ids(config.classes, names) or range(len(names))
     if unseen := [names[index] for index in wanted if counts[index] == 0]:
         listed = ", ".join(unseen[:8]) + (f" and {len(unseen) - 8} more" if len(unseen) > 8 else "")
@@ -180,14 +180,14 @@ def _tell_classes(
 
 
 def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> ModelFamily:
-    """Return the family of the network."""
+    """Return the model family of the network."""
     (name,) = families(config, {"start": start} if start else {}, context)
     return context.family(name)
 
 
 def _options(config: TrainConfig, family: ModelFamily) -> object:
-    """Return the family's own options."""
+    """Return the training options of the family."""
     if family.training is None:
-        raise ValueError(f"the checks let a training of the family '{family.name}' pass")
+        raise ValueError(f"the checks of the plan must refuse training of the family '{family.name}'")
     options: object = config.training.of(family.training)
     return options

@@ -1,4 +1,4 @@
-"""Validation of a training: the averaged weights through the evaluator that everything goes through."""
+"""Validation during a training, with the evaluation of the stage ``evaluate``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.kinds.context import RunContext
 from core.kinds.session import Session
-from core.kinds.training import EpochScores, TrainingPicture, ValidationLosses
+from core.kinds.training import TrainingImage
+from core.kinds.training_progress import EpochScores, ValidationLosses
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from stages.train.config import TrainConfig
@@ -27,36 +28,36 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Class names, and the labelled images of both splits."""
+    """Class names and the labelled images of both splits."""
 
     names: tuple[str, ...]
-    train: list[TrainingPicture]
-    validation: list[TrainingPicture]
+    train: list[TrainingImage]
+    validation: list[TrainingImage]
 
 
 class Validation:
-    """Measures one split again and again.
+    """Validates sessions on one split.
 
     Args:
-        pictures: The split.
+        images: Labelled images of the split.
         names: Class names.
-        config: For the processor and the classes.
+        config: Options of the stage.
         context: For parts, warnings and progress.
     """
 
     def __init__(
-        self, pictures: Sequence[TrainingPicture], names: Sequence[str], config: TrainConfig, context: RunContext
+        self, images: Sequence[TrainingImage], names: Sequence[str], config: TrainConfig, context: RunContext
     ) -> None:
-        self._samples = [Sample(item.path, None) for item in pictures]
-        self._sizes = [item.size for item in pictures]
-        self._labels = [item.labels for item in pictures]
+        self._samples = [Sample(item.path, None) for item in images]
+        self._sizes = [item.size for item in images]
+        self._labels = [item.labels for item in images]
         self._names = tuple(names)
         self._processor = context.processor(config.processor)
         self._context = context
         self._max_pixels = config.max_pixels
 
     def scores(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores:
-        """P, R, mAP and losses of ``session``: rectangular batches, nothing enlarged, all classes of a box."""
+        """Return P, R, mAP and losses of ``session`` with rectangular batches, no upscaling, and multi-label NMS."""
         means = MeanLosses(losses, self._labels) if losses else None
         _, found = self.measure(session, means)
         ids = {name: index for index, name in enumerate(self._names)}
@@ -70,7 +71,7 @@ class Validation:
         )
 
     def draw(self, evaluation: Evaluation, found: Scores, folder: Path, variant: str) -> list[Path]:
-        """Draw curves, confusion matrix and pages of predictions of what :meth:`measure` gave."""
+        """Draw curves, confusion matrix and prediction pages from the result of :meth:`measure`."""
         from core.evaluation.images import draw_evaluation
 
         return draw_evaluation(
@@ -78,13 +79,13 @@ class Validation:
             curves=found.curves,
             samples=self._samples,
             labels=self._labels,
-            seen=evaluation.pictures,
+            seen=evaluation.images,
             names=self._names,
             subject=(f"best weights of {variant}", "validation split"),
         )
 
     def measure(self, session: Session, means: MeanLosses | None = None) -> tuple[Evaluation, Scores]:
-        """Run the split through ``session``, and score what it found."""
+        """Run the split through ``session``, and score its predictions."""
         wanted = Filter(conf=CONF, iou=IOU, max_det=MAX_DET, classes=(), multi_label=True)
         tolerance = Tolerance(len(self._samples), self._context.warn, max_pixels=self._max_pixels)
         with self._context.progress("  validate", len(self._samples), "images") as progress:
@@ -102,16 +103,16 @@ class Validation:
                 advance=progress.advance,
                 observe=means.observe if means else None,
             )
-        truth = ground_truth(self._samples, self._labels, evaluation.pictures, self._names)
-        return evaluation, score(truth, results(self._samples, evaluation.pictures), ())
+        truth = ground_truth(self._samples, self._labels, evaluation.images, self._names)
+        return evaluation, score(truth, results(self._samples, evaluation.images), ())
 
 
 class MeanLosses:
-    """Mean over the images of the losses that the trainer finds batch by batch.
+    """Mean losses over all images, from the losses of each batch.
 
     Args:
-        measure: Finds those of one batch.
-        labels: Of the samples.
+        measure: Computes the losses of one batch.
+        labels: Labels of the samples.
     """
 
     def __init__(self, measure: ValidationLosses, labels: Sequence[Labels]) -> None:
@@ -122,20 +123,20 @@ class MeanLosses:
     def observe(
         self, indices: Sequence[int], outputs: Mapping[str, NDArray[np.number]], letterboxes: Sequence[Letterbox]
     ) -> None:
-        """Implements :data:`core.evaluation.loop.Observer`."""
+        """Add the losses of a batch; implements :data:`core.evaluation.loop.Observer`."""
         pairs = enumerate(zip(indices, letterboxes, strict=True))
-        objects = [placed(self._labels[index], letterbox, image) for image, (index, letterbox) in pairs]
+        objects = [pixel_objects(self._labels[index], letterbox, image) for image, (index, letterbox) in pairs]
         for name, value in self._measure(outputs, np.concatenate(objects)).items():
             self._sums[name] = self._sums.get(name, 0.0) + value * len(indices)
         self._images += len(indices)
 
     def values(self) -> dict[str, float]:
-        """The means by name."""
+        """Return the means by name."""
         return {name: value / self._images for name, value in self._sums.items()}
 
 
-def placed(labels: Labels, letterbox: Letterbox, image: int) -> NDArray[np.float32]:
-    """The objects of one image as :data:`core.kinds.training.ValidationLosses` takes them."""
+def pixel_objects(labels: Labels, letterbox: Letterbox, image: int) -> NDArray[np.float32]:
+    """Return the objects of one image in pixels, for :data:`core.kinds.training.ValidationLosses`."""
     scale = np.array([letterbox.width, letterbox.height] * 2, np.float64) * letterbox.ratio
     boxes = labels.boxes * scale + [letterbox.left, letterbox.top, 0, 0]
     return np.column_stack([np.full(len(boxes), image), labels.classes, boxes]).astype(np.float32)

@@ -14,7 +14,8 @@ from hookline_anchorfree.network import WIDTHS, Detector, NetworkShape
 from hookline_anchorfree.options import AnchorFreeTraining
 from torch import nn
 
-from core.kinds.training import EpochResult, ImageCache, TrainingJob, TrainingPicture
+from core.kinds.training import ImageCache, TrainingImage, TrainingJob
+from core.kinds.training_progress import EpochResult
 from core.labels import Labels
 from stages.toy.generate import draw
 
@@ -51,11 +52,11 @@ class Listener:
 
     warn = note
 
-    def begin(self, epoch: int, pictures: int) -> None:
+    def begin(self, epoch: int, images: int) -> None:
         if epoch >= self.stop_after:
             raise KeyboardInterrupt
 
-    def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
+    def advance(self, images: int, losses: Mapping[str, float]) -> None:
         pass
 
     def validate(self, session: Any, losses: Any = None) -> None:
@@ -77,9 +78,9 @@ def job(folder: Path, watcher: Listener, **changes: Any) -> TrainingJob:
         boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], 1)
         path = Path(f"{index}.jpg")
         images[path] = drawing.picture
-        pictures.append(TrainingPicture(path, (64, 64), Labels(drawing.classes.astype(np.int32), boxes)))
+        pictures.append(TrainingImage(path, (64, 64), Labels(drawing.classes.astype(np.int32), boxes)))
     given: dict[str, Any] = {
-        "variant": "anchorfree_n", "start": None, "names": NAMES, "pictures": pictures, "options": AnchorFreeTraining(),
+        "variant": "anchorfree_n", "start": None, "names": NAMES, "images": pictures, "options": AnchorFreeTraining(),
         "imgsz": 64, "epochs": 3, "batch": 4, "workers": 0, "patience": 0, "hours": None, "val_every": 1,
         "cache": ImageCache.none, "seed": 0, "device": "cpu", "folder": folder, "resume": False,
         "read": images.__getitem__,

@@ -1,4 +1,4 @@
-"""Messages: bounded in length and time whatever the value, one line, without control characters."""
+"""Messages: one line without control characters, bounded in length and time for any value."""
 
 import ast
 import time
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def nested(depth: int, width: int) -> list:
-    """A list of ``width ** depth`` items in ``depth`` objects, as YAML's aliases make it."""
+    """Return a list of ``width ** depth`` items in ``depth`` objects, as aliases in YAML create it."""
     value: list = [0]
     for _ in range(depth):
         value = [value] * width
@@ -32,7 +32,7 @@ def nested(depth: int, width: int) -> list:
 
 
 class Endless:
-    """Something whose own ``repr`` must not be asked."""
+    """An object with a ``repr`` that must not be called."""
 
     def __repr__(self) -> str:
         raise AssertionError("asked")
@@ -127,7 +127,7 @@ def test_codes_of_errors() -> None:
 
 
 def test_no_message_uses_an_unbounded_repr() -> None:
-    """``{value!r}`` in an f-string is endless for some values; ``shown`` is the bounded form."""
+    """``{value!r}`` in an f-string is not bounded; use ``shown``."""
     generators = {"cuda_plugins/yolo_layer_aot.py"}  # writes source code, not messages
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

@@ -1,4 +1,4 @@
-"""Passwords in addresses are in nothing that a run prints or writes."""
+"""A run neither prints nor writes passwords in URLs."""
 
 from __future__ import annotations
 
@@ -85,5 +85,5 @@ def test_a_printed_command_says_that_the_password_is_missing() -> None:
 def test_a_source_keeps_its_password_and_does_not_show_it() -> None:
     source = list_source("rtsp://u:secret@h/1")
     assert (source.text, source.address) == ("rtsp://u:***@h/1", "rtsp://u:secret@h/1")
-    with pytest.raises(HooklineError, match="put it in for"):
+    with pytest.raises(HooklineError, match=r"replace .* with the password"):
         list_source(source.text)

@@ -1,4 +1,4 @@
-"""Core and stages serve every model family: none of them knows one by name."""
+"""Core and stages support every model family and name none of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 ALLOWED = {
-    "core/fetch/assets.py": "the package on the index that holds the sample images",
-    "core/plugins/discovery.py": "the list of the plugins that are shipped",
+    "core/fetch/assets.py": "the package on the index with the sample images",
+    "core/plugins/discovery.py": "the list of shipped plugins",
     "core/storage/validation.py": "the only family of files of schema 1",
     "core/config/usage.py": "examples in --help",
-    "stages/train/config.py": "options of its training",
+    "stages/train/config.py": "example of an option",
 }
 HEADS = {"core/planning/opening.py", "core/kinds/model.py", "stages/evaluate/__init__.py"}
-"""Here it is the form of a model before the graft, or the usual name of a layout."""
+"""Files in which ``"heads"`` is the form of a model before the graft, or the default name of a layout."""
 
 
 @pytest.mark.parametrize("package", ["core", "stages"])

@@ -7,5 +7,5 @@ from tests.cuda_plugins.devices import EVERY_DEVICE
 
 @pytest.fixture(params=EVERY_DEVICE)
 def device(request: pytest.FixtureRequest):
-    """A kernel test runs on the CPU, and with ``-m gpu`` on a GPU."""
+    """Run a kernel test on the CPU, and with ``-m gpu`` on a GPU."""
     return request.param()

@@ -1,4 +1,4 @@
-"""The kernels' own sources, compiled by g++ with ``shim/shim.h`` and run on the CPU."""
+"""Compile the sources of the kernels with g++ and ``shim/shim.h``, and run them on the CPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ extern "C" size_t size() {{ return shim::size({kernel}); }}
 
 @functools.cache
 def library(source: str, kernel: str, prefix: str = "") -> ctypes.CDLL:
-    """One compiled kernel of a source, with ``prefix`` before it; the test is skipped where there is no g++."""
+    """Compile and load one kernel of a source after ``prefix``; skip the test without g++."""
     path = compiled(source, kernel, prefix)
     loaded = ctypes.CDLL(str(path))
     loaded.size.restype = ctypes.c_size_t
@@ -38,7 +38,7 @@ def library(source: str, kernel: str, prefix: str = "") -> ctypes.CDLL:
 
 
 def compiled(source: str, kernel: str, prefix: str = "") -> Path:
-    """The shared library of a kernel, in a folder of its own."""
+    """Compile a kernel to a shared library in a new folder."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ to run the kernels on the CPU")
@@ -52,13 +52,13 @@ def compiled(source: str, kernel: str, prefix: str = "") -> Path:
 
 
 def run(launch: Launch) -> None:
-    """Run one launch; device addresses are those of NumPy arrays."""
+    """Run one launch; device addresses are addresses of NumPy arrays."""
     compiled = library(launch.source, launch.kernel)
     run_with(compiled, launch.grid, launch.block, [launch.argument])
 
 
 def run_with(compiled: ctypes.CDLL, grid: Triple, block: Triple, arguments: Sequence[np.ndarray]) -> None:
-    """Run a kernel of any arguments, each an array of one element."""
+    """Run a kernel with any arguments, each an array of one element."""
     assert compiled.size() == sum(argument.itemsize for argument in arguments), "the kernel has other arguments"
     triple = ctypes.c_uint * 3
     addresses = (ctypes.c_void_p * len(arguments))(*(argument.ctypes.data for argument in arguments))
@@ -66,7 +66,7 @@ def run_with(compiled: ctypes.CDLL, grid: Triple, block: Triple, arguments: Sequ
 
 
 def dirty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """An array aligned to 16 bytes whose every byte is set, as device memory that nobody has cleared."""
+    """Return an array aligned to 16 bytes and filled with garbage, as uninitialised device memory."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.full(size + 16, 0xAB, np.uint8)
     start = -memory.ctypes.data % 16

@@ -1,4 +1,4 @@
-"""Where a kernel runs in a test: on the CPU through the shim, or on a GPU through CuPy. Both have the same methods."""
+"""The devices of kernel tests, with the same methods: the CPU through the shim, a GPU through CuPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cuda_plugins import cpu
 
 
 class Cpu:
-    """Device memory is that of NumPy arrays."""
+    """The CPU: device memory is NumPy memory."""
 
     def put(self, array: np.ndarray) -> np.ndarray:
         memory = cpu.dirty(array.shape, array.dtype)
@@ -33,7 +33,7 @@ class Cpu:
 
 
 class Gpu:
-    """Device memory is that of CuPy arrays; everything runs on one stream."""
+    """A GPU: device memory is CuPy memory, and everything runs on one stream."""
 
     def __init__(self) -> None:
         try:

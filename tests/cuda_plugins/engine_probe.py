@@ -1,4 +1,4 @@
-"""Builds an engine of nothing but ``YoloLayer_TRT`` and runs it; each step in a process of its own, by test_engine.py.
+"""Build and run an engine that contains only ``YoloLayer_TRT``; test_engine.py runs each step in a child process.
 
 ``python -m tests.cuda_plugins.engine_probe build python|aot PLAN`` and ``... run python|aot PLAN``.
 """
@@ -18,7 +18,7 @@ ANCHORS = [10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 3
 CLASSES, THRESHOLD = 5, 0.5
 NAMES = ("p3", "p4", "p5")
 SHAPES = [(1, 4, 6), (3, 2, 2)]
-"""Batch, and height and width of the last level, of the runs."""
+"""Batch, and height and width of the last level, of each run."""
 
 
 def register(form: str):
@@ -31,7 +31,7 @@ def register(form: str):
 
 
 def node_alone(*without: str) -> bytes:
-    """ONNX of the node between inputs and outputs, less some attributes."""
+    """Return an ONNX model of the node with inputs and outputs, without some attributes."""
     attributes = {"max_stride": 32, "num_classes": CLASSES, "anchors": [float(value) for value in ANCHORS]}
     attributes |= {"prenms_score_threshold": THRESHOLD, "plugin_namespace": "hookline", "plugin_version": "1"}
     attributes = {name: value for name, value in attributes.items() if name not in without}
@@ -71,7 +71,7 @@ def build(form: str, plan: Path) -> None:
 
 
 def run(form: str, plan: Path) -> None:
-    """Twice each shape, and once more out of a CUDA graph; the ahead-of-time form without any registration."""
+    """Run each shape twice and once from a CUDA graph; the ahead-of-time form without registration."""
     import cupy
     import tensorrt as plain
 

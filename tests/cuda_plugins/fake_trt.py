@@ -1,4 +1,4 @@
-"""What a plugin touches of the module ``tensorrt``, without TensorRT. The same tests run over the real bindings."""
+"""A fake of the module ``tensorrt`` with all that a plugin uses. The same tests run over the real bindings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PluginField:
 
 
 def interface(name: str) -> type:
-    """A base that, as pybind11's, must be initialised by name."""
+    """Return a base class that must be initialised by name, as those of pybind11."""
 
     def __init__(self) -> None:
         vars(self).setdefault("initialised", set()).add(name)
@@ -60,7 +60,7 @@ def fake_trt() -> ModuleType:
 
 
 class Registry:
-    """Keeps creators as TensorRT does: one a name, version and namespace."""
+    """Keeps creators as TensorRT does: one per name, version and namespace."""
 
     def __init__(self) -> None:
         self.all_creators: list = []
@@ -81,7 +81,7 @@ class Registry:
 
 
 class ExprBuilder:
-    """Expressions are the numbers themselves."""
+    """Builds expressions that are plain numbers."""
 
     def __init__(self, trt) -> None:
         self.trt = trt

@@ -1,4 +1,4 @@
-"""The ahead-of-time form as ``tensorrt.plugin`` itself calls it: test_bindings.py runs this over the real bindings."""
+"""The ahead-of-time form, called by ``tensorrt.plugin`` itself; test_bindings.py runs this over the real bindings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cuda_plugins.test_yolo_layer_aot import settings_for
 
 
 class Expr:
-    """A dimension that is known: an IDimensionExpr without TensorRT."""
+    """A known dimension: an IDimensionExpr without TensorRT."""
 
     def __init__(self, value: int) -> None:
         self.value = value
@@ -55,7 +55,7 @@ class Setter(dict):
 
 @pytest.fixture(scope="module")
 def trt():
-    """The real module with the plugin registered, and expressions that are numbers."""
+    """The real module with the plugin registered, and with numbers as expressions."""
     import tensorrt
 
     symbols = importlib.import_module(f"{tensorrt.__name__}.plugin").SymInt32.__call__.__globals__
@@ -79,7 +79,7 @@ def make(trt, settings):
 
 
 def describe(trt, plugin, shapes, kind):
-    """What TensorRT asks first: types and shapes of the outputs."""
+    """Ask for types and shapes of the outputs, as TensorRT does first."""
     types = plugin.get_output_data_types([kind] * len(shapes), [4] * len(shapes))
     inputs = [[Expr(size) for size in shape] for shape in shapes]
     return types, plugin.get_output_shapes(inputs, [], Builder(trt))
@@ -100,7 +100,7 @@ def test_one_creator_of_our_name(trt):
     names = [field.name for field in creator.field_names]
     assert names == ["max_stride", "num_classes", "anchors", "prenms_score_threshold"]
     assert yolo_layer_plugin.registered_form(trt) == "ahead of time"
-    with pytest.raises(HooklineError, match="ahead-of-time form of hookline::YoloLayer_TRT is registered already"):
+    with pytest.raises(HooklineError, match="ahead-of-time form of hookline::YoloLayer_TRT is already registered"):
         yolo_layer_plugin.register(trt)
 
 

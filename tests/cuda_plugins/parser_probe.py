@@ -1,7 +1,7 @@
-"""Shows the plugin to the real parser of TensorRT-RTX, in a process of its own, by test_parser.py.
+"""Run the real ONNX parser of TensorRT-RTX with the plugin; test_parser.py runs this in a child process.
 
-``python -m tests.cuda_plugins.parser_probe [attribute to leave out ...]`` prints what the parser gives to the plugin.
-TensorRT-RTX takes no plugins written in Python: its parser ends the process once it has one.
+``python -m tests.cuda_plugins.parser_probe [attribute to leave out ...]`` prints what the parser passes to the plugin.
+TensorRT-RTX does not support Python plugins: its parser ends the process after creating one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Both forms of the plugin over the real bindings of TensorRT 10 and 11, in a process of each."""
+"""Both forms of the plugin over the real bindings of TensorRT 10 and 11, each in a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kernel compiles for every GPU we name: by nvcc to machine code, and by NVRTC, which CuPy uses."""
+"""Every kernel compiles for every supported GPU: with nvcc to machine code, and with NVRTC, which CuPy uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines with the plugin, built and run: with a GPU, TensorRT and CuPy. Without them only the graph is looked at."""
+"""Engines with the plugin, built and run on a GPU with TensorRT and CuPy; without them only the graph is checked."""
 
 from __future__ import annotations
 

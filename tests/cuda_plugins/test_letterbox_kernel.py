@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import HooklineError
-from cuda_plugins.letterbox import LETTERBOX, LetterboxPlacement, Picture, letterbox, letterbox_launches, resize
+from cuda_plugins.letterbox import LETTERBOX, DeviceImage, LetterboxPlacement, letterbox, letterbox_launches, resize
 
 SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (3, 500), (400, 2), (47, 63), (64, 64), (90, 121), (200, 333)]
 
@@ -25,14 +25,14 @@ def centred(picture, height, width):
 
 
 def run(device, pictures, places, *, height, width, half=False, padding=0, **options):
-    """Launch over pictures with ``padding`` bytes of rubbish after each row, into memory that holds rubbish."""
+    """Launch over images with ``padding`` garbage bytes after each row, into garbage memory."""
     memories, described = [], []
     for picture in pictures:
         rows, columns = picture.shape[:2]
         padded = np.full((rows, 3 * columns + padding), 0xCD, np.uint8)
         padded[:, : 3 * columns] = picture.reshape(rows, -1)
         memories.append(device.put(padded))
-        described.append(Picture(device.address(memories[-1]), rows, columns, padded.shape[1]))
+        described.append(DeviceImage(device.address(memories[-1]), rows, columns, padded.shape[1]))
     images = device.dirty((len(pictures), 3, height, width), np.float16 if half else np.float32)
     address = device.address(images)
     for launch in letterbox_launches(described, places, address, height=height, width=width, half=half, **options):
@@ -144,11 +144,11 @@ def test_a_picture_of_the_size_of_its_place_is_copied(device):
 @pytest.mark.parametrize(
     ("picture", "place", "options", "message"),
     [
-        (Picture(0, 0, 5, 15), LetterboxPlacement(1, 1, 0, 0), {}, "5x0 pixels"),
-        (Picture(0, 5, 5, 15), LetterboxPlacement(0, 1, 0, 0), {}, "at 1x0"),
-        (Picture(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"border": 256}, "border of 256"),
-        (Picture(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"scale": -1.0}, "scale of -1"),
-        (Picture(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"offset": float("nan")}, "offset of nan"),
+        (DeviceImage(0, 0, 5, 15), LetterboxPlacement(1, 1, 0, 0), {}, "5x0 pixels"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(0, 1, 0, 0), {}, "at 1x0"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"border": 256}, "border of 256"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"scale": -1.0}, "scale of -1"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"offset": float("nan")}, "offset of nan"),
     ],
 )
 def test_what_cannot_be_is_refused(picture, place, options, message):

@@ -1,4 +1,4 @@
-"""What a launch asks of CuPy, by a CuPy that writes it down."""
+"""The CuPy calls of a launch, with a CuPy that records them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CudaError(Exception):
 
 
 class Cupy(ModuleType):
-    """Notes compilations and launches; any other call on it fails."""
+    """Records compilations and launches; any other call fails."""
 
     def __init__(self) -> None:
         super().__init__("cupy")
@@ -123,7 +123,7 @@ def test_without_cupy(cupy, monkeypatch):
 
 def test_without_a_gpu(cupy):
     cupy.devices = 0
-    with pytest.raises(UnavailableError, match="finds no GPU; is CUDA_VISIBLE_DEVICES empty"):
+    with pytest.raises(UnavailableError, match="finds no GPU; check CUDA_VISIBLE_DEVICES"):
         loading.launch(LAUNCH, 0)
 
 

@@ -18,7 +18,7 @@ PORTION = 4096
 
 
 def random_rows(rows, *, batch=1, classes=3, spread=150.0, seed=0, equal=0):
-    """Boxes that overlap a good deal; ``equal`` > 0 gives that many different scores."""
+    """Return heavily overlapping boxes; ``equal`` > 0 is the number of different scores."""
     rng = np.random.default_rng(seed)
     corners = rng.uniform(-20, spread, (batch, rows, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(5, 60, (batch, rows, 2))], 2).astype(np.float32)
@@ -29,7 +29,7 @@ def random_rows(rows, *, batch=1, classes=3, spread=150.0, seed=0, equal=0):
 
 
 def run(device, rows, origins, wanted, threads=256):
-    """Launch into memory that holds rubbish."""
+    """Launch into garbage memory."""
     memories = [device.put(values) for values in rows]
     candidates = CandidateArrays(*map(device.address, memories), rows=rows[1].shape[1])
     counts = device.dirty((len(origins),), np.int32)
@@ -101,7 +101,7 @@ def test_the_result_does_not_depend_on_the_launch(device, threads):
 
 @pytest.mark.parametrize("rows", [70, 200, 5000])
 def test_no_warp_relies_on_another_being_ahead(rows):
-    """The shim lets the last warp run ahead of the others; all other tests have the first ahead."""
+    """Let the last warp run ahead of the others; in all other tests the first warp runs ahead."""
     cpu.library("nms", "nms").shim_backwards(1)
     try:
         assert_equals_twin(Cpu(), random_rows(rows, batch=2, equal=50), replace(WANTED, conf=0.001), threads=1024)
@@ -134,7 +134,7 @@ def test_the_threshold_itself_is_kept(device):
 
 
 def test_the_overlap_itself_is_kept(device):
-    """Two boxes whose overlap is exactly a half."""
+    """Return two boxes with an IoU of exactly one half."""
     boxes = np.asarray([[[0, 0, 2, 2], [0, 0, 2, 1]]], np.float32)
     scores, classes = np.asarray([[0.9, 0.8]], np.float32), np.zeros((1, 2), np.int32)
     assert assert_equals_twin(device, (boxes, scores, classes), replace(WANTED, iou=0.5))[0] == 2

@@ -1,4 +1,4 @@
-"""Which NVRTC is taken."""
+"""The choice of NVRTC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cuda_plugins import nvrtc
 
 @pytest.fixture
 def opened(monkeypatch, tmp_path):
-    """What is asked of the linker, none of which is there; one package has both versions."""
+    """Record the requests to the linker, which finds nothing; a package has both versions."""
     asked = []
 
     def open_library(name):
@@ -36,7 +36,7 @@ def names(asked):
 
 def test_the_newest_where_any_will_do(opened):
     with pytest.raises(
-        UnavailableError, match=r"^no NVRTC, the compiler of CUDA sources; pip install nvidia-cuda-nvrtc,"
+        UnavailableError, match=r"^no NVRTC \(the compiler of CUDA sources\) is installed; pip install nvidia"
     ):
         nvrtc.library()
     assert names(opened[:3]) == ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"]
@@ -44,7 +44,7 @@ def test_the_newest_where_any_will_do(opened):
 
 
 def test_that_of_tensorrts_cuda_and_no_other(opened):
-    """A driver for CUDA 12 cannot read what NVRTC of CUDA 13 writes."""
-    with pytest.raises(UnavailableError, match=r"^no NVRTC of CUDA 12, .*pip install nvidia-cuda-nvrtc-cu12,"):
+    """A driver for CUDA 12 cannot read the PTX of NVRTC 13."""
+    with pytest.raises(UnavailableError, match=r"^no NVRTC of CUDA 12 .*pip install nvidia-cuda-nvrtc-cu12,"):
         nvrtc.library("12")
     assert names(opened) == ["libnvrtc.so.12"] * 2

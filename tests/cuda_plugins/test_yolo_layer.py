@@ -19,7 +19,7 @@ def random_heads(levels, classes, batch, height=2, width=3):
 
 
 def restated(heads, max_stride, classes, anchors, threshold):
-    """docs/contracts.md, Decode, as plain loops over one picture's cells; rows of (box, score, class)."""
+    """docs/contracts.md, Decode, as simple loops over the cells of one image; rows of (box, score, class)."""
     pictures = []
     for picture in range(len(heads[0])):
         rows = []

@@ -1,4 +1,4 @@
-"""The ahead-of-time form's kernel, on the CPU and by every compiler; over_bindings.py has the rest."""
+"""The kernel of the ahead-of-time form, on the CPU and with every compiler; over_bindings.py has the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def settings_for(levels):
 
 
 def decode(heads, settings, grid, threads, *, last_warp_first=False):
-    """Launch the entry with the arguments that TensorRT gives it: inputs, heights and widths, outputs."""
+    """Launch the entry with TensorRT's arguments: inputs, heights and widths, outputs."""
     levels, half = len(heads), heads[0].dtype == np.float16
     compiled = cpu.library("yolo_layer", "yolo_layer_aot", yolo_layer_aot.defines(settings, levels, half))
     memory = [cpu.dirty(head.shape, head.dtype) for head in heads]

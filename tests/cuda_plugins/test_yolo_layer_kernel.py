@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from cuda_plugins.yolo_layer import Decoded, LevelInput, cells, place, yolo_layer, yolo_layer_launch
+from cuda_plugins.yolo_layer import Decoded, LevelInput, cells, set_addresses, yolo_layer, yolo_layer_launch
 from tests.cuda_plugins import cpu
 from tests.cuda_plugins.devices import Cpu
 
@@ -24,7 +24,7 @@ def random_heads(levels=3, *, classes=5, batch=2, height=2, width=3):
 
 
 def decode(device, heads, threshold, *, classes=5, max_stride=32, parts=None, threads=None):
-    """Run the kernel into memory that holds rubbish."""
+    """Run the kernel into garbage memory."""
     batch = len(heads[0])
     inputs = [device.put(head) for head in heads]
     shapes = [LevelInput(device.address(memory), *head.shape[2:]) for memory, head in zip(inputs, heads, strict=True)]
@@ -136,7 +136,7 @@ def test_the_first_of_equal_classes_wins(device, few):
 
 
 def test_every_half_is_widened_exactly(device):
-    """All 31,744 finite halves that are not negative, as the centre's x in a network of one level's cells."""
+    """All 31,744 finite non-negative halves as x of the centre, in a network of one level."""
     heads = random_heads(classes=1, batch=1, height=32, width=64)
     heads = [head.astype(np.float16) for head in heads]
     plane = heads[0].reshape(3, 6, -1)
@@ -174,7 +174,7 @@ def launch_of(heads, **options):
 
 def test_boxes_that_are_not_aligned_are_refused():
     with pytest.raises(HooklineError, match=r"0x108; .*16 bytes"):
-        place(launch_of([LevelInput(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
+        set_addresses(launch_of([LevelInput(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
 
 
 @pytest.mark.parametrize(

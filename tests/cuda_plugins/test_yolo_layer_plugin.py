@@ -1,4 +1,4 @@
-"""The Python plugin, driven as TensorRT drives it: over a fake here, over the real bindings in test_bindings.py."""
+"""The Python plugin, called as TensorRT calls it: over a fake here, over the real bindings in test_bindings.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS_P6 = Settings(64, 4, (*SETTINGS.anchors, 436, 615, 739, 380, 925, 792),
 
 @pytest.fixture
 def trt(monkeypatch):
-    """A module with an empty registry, and shapes that are lists of numbers."""
+    """A module with an empty registry, and with lists of numbers as shapes."""
     if "HOOKLINE_REAL_BINDINGS" in os.environ:
         import tensorrt as module
     else:
@@ -77,7 +77,7 @@ def test_registers_once(trt, creator):
 
 def test_a_refusal_of_the_registry_is_told(trt, monkeypatch):
     monkeypatch.setattr(Registry, "register_creator", lambda *_: False)
-    with pytest.raises(HooklineError, match="does not take the plugin hookline::YoloLayer_TRT"):
+    with pytest.raises(HooklineError, match="refuses the plugin hookline::YoloLayer_TRT"):
         yolo_layer_plugin.register(trt)
 
 
@@ -164,7 +164,7 @@ def test_channels_must_fit(trt, creator):
     shapes = [(-1, 27, -1, -1)] * 3
     plugin.configure_plugin([dynamic(trt, described(trt, shape)) for shape in shapes], [])
     shapes[1] = (-1, 24, -1, -1)
-    with pytest.raises(HooklineError, match=r"shape \[-1, 24, -1, -1\].*\[batch, 27, height, width\].*4 classes"):
+    with pytest.raises(HooklineError, match=r"shape \[-1, 24, -1, -1\].*4 classes.*\[batch, 27, height, width\]"):
         plugin.configure_plugin([dynamic(trt, described(trt, shape)) for shape in shapes], [])
     with pytest.raises(HooklineError, match="24, 2, 3"):
         plugin.on_shape_change(described_all(trt, [(1, 27, 8, 12), (1, 27, 4, 6), (1, 24, 2, 3)]), [])
@@ -172,7 +172,7 @@ def test_channels_must_fit(trt, creator):
 
 
 def run(trt, plugin, heads, stream=5):
-    """Enqueue over NumPy memory."""
+    """Enqueue on NumPy memory."""
     memory = [cpu.dirty(head.shape, head.dtype) for head in heads]
     for place, head in zip(memory, heads, strict=True):
         place[...] = head
@@ -206,7 +206,7 @@ def assert_decodes(trt, plugin, heads):
 
 @pytest.fixture
 def streams(monkeypatch):
-    """Launches run on the CPU; their streams are noted."""
+    """Run launches on the CPU and record their streams."""
     seen = []
 
     def launch(wanted, stream):

@@ -1,4 +1,4 @@
-"""A small model, images and a folder of its own for each test that runs stages in this process."""
+"""A small model, images and a working directory for tests that run stages in this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: empty, with a cache and a store of its own per module."""
+    """An empty working directory, with a cache and a store per module."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOOKLINE_HOME", str(material / "home"))
     return tmp_path

@@ -1,4 +1,4 @@
-"""hookline.open: any kind of model gives the boxes that predict gives, on arrays in memory."""
+"""hookline.open: every type of model returns the same boxes as predict, for arrays in memory."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_a_session_is_freed_when_the_model_cannot_be_made(
     def fail(*_: object) -> None:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr("hookline.model.for_session", fail)
+    monkeypatch.setattr("hookline.opening.for_session", fail)
     with pytest.raises(RuntimeError, match="no memory"):
         hookline.open(models["engine"], quiet=True)
     assert len(freed) == 1
@@ -300,12 +300,12 @@ def hookline_processors():
 
 @pytest.fixture
 def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Write a processor that fails when the model is opened or called; return its place."""
+    """Write a processor that fails when the model is opened or called, and return its path."""
 
     def write(module: str, opening: str = "pass", calling: str = "pass") -> str:
         (tmp_path / f"{module}.py").write_text(PROCESSOR.format(opening=opening, calling=calling))
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setenv("HOOKLINE_PLUGINS", module)  # of another name each time: a process loads its plugins once
+        monkeypatch.setenv("HOOKLINE_PLUGINS", module)  # a new name each time, since a process loads its plugins once
         return str(tmp_path / f"{module}.py")
 
     return write

@@ -1,4 +1,4 @@
-"""What is written for outside authors imports the package hookline and nothing else of ours, and its code runs."""
+"""Examples and third-party plugins import only the package hookline, and the examples run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import hookline.checks
+import hookline.ranges
 import hookline.training
 from tests.support.media_tools import write_pictures
 from tests.support.yolov5_tools import tiny_checkpoint
@@ -19,12 +21,12 @@ FENCE = re.compile(r"^```(?:python|py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path) -> list[str]:
-    """The Python code in a page."""
+    """Return the Python code blocks of a page."""
     return FENCE.findall(page.read_text(encoding="utf-8"))
 
 
 def outside_code(root: Path) -> Iterator[tuple[str, str]]:
-    """Where outside code stands, and the code."""
+    """Yield the place and the text of all examples and third-party plugins."""
     for file in (*(root / "examples").rglob("*.py"), *(root / "tests" / "plugins").glob("*/**/*.py")):
         yield str(file.relative_to(root)), file.read_text(encoding="utf-8")
     for page in (*root.glob("*.md"), *(root / "docs").rglob("*.md")):
@@ -33,7 +35,7 @@ def outside_code(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def imported(code: str) -> Iterator[tuple[str, str]]:
-    """(module, name) of every import, wherever it stands; the name is empty for ``import module``."""
+    """Yield (module, name) of every import; the name is empty for ``import module``."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from ((item.name, "") for item in node.names)
@@ -65,7 +67,7 @@ def test_what_outside_code_imports_is_exported(repo_root: Path) -> None:
 
 
 def test_no_page_sends_an_author_to_another_package(repo_root: Path) -> None:
-    """Generated pages name modules of core nowhere."""
+    """Generated pages do not name modules of core."""
     folders = (repo_root / "docs" / "hooks", repo_root / "docs" / "authors")
     pages = [*(page for folder in folders for page in folder.glob("*.md")), repo_root / "docs" / "python.md"]
     found = {(page.name, name) for page in pages for name in re.findall(r"`core\.[\w.]+`", page.read_text())}
@@ -74,7 +76,7 @@ def test_no_page_sends_an_author_to_another_package(repo_root: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with the files that the pages name."""
+    """A working directory with the files in the examples."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
     tiny_checkpoint(tmp_path / "best.safetensors")

@@ -1,4 +1,4 @@
-"""hookline.run and hookline.build: plan and store of the command, errors raised, the process as it was."""
+"""hookline.run and hookline.build use the plan and store of the command, raise errors, and restore the process."""
 
 from __future__ import annotations
 

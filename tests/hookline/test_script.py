@@ -1,4 +1,4 @@
-"""The console script, in installations in which another distribution uses the names of our packages."""
+"""The console script in an environment in which another distribution uses the names of our packages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from core.process.installation import NAME
+
 PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 SCRIPT = ("-c", "import sys; sys.path.remove(''); from hookline.script import main; sys.exit(main())")
-"""As the console script: the working directory is not on ``sys.path``."""
+"""Like the console script, without the working directory on ``sys.path``."""
 MODULE = ("-m", "core.run")
 
 
 def install(site: Path, name: str, version: str = "1.0") -> None:
-    """Write the metadata of a distribution that consists of all files in ``site`` that no other one has."""
+    """Write the metadata of a distribution with all files in ``site`` that belong to no other distribution."""
     taken = {line.split(",")[0] for record in site.glob("*.dist-info/RECORD") for line in record.open()}
     info = site / f"{name.replace('-', '_')}-{version}.dist-info"
     files = [file for file in site.rglob("*") if file.is_file() and str(file.relative_to(site)) not in taken]
@@ -30,7 +32,7 @@ def install(site: Path, name: str, version: str = "1.0") -> None:
 
 
 def overwrite(site: Path, file: str, text: str) -> None:
-    """Put a file of the distribution ``other-tool`` in place of ours, as pip does without a word."""
+    """Overwrite a file with one of the distribution ``other-tool``, as pip does without a warning."""
     (site / file).parent.mkdir(parents=True, exist_ok=True)
     (site / file).write_text(text)
     info = site / "other_tool-2.1.dist-info"
@@ -42,7 +44,7 @@ def overwrite(site: Path, file: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def installation(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with hookline as pip installs it."""
+    """A folder with hookline as installed by pip."""
     site = tmp_path_factory.mktemp("site")
     for package in PACKAGES:
         shutil.copytree(repo_root / package, site / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -52,7 +54,7 @@ def installation(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def site(installation: Path, tmp_path: Path) -> Path:
-    """A copy of it that a test may damage."""
+    """A copy of the installation that a test may damage."""
     target = tmp_path / "site"
     shutil.copytree(installation, target, copy_function=os.link)
     for file in ("core/__init__.py", "core/run.py", "stages/export/__init__.py", "conf/config.yaml"):
@@ -64,7 +66,7 @@ def site(installation: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(site: Path, tmp_path: Path) -> Command:
-    """Run Python in an empty folder, with ``site`` and what comes before it on the path."""
+    """Run Python in an empty folder, with ``before`` and ``site`` on the path."""
 
     def run(*arguments: str, before: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / "here"
@@ -143,7 +145,7 @@ def test_a_folder_of_the_user_hides_nothing_from_the_script(tmp_path: Path, comm
 
 
 def test_a_bug_in_core_keeps_its_traceback(site: Path, command: Command) -> None:
-    (site / "core" / "run.py").write_text("1 / 0\n")  # nobody else has brought it
+    (site / "core" / "run.py").write_text("1 / 0\n")  # no other distribution contains it
     done = command(*SCRIPT, "--version")
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
@@ -169,3 +171,9 @@ def test_plugins_of_the_environment_are_found(
     done = command(*line, before=tmp_path / "lib", HOOKLINE_PLUGINS="mine")
     assert done.returncode == 2
     assert "unknown calibrator 'minne'; did you mean mine" in done.stderr
+
+
+def test_every_package_names_hookline(repo_root: Path) -> None:
+    """The check for overwritten packages relies on it."""
+    for name in PACKAGES:
+        assert NAME in (repo_root / name / "__init__.py").read_text().splitlines()[0]

@@ -1,4 +1,4 @@
-"""hookline.frames: every kind of source, read as the stages read it."""
+"""hookline.frames reads every kind of source like the stages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.media_tools import level_picture, write_levels, write_picture
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two images, one of them in a subfolder, a list of one, a video of five frames."""
+    """Two images, one of them in a subfolder, a list with one image, and a video with five frames."""
     folder = tmp_path_factory.mktemp("sources")
     write_pictures(folder / "images", ["b.png", "a/1.png"])
     (folder / "list.txt").write_text("images/b.png\n", encoding="utf-8")
@@ -99,7 +99,7 @@ def test_the_options_of_predict_apply(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"stride": 0}, "stride=0 is out of range; possible: whole numbers from 1 or more"),
+        ({"stride": 0}, "stride=0 is out of range; possible: integers, 1 or more"),
         ({"limit": 1.5}, "limit=1.5 is out of range"),
         ({"max_pixels": -1}, "max_pixels=-1 is out of range"),
         ({"reconnect": float("nan")}, "reconnect=nan is out of range; possible: 0 or more"),
@@ -118,7 +118,7 @@ def test_mistakes_are_raised_by_the_call(folder: Path, options: dict[str, object
     [
         ("missing", "no such source 'missing'"),
         ([], "the source is empty"),
-        (".", "holds 2 images and 1 video"),
+        (".", "contains 2 images and 1 video"),
         (["images", "rtsp://localhost/a"], "a stream must be the only source"),
     ],
 )

@@ -1,4 +1,4 @@
-"""hookline.testing: what tests of outside plugins use, and the tests in docs/python.md."""
+"""hookline.testing, and the tests in docs/python.md."""
 
 from __future__ import annotations
 

@@ -167,14 +167,14 @@ def test_nothing_is_fed_without_a_calibrator(context, runtime, model, folder):
 
 def test_a_model_that_is_int8_already(context, model, folder):
     with pytest.raises(
-        HooklineError, match=r"int8 already, and fake quantises float32 models only; .*runtimes\.fake\.\*"
+        HooklineError, match=r"already int8, but fake can quantise float32 models only; .*runtimes\.fake\.\*"
     ):
         build(config(folder), replace(model, precision=Precision.int8), None, None, context)
 
 
 @pytest.mark.parametrize(("precision", "asked"), [(None, "null"), (Precision.fp16, "fp16")])
 def test_a_calibration_for_another_precision_is_refused(context, model, folder, precision, asked):
-    message = f"by its options, fake quantises to int8 by itself, but build.precision is {asked}; set precision=int8"
+    message = f"the options of fake request an int8 calibration, but build.precision is {asked}; set precision=int8"
     with pytest.raises(HooklineError, match=message):
         build(config(folder, precision=precision), model, None, None, context)
 

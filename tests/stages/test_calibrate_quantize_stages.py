@@ -82,7 +82,9 @@ def test_table_holds_the_range_of_every_activation(context, model, folder):
     found = ranges_of(table)
     assert (table.method, table.pictures, found.pictures) == ("minmax", 6, 6)
     (note,) = table.notes
-    assert note.startswith("calibrated on 6 images: ranges of fewer than 32 often cut activations of other images")
+    assert note.startswith(
+        "calibrated on 6 images: ranges of fewer than 32 images often cut activations of other images"
+    )
     graph = onnx.load(model.path).graph
     assert set(found.tensors) == {"images", *(name for node in graph.node for name in node.output)}
     feeds = np.concatenate([np.round(item * 255) / 255 for item in pictures(6)[:, None]]).astype(np.float32)
@@ -160,11 +162,11 @@ def test_a_cache_without_a_tensor_of_the_model_is_refused(context, model, tmp_pa
 @pytest.mark.parametrize(
     ("scales", "message"),
     [
-        ([], "holds no scale above 0"),
-        ([("p3", 0.0)], "holds no scale above 0"),
-        ([("p3", math.nan)], "line 2 of the calibration cache gives 'p3' the scale nan"),
-        ([("p3", 0.1), ("p4", math.inf)], "line 3 of the calibration cache gives 'p4' the scale inf"),
-        ([("p3", -0.1)], "line 2 of the calibration cache gives 'p3' the scale -0.1"),
+        ([], "has no scale above 0"),
+        ([("p3", 0.0)], "has no scale above 0"),
+        ([("p3", math.nan)], "line 2 of the calibration cache has the scale nan for 'p3'"),
+        ([("p3", 0.1), ("p4", math.inf)], "line 3 of the calibration cache has the scale inf for 'p4'"),
+        ([("p3", -0.1)], "line 2 of the calibration cache has the scale -0.1 for 'p3'"),
         ([("p3", "3c0a1")], "line 2 of the calibration cache is 'p3: 3c0a1'"),
         ([("p3", "x" * 999)], r"line 2 of the calibration cache is 'p3: x{30,}\.\.\.x+'"),
     ],
@@ -333,7 +335,7 @@ def test_precision_says_what_is_needed(context, model):
     assert set(select_for_precision(quantising(Precision.int8), context[0])) == {OnnxModel, CalibrationTable}
     assert set(select_for_precision(quantising(Precision.fp16), context[0])) == {OnnxModel}
     classic = replace(model, layout="classic")
-    with pytest.raises(HooklineError, match=r"layout classic cannot become fp16; .*export\.layout=heads"):
+    with pytest.raises(HooklineError, match=r"layout classic cannot be converted to fp16; .*export\.layout=heads"):
         quantize(quantising(Precision.fp16), classic, None, context[0])
     same = quantize(quantising(Precision.fp32), model, None, context[0])
     np.testing.assert_array_equal(run(same.path, pictures(1))[0], run(Path(model.path), pictures(1))[0])

@@ -106,14 +106,14 @@ def test_a_graft_may_name_families_that_do_not_know_it(tmp_path: Path) -> None:
     ("decode", "runtime", "family", "told"),
     [
         ("plugin", CPU, FAMILY, "cpu cannot run the graft 'plugin': it needs the operator My_TRT; possible: decode=pl"),
-        ("plain", CPU, grid_family.family(), "'plain' does not serve the model family 'grid'; possible: none"),
+        ("plain", CPU, grid_family.family(), "'plain' does not support the model family 'grid'; possible: none"),
         ("nope", CPU, FAMILY, "unknown graft 'nope'; possible: auto, "),
         ("auto", CPU, grid_family.family(), "the model family 'grid' has no graft.*predict.model=quantized"),
         (
             "auto",
             CPU,
             grid_family.family(grafts=("plugin", "function")),
-            "no graft of the model family 'grid' runs on cpu .plugin: it needs the operator My_TRT; function: .*lacks",
+            "no graft of the model family 'grid' runs on cpu .plugin: it needs the operator My_TRT; function: .* no ",
         ),
     ],
 )
@@ -169,7 +169,7 @@ def test_the_graft_gets_the_head_of_the_family(tmp_path: Path) -> None:
     wrong, _ = make_context(tmp_path, **{**parts, "grafts": [make_graft("plain", Appending(["boxes"]))]})
     with pytest.raises(HooklineError, match=r"graft 'plain': wrote the outputs \['boxes'\], not \['DecodeNum"):
         graft(GraftConfig("auto"), model_in(tmp_path), wrong)
-    with pytest.raises(HooklineError, match=r"the layout tiles, which no decode can follow; set export\.layout=grid"):
+    with pytest.raises(HooklineError, match=r"tiles, to which no decode can be appended; set export\.layout=grid"):
         graft(GraftConfig("auto"), model_in(tmp_path, layout="tiles"), context)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from stages.compare.agreement import Agreement, match, pairwise_iou
 from stages.compare.config import CompareConfig
 from stages.compare.measure import measure
 from tests.support.dataset_tools import write_picture
-from tests.support.fake_parts import FakeRuntime, detections, fake_engine, fake_parts
+from tests.support.fake_parts import FakeProcessor, FakeRuntime, FakeSession, detections, fake_engine, fake_parts
 from tests.support.stage_tools import Memory, make_context
 
 BOX = (10, 10, 30, 30)
@@ -125,6 +126,25 @@ def test_compares_latency_and_boxes(tmp_path: Path) -> None:
     assert both.startswith("boxes in both: mean IoU ")
     assert max(map(len, "\n".join(comparison.report).splitlines())) <= 80
     assert memory.warnings == []
+
+
+def test_nothing_is_read_or_prepared_during_an_inference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[tuple[str, bool, int]] = []
+
+    def recorded(kind: type[Any], name: str) -> None:
+        method = getattr(kind, name)
+
+        def call(self: Any, *arguments: Any, **options: Any) -> Any:
+            busy = sum(thread.name.startswith(("ahead", "in_order")) for thread in threading.enumerate())
+            events.append((name, threading.current_thread() is threading.main_thread(), busy))
+            return method(self, *arguments, **options)
+
+        monkeypatch.setattr(kind, name, call)
+
+    recorded(FakeSession, "run")
+    recorded(FakeProcessor, "prepare")
+    run(tmp_path, config={"inferences": 4, "warmup": 0})
+    assert events == [(name, True, 0) for name in ["prepare", "prepare", "run", "run"] * 4]
 
 
 def test_few_inferences_take_every_picture_once(tmp_path: Path) -> None:

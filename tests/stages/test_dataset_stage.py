@@ -51,11 +51,11 @@ def test_makes_a_dataset(tmp_path: Path) -> None:
 def test_where_nobody_asked_for_it_a_line_is_enough(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER], "b": []}, "val": {"c": [OTHER]}})
     context, memory = make_context(tmp_path)
-    dataset(plain(file), replace(context, asked=False))
+    dataset(plain(file), replace(context, requested=False))
     assert memory.notes == ["train 2 images with 2 objects, val 1 image with 1 object"]
 
 
-def test_digest_follows_pictures_labels_and_names(tmp_path: Path) -> None:
+def test_digest_follows_images_labels_and_names(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"val": {"a": [OBJECT], "b": [OTHER]}})
     context, _ = make_context(tmp_path)
     config = plain(file)
@@ -87,8 +87,8 @@ def test_an_error_stops_in_one_line_and_leaves_the_report(tmp_path: Path) -> Non
     label, report = tmp_path / "set" / "labels" / "val" / "a.txt", context.run_dir / "dataset" / "report.html"
     assert str(caught.value) == (
         f"line 1 of '{label}' has class 7, but the data set has 2 classes (0 to 1) "
-        "(the first of 3 errors: 2 class-out-of-range, 1 empty-box); correct what is wrong, "
-        f"or leave such images out with dataset.bad=skip; all are in '{report}'"
+        "(the first of 3 errors: 2 class-out-of-range, 1 empty-box); correct the errors, "
+        f"or skip such images with dataset.bad=skip; '{report}' lists all"
     )
     assert memory.warnings == []
     content = json.loads(report.with_name("report.json").read_text())
@@ -103,13 +103,13 @@ def test_the_report_of_an_error_overwrites_nothing(tmp_path: Path) -> None:
     mine = context.run_dir / "dataset" / "report.json"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(HooklineError, match=r"all are in '.*/run/dataset-2/report.json'"):
+    with pytest.raises(HooklineError, match=r"'.*/run/dataset-2/report.json' lists all"):
         dataset(plain(file), context)
     assert mine.read_text() == "mine"
     assert (context.run_dir / "dataset-2" / "report.json").is_file()
 
 
-def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
+def test_skip_leaves_images_out_and_says_which(tmp_path: Path) -> None:
     rows = {"a": [(7, *OBJECT[1:]), OBJECT], "b": [OBJECT, OTHER], "c": [OBJECT]}
     file = write_dataset(tmp_path / "set", {"val": rows})
     (tmp_path / "set" / "images" / "val" / "c.png").write_bytes(b"no picture")
@@ -117,7 +117,7 @@ def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
     result = dataset(plain(file, Bad.skip), context)
     assert result.splits == {"val": 1}
     assert [sample.image.name for sample in load_split(result, "val")] == ["b.png"]
-    assert result.notes == ("left out 2 of 3 images of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",)
+    assert result.notes == ("skipped 2 of 3 images of 'val': a.png (class-out-of-range), c.png (unreadable-picture)",)
     content = json.loads((context.workdir / "report.json").read_text())
     assert content["splits"]["val"]["objects"] == 2
     assert [Path(name).name for name in content["left_out"]["val"]] == ["a.png", "c.png"]
@@ -126,7 +126,7 @@ def test_skip_leaves_pictures_out_and_says_which(tmp_path: Path) -> None:
 def test_skip_stops_where_nothing_is_left(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"b": [OBJECT]}, "val": {"a": [(7, *OBJECT[1:])]}})
     context, _ = make_context(tmp_path)
-    with pytest.raises(HooklineError, match=r"no image of split 'val' is left: line 1 of .*; correct them"):
+    with pytest.raises(HooklineError, match=r"no image of split 'val' remains: line 1 of .*; correct the errors"):
         dataset(plain(file, Bad.skip), context)
 
 
@@ -139,16 +139,16 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
         with pytest.raises(HooklineError) as caught:
             dataset(plain(file, bad), context)
         assert str(caught.value) == (
-            f"no image of '{file}' has a label file: that of '{tmp_path / 'set' / 'images' / 'val' / 'a.png'}' "
-            f"would be '{label}'; correct what is wrong; all are in '{context.run_dir / 'dataset' / 'report.json'}'"
+            f"no image of '{file}' has a label file; the one of '{tmp_path / 'set' / 'images' / 'val' / 'a.png'}' "
+            f"would be '{label}'; correct the errors; '{context.run_dir / 'dataset' / 'report.json'}' lists all"
         )
 
 
-def test_check_tells_problems_before_a_run(tmp_path: Path) -> None:
+def test_check_reports_problems_before_a_run(tmp_path: Path) -> None:
     (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS))
-    assert str(missing).startswith("no data set is given; data=<data.yaml>")
+    assert str(missing).startswith("no data set is given; give data=<data.yaml>")
     (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS))
-    assert "no data set file" in str(wrong)
+    assert "does not exist" in str(wrong)
     good = write_dataset(tmp_path / "set", {"val": {"a": []}})
     assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS))) == []
 
@@ -163,7 +163,7 @@ def test_real_data(tmp_path: Path, shared_data: Path) -> None:
     assert {split: item["classes"] for split, item in content["splits"].items()} == {"train": 71, "val": 73}
     assert content["classes"][0]["objects"] == {"train": 254, "val": 350}
     assert content["counts"] == {"error": 0, "warning": 9, "note": 2, "unseen-class": 9, "no-label": 2}
-    assert memory.warnings == ["class 10 'fire hydrant' has no object in split 'train' (and 8 more: unseen-class)"]
+    assert memory.warnings == ["class 10 'fire hydrant' has no objects in split 'train' (and 8 more: unseen-class)"]
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_the_limit_on_pixels_is_that_of_the_evaluation(tmp_path: Path, monkeypat
 
 def test_without_the_model_before_the_graft_the_report_says_so(tmp_path: Path) -> None:
     metrics, _ = run(tmp_path, with_heads=False)
-    assert "was not measured: the plan does not hold the model before the graft" in metrics.report[1]
+    assert "was not measured: the plan does not have the model before the graft" in metrics.report[1]
     assert json.loads(metrics.path.read_text())["decode_cost"] is None
     with pytest.raises(HooklineError, match=r"decode_cost=always cannot be measured.*weights=<checkpoint>"):
         run(tmp_path, with_heads=False, decode_cost=DecodeCost.always)

@@ -131,7 +131,7 @@ def test_rectangular(tmp_path: Path) -> None:
 
 
 def test_rectangular_needs_a_model_of_any_size(tmp_path: Path) -> None:
-    with pytest.raises(HooklineError, match=r"this one takes 32x32 only; export it with export.dynamic"):
+    with pytest.raises(HooklineError, match=r"input size of this model is 32x32; export it with export.dynamic"):
         run(tmp_path, config=make_config(rectangular=True))
 
 

@@ -181,7 +181,7 @@ def test_sizes_that_do_not_fit(tmp_path: Path, options: Any, told: str) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"layout": DECODED}, "export.layout=decoded is not exported; leave it out"),
+        ({"layout": DECODED}, "export.layout=decoded cannot be exported; omit it"),
         ({"imgsz": "big"}, "imgsz='big' is not an input size"),
         ({"imgsz": [1, 2, 3]}, "is not an input size"),
     ],
@@ -207,14 +207,14 @@ def test_a_file_that_is_off_is_told(tmp_path: Path, layout: str, value: float) -
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors", nc=2)
     with (
         context.model("yolov5").open(checkpoint, model.contract, layout=layout, device="cpu") as reference,
-        pytest.raises(HooklineError, match="does not give what PyTorch gives: largest difference"),
+        pytest.raises(HooklineError, match="differ from PyTorch: maximum difference"),
     ):
         compare(model, context.head(model.facts, layout), reference, seed=0)
 
 
 def test_a_difference_fails_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity_module, "TOLERANCE", 0.0)
-    with pytest.raises(HooklineError, match=r"allowed are 0\.0 and 0\.05 pixels"):
+    with pytest.raises(HooklineError, match=r"the limits are 0\.0 and 0\.05 pixels"):
         exported(tmp_path, simplify=False)
 
 

@@ -39,7 +39,7 @@ from tests.support.stage_tools import load_config, make_context
 
 
 class Backend:
-    """The heavy half of the family: exports the file that always gives the same objects."""
+    """The implementation of the family: exports the file that always gives the same objects."""
 
     def __init__(self, change: Any = lambda model: None) -> None:
         self.change = change
@@ -202,8 +202,11 @@ def _off(model: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_rename, r"the exported file has the outputs \['p3', 's16'\], the head of its family says \['s8', 's16'\]"),
-        (_off, "does not give what PyTorch gives: largest difference outputs "),
+        (
+            _rename,
+            r"the exported file has the outputs \['p3', 's16'\], the head of its family states \['s8', 's16'\]",
+        ),
+        (_off, "outputs of the exported ONNX file differ from PyTorch: maximum difference outputs "),
     ],
 )
 def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, told: str) -> None:

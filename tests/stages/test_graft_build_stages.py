@@ -101,7 +101,7 @@ def test_a_given_file_with_a_bare_node_is_refused_in_the_build(tmp_path, context
 )
 def test_what_a_runtime_does_not_take_is_told_before_anything_runs(context, word, value):
     config = BuildConfig(backend="onnxruntime", precision=Precision.int8, **{word: value})
-    assert [str(problem) for problem in check(config, context)] == [f"onnxruntime takes no build.{word}; leave it out"]
+    assert list(map(str, check(config, context))) == [f"onnxruntime does not support build.{word}; remove it"]
 
 
 def test_problems_of_sizes(tmp_path):
@@ -117,7 +117,7 @@ def test_problems_of_sizes(tmp_path):
 def test_model_of_another_runtime_is_refused(tmp_path, context):
     model = write_heads(tmp_path / "heads.onnx", runtime="tensorrt", precision=Precision.int8)
     decoded = graft(GraftConfig(decode="onnx"), model, context)
-    with pytest.raises(HooklineError, match="by the rules of 'tensorrt', the backend is 'onnxruntime'"):
+    with pytest.raises(HooklineError, match="by the rules of 'tensorrt', but the backend is 'onnxruntime'"):
         build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
 
 

@@ -134,10 +134,10 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("weights", "told"),
     [
-        (None, "no weights are given; give them with weights="),
+        (None, "no weights are given; set weights="),
         ("yolo5s", "weights 'yolo5s' is neither a file nor an official name; did you mean yolov5s"),
         ("runs/best.pt", "weights 'runs/best.pt' is neither a file nor an official name; possible: yolov5l, yolov5m"),
-        ("yolov5n6", "the place of the official yolov5n6 is not known here; download it and give its path"),
+        ("yolov5n6", "no download of the official yolov5n6 is known; download it yourself and set weights="),
         ("/", "weights '/' is a folder"),
     ],
 )
@@ -205,8 +205,8 @@ def test_an_engine_with_its_sidecar(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; leave imgsz out, or build it again"),
-        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; leave precision out"),
+        ({"imgsz": 320}, "imgsz=320, but 'x.engine' was built for 64x64; omit imgsz, or build it again"),
+        ({"precision": Precision.fp32}, "precision=fp32, but 'x.engine' is int8; omit precision"),
     ],
 )
 def test_an_engine_keeps_its_size_and_precision(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
@@ -372,7 +372,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"outputs": {"output0": [1, 6, 84]}}, r"its output is \[1, 6, 84\]; expected \[batch, boxes, 7\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "no model family recognises .* by its outputs p3 "),
         ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, not a multiple of its 84 cells"),
-        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as a model without anchors"),
+        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as an anchor-free model"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
         (
             {"image": [1, 1, 64, 64]},

@@ -20,7 +20,8 @@ from backends.cv.processor import OpenCvProcessor
 from backends.gpu.cupy_device import CupyDevice
 from backends.gpu.device import fetch, view
 from backends.gpu.processor import CupyProcessor
-from backends.nvidia.devices import Gpu, ordinal
+from backends.nvidia.gpu import ordinal
+from backends.nvidia.nvml import Gpu
 from backends.trt.memory import CupyEngineDevice
 from core.detections import Filter
 from core.errors import HooklineError, UnavailableError
@@ -60,7 +61,7 @@ def test_a_gpu_is_found_by_its_uuid_without_a_context():
     before = DRIVER.stand_in_contexts()
     gpu = Gpu("GPU-10001111-1111-1111-1111-111111111102", "Stand-in", "9.0", 0, 0, "580")
     with pytest.raises(
-        UnavailableError, match=r"cannot be told from 2 other\(s\) by CuPy"
+        UnavailableError, match=r"cannot be distinguished from 2 other\(s\) by CuPy"
     ):  # it reads one byte of each
         ordinal(gpu, cupy.cuda.runtime)
     assert DRIVER.stand_in_contexts() == before
@@ -192,7 +193,7 @@ def test_an_engine_that_cannot_be_captured_goes_on_without_graphs(caplog):
 
 
 def test_what_is_no_array_of_a_gpu(device):
-    with pytest.raises(TypeError, match="list is no array of a GPU"):
+    with pytest.raises(TypeError, match="list is not a GPU array"):
         device.adopt([1])
 
 

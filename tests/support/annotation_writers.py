@@ -1,4 +1,4 @@
-"""Annotations of each format with names and classes as they are given, for tests that convert."""
+"""Write annotations in each format with given file and class names."""
 
 from __future__ import annotations
 

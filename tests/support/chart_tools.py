@@ -1,4 +1,4 @@
-"""Whether the texts of a figure can be read, and class names that are hard to draw."""
+"""Checks of the texts in a figure, and class names that are hard to draw."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCRIPTS = {
 
 
 def names_of(count: int, length: int, script: str) -> tuple[str, ...]:
-    """Names that differ in their last characters, where they are long enough for that."""
+    """Return names that differ in their last characters, if they are long enough."""
     letters = SCRIPTS[script] * 30
     return tuple(f"{letters[: max(0, length - len(str(index)))]}{index}"[-length:] for index in range(count))
 
 
 def assert_readable(figure: Figure) -> None:
-    """No text leaves the figure, and no two texts overlap."""
+    """Assert that all texts are inside of the figure and do not overlap."""
     figure.draw_without_rendering()
     texts = list(_texts(figure))
     boxes = np.array([_extent(text).extents for text in texts])
@@ -48,7 +48,7 @@ def _extent(text: Text) -> Bbox:
 
 
 def _texts(figure: Figure) -> Iterator[Text]:
-    """All texts that are seen."""
+    """Yield all visible texts."""
     yield from figure.texts
     axes = [*figure.axes, *itertools.chain.from_iterable(item.child_axes for item in figure.axes)]
     for item in axes:

@@ -1,4 +1,4 @@
-"""What several tests of the stage share: pictures, and labels read back."""
+"""Helpers of the tests of the stage convert: images, runs of the stage, and labels of its results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(folder: Path, **options: Any) -> tuple[Dataset, Memory]:
 
 
 def labels_of(dataset: Dataset) -> dict[str, list[tuple[str, list[float]]]]:
-    """``split/name`` -> class name and cx, cy, w, h in pixels of a 64x48 picture; read by both ways there are."""
+    """Return class names and boxes (cx, cy, w, h in pixels of a 64x48 image) by ``split/name``."""
     spec = read_data_yaml(dataset.path.parent / "data.yaml")
     assert spec.names == dataset.names
     found = {}
@@ -48,7 +48,7 @@ def labels_of(dataset: Dataset) -> dict[str, list[tuple[str, list[float]]]]:
 
 
 def by_name(dataset: Dataset) -> dict[str, list[tuple[str, list[float]]]]:
-    """As :func:`labels_of`, whatever the split."""
+    """Return :func:`labels_of` by name, without the split."""
     return {name.partition("/")[2]: rows for name, rows in labels_of(dataset).items()}
 
 

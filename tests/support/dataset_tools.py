@@ -1,4 +1,4 @@
-"""Small data sets made of generated pictures, for tests."""
+"""Small data sets of generated images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = tuple[int, float, float, float, float]
 
 
 def write_picture(path: Path, size: tuple[int, int] = (64, 48), seed: int = 0) -> Path:
-    """A picture of noise, ``size`` = width, height."""
+    """Write an image of noise; ``size`` is width and height."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     cv2.imwrite(str(path), noise)
@@ -26,10 +26,10 @@ def write_dataset(
     names: Sequence[str] = ("person", "dog"),
     size: tuple[int, int] = (64, 48),
 ) -> Path:
-    """``images/`` and ``labels/`` with a data.yaml; ``splits`` is {split: {stem: rows}}; gives the data.yaml."""
+    """Write ``images/``, ``labels/`` and a data.yaml, and return the latter; ``splits`` is {split: {stem: rows}}."""
     seeds = itertools.count()
-    for split, pictures in splits.items():
-        for stem, rows in pictures.items():
+    for split, images in splits.items():
+        for stem, rows in images.items():
             write_picture(root / "images" / split / f"{stem}.png", size, next(seeds))
             label = root / "labels" / split / f"{stem}.txt"
             label.parent.mkdir(parents=True, exist_ok=True)

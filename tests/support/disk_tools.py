@@ -1,4 +1,4 @@
-"""Disks that are full, for tests."""
+"""Full disks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @contextmanager
 def small_disk(place: Path, size: int) -> Iterator[Path]:
-    """A file system of ``size`` bytes at ``place``; the test is skipped where none can be mounted."""
+    """Mount a file system of ``size`` bytes at ``place``; skip the test if mounting fails."""
     place.mkdir(parents=True, exist_ok=True)
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(["mount", *options], capture_output=True, check=False).returncode:

@@ -1,4 +1,4 @@
-"""A runtime and a processor that give boxes known beforehand, for tests of stages."""
+"""A runtime and a processor that return predefined boxes, for tests of stages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support import grid_family
 
 
 def detections(*rows: Sequence[float]) -> Detections:
-    """Rows of x1, y1, x2, y2, score, class."""
+    """Return detections from rows of x1, y1, x2, y2, score, class."""
     table = np.array(rows, np.float64).reshape(-1, 6)
     return Detections(table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int32))
 
@@ -36,7 +36,7 @@ def fake_engine(
     score_threshold: float = 0.0,
     dynamic: tuple[str, ...] = (),
 ) -> Engine:
-    """An engine of :class:`FakeRuntime`; its file holds its name."""
+    """Write an engine of :class:`FakeRuntime`; the file contains its name."""
     path = folder / f"{name}.engine"
     path.write_text(name, encoding="utf-8")
     return Engine(
@@ -52,7 +52,7 @@ def fake_engine(
 
 
 def _zeros(session: FakeSession, batch: int) -> dict[str, NDArray[Any]]:
-    """Return the outputs of a model that finds nothing."""
+    """Return outputs without detections."""
     head = DecodedHead(session.facts) if session.layout == DECODED else grid_family.GridHead(session.facts)
     return {
         name: np.zeros([batch, *(2 if isinstance(side, str) else side for side in shape[1:])], _type(name))
@@ -66,7 +66,7 @@ def _type(name: str) -> type[np.number]:
 
 @dataclass
 class FakeSession:
-    """Takes ``seconds`` per inference and gives, after the outputs of its layout, one with the name of its file."""
+    """A session that takes ``seconds`` per inference; its last output has the name of the engine file."""
 
     engine: OnnxModel | Engine
     seconds: float = 0.0
@@ -92,7 +92,7 @@ class FakeSession:
 
 @dataclass
 class FakeRuntime:
-    """Opens sessions; remembers them. ``seconds`` of one inference by the stem of the engine's file."""
+    """A runtime that records its sessions; ``seconds`` per inference by the stem of the engine's file."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)
     sessions: list[FakeSession] = field(default_factory=list)
@@ -104,7 +104,7 @@ class FakeRuntime:
 
 @dataclass
 class FakeProcessor:
-    """Gives the boxes of ``found[name of the engine]`` picture after picture; remembers the filters."""
+    """A processor that returns the boxes of ``found[name of the engine]`` image by image; records the filters."""
 
     found: Mapping[str, Sequence[Detections]]
     filters: list[Filter] = field(default_factory=list)
@@ -140,7 +140,7 @@ class FakeProcessor:
 def fake_parts(
     found: Mapping[str, Sequence[Detections]] | Sequence[Detections], seconds: Mapping[str, float] | None = None
 ) -> tuple[dict[str, Any], FakeRuntime, FakeProcessor]:
-    """``parts`` for :func:`tests.support.stage_tools.make_context`, and the objects behind them."""
+    """Return ``parts`` for :func:`tests.support.stage_tools.make_context`, with their runtime and processor."""
     by_name = found if isinstance(found, Mapping) else {"fake": found}
     runtime, processor = FakeRuntime(seconds or {}), FakeProcessor(by_name)
     usable = Availability(True, "always")

@@ -1,4 +1,4 @@
-"""Plugins with one fault each, as data. ``# HERE`` marks the line that the message must name."""
+"""Plugins with one fault each. ``# HERE`` marks the line that the message must name."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Faulty:
         name: Its module.
         body: Its code, after :data:`HEAD`.
         reason: Part of the message.
-        needs: The command line of a run that needs it; empty where none can.
+        needs: The command line of a run that needs it; empty if none can.
         files: Other files, by path.
-        state: ``broken``, or ``loaded`` where only the use shows the fault.
+        state: ``broken``, or ``loaded`` if the fault appears at its use.
         head: Whether :data:`HEAD` precedes the body.
     """
 
@@ -63,7 +63,7 @@ class Faulty:
 
     @property
     def place(self) -> str:
-        """``file:line`` of the mark, where the body has one."""
+        """``file:line`` of the mark, or the file without a mark."""
         for file, text in {f"{self.name}.py": self.text, **self.files}.items():
             for number, line in enumerate(text.splitlines(), 1):
                 if "# HERE" in line:

@@ -1,7 +1,7 @@
-"""A family without anchors and without objectness, to prove that nothing but its head knows its formula.
+"""A family without anchors and objectness, to prove that only its head knows its formula.
 
 One output per level, ``s8 s16 ...``, [B, nc+4, H/s, W/s]: the scores of the classes, then the distances of the four
-sides from the centre of the cell, in strides. ``ModelFacts.head`` holds nothing.
+sides from the centre of the cell, in strides. ``ModelFacts.head`` is empty.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def check_head(facts: ModelFacts) -> Iterable[HooklineError]:
 
 
 def recognise(signature: OnnxSignature) -> ModelMetadata | None:
-    """Take files whose outputs are called s8, s16."""
+    """Recognise files with outputs named s8 and s16."""
     if list(signature.outputs) != ["s8", "s16"]:
         return None
     return ModelMetadata(ModelFacts("grid", signature.name, FACTS.names, FACTS.strides), signature.contract, LAYOUT)
 
 
 def family(**changes: Any) -> ModelFamily:
-    """The descriptor; its heavy half is none unless ``load`` is given."""
+    """Return the descriptor; without ``load`` it has no implementation."""
     given: dict[str, Any] = {
         "name": "grid",
         "summary": "no anchors",
@@ -90,7 +90,7 @@ def family(**changes: Any) -> ModelFamily:
 
 
 def objects() -> dict[str, NDArray[np.float32]]:
-    """Outputs for an input of 64x96 with a person (16, 8, 40, 40) on level 8 and a dog (0, 16, 64, 64) on level 16."""
+    """Return outputs for a 64x96 input: a person (16, 8, 40, 40) on level 8, a dog (0, 16, 64, 64) on level 16."""
     outputs = {"s8": np.zeros((1, 6, 8, 12), np.float32), "s16": np.zeros((1, 6, 4, 6), np.float32)}
     outputs["s8"][0, :, 2, 3] = [0.9, 0.3, 1.5, 1.5, 1.5, 2.5]
     outputs["s16"][0, :, 2, 1] = [0.1, 0.6, 1.5, 1.5, 2.5, 1.5]
@@ -98,7 +98,7 @@ def objects() -> dict[str, NDArray[np.float32]]:
 
 
 def write_onnx(path: Path, *, ours: bool = True, dynamic: tuple[str, ...] = ()) -> OnnxModel:
-    """A file that gives :func:`objects` whatever the image is, plus nothing times the mean of the image."""
+    """Write a model with the constant outputs :func:`objects`, plus 0 times the mean of the image."""
     contract = InputContract(1, 64, 96, dynamic)
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=1),

@@ -1,4 +1,4 @@
-"""Tools for tests that outputs stay where they belong."""
+"""Checks that outputs are written only to their folders."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.support.write_audit import writes_outside
 
 ResultT = TypeVar("ResultT")
 PNG = cv2.imencode(".png", np.zeros((6, 8, 3), np.uint8))[1].tobytes()
-"""One image for all names."""
+"""The image for all names."""
 TAKEN = frozenset({"predictions.json", "images.json", "predictions.csv", "incomplete.json", "a.txt", "a.mp4"})
-"""Names of folders in a source that predict may refuse: it writes files of these names."""
+"""Names of folders that predict may refuse, because it writes files with these names."""
 INSIDE = "inside"
-"""Below the folder of a test, what a run may write into: work directory, store and cache."""
+"""Folders below that of a test into which a run may write: work directory, store and cache."""
 
 
 @contextmanager
 def guarded(root: Path) -> Iterator[None]:
-    """Nothing below ``root`` changes but in ``inside``, and Python writes nowhere else on the machine."""
+    """Assert that only ``inside`` changes below ``root``, and that Python writes nowhere else on the machine."""
     (root / INSIDE).mkdir(exist_ok=True)
     before = _outside(root)
     with writes_outside(root / INSIDE) as written:
@@ -41,7 +41,7 @@ def _outside(root: Path) -> Snapshot:
 
 
 def attempt(work: Callable[[], ResultT]) -> ResultT | None:
-    """What ``work`` returns, None where it is refused; any other exception fails the test."""
+    """Return the result of ``work``; None for a HooklineError. Any other exception fails the test."""
     try:
         return work()
     except HooklineError:
@@ -49,7 +49,7 @@ def attempt(work: Callable[[], ResultT]) -> ResultT | None:
 
 
 def write_tree(folder: Path, names: Sequence[str], content: bytes = PNG) -> list[Path]:
-    """Files with these relative names; those that cannot be are left out."""
+    """Write files with these relative names; skip invalid ones."""
     paths = []
     for name in names:
         path = folder / name
@@ -64,7 +64,7 @@ def write_tree(folder: Path, names: Sequence[str], content: bytes = PNG) -> list
 
 
 def tree_names(chance: random.Random, count: int, suffixes: Sequence[str], *, utf8: bool = False) -> list[str]:
-    """Relative names; some differ in their suffix alone, or repeat another one with a further suffix."""
+    """Return relative names; some differ only in their suffix, or extend another name by a suffix."""
     names: list[str] = []
     for _ in range(count):
         folders = {file_name(chance, utf8=utf8) for _ in range(chance.choice((0, 0, 0, 1, 2)))} - TAKEN

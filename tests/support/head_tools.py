@@ -15,5 +15,5 @@ class _Described(Protocol):
 
 
 def head_for(model: _Described) -> Head:
-    """Return the head of a grafted model, else that of the family yolov5."""
+    """Return the head of a grafted model, otherwise that of the family yolov5."""
     return DecodedHead(model.facts) if model.layout == DECODED else bind(model.facts, model.layout)

@@ -1,4 +1,4 @@
-"""Tiny heads models in ONNX: one convolution a level, and a SiLU in front to have something to tap."""
+"""Tiny ONNX models with the layout heads: one convolution per level after a SiLU, whose activation can be recorded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANCHORS = (
 
 
 def facts(levels: int = 3, classes: int = 4) -> ModelFacts:
-    """A detector with ``levels`` levels, stride 8 first."""
+    """Build a detector with ``levels`` levels from stride 8."""
     names = tuple(f"class {number}" for number in range(classes))
     strides = tuple(8 << level for level in range(levels))
     return ModelFacts("yolov5", "tiny", names, strides, {"anchors": [list(level) for level in ANCHORS[:levels]]})
@@ -39,7 +39,7 @@ def write_heads(
     opset: int = 17,
     **facts_of_model: Any,
 ) -> QuantizedModel:
-    """A heads model with seeded random weights; its objectness spreads over 0..1."""
+    """Build a model with the layout heads and seeded random weights; its objectness spreads over 0..1."""
     what = facts(levels, classes)
     contract = InputContract(batch, *size, dynamic=("batch", "height", "width") if dynamic else ())
     rng = np.random.default_rng(levels * 100 + classes)
@@ -65,7 +65,7 @@ def write_heads(
 
 
 def _stem(rng: np.random.Generator) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """A convolution of stride 4 to 4 channels, and SiLU."""
+    """Add a convolution of stride 4 to 4 channels, and SiLU."""
     kernel = rng.standard_normal((4, 3, 4, 4)).astype(np.float32)
     nodes = [
         helper.make_node("Conv", ["images", "w"], ["conv"], strides=[4, 4]),
@@ -80,7 +80,7 @@ def _cells(size: tuple[int, int], stride: int) -> list[int]:
 
 
 def images(model: QuantizedModel, batch: int, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
-    """Seeded random input."""
+    """Return a seeded random input."""
     height, width = size or (model.contract.height, model.contract.width)
     return np.random.default_rng(batch).random((batch, 3, height, width), dtype=np.float32)
 
@@ -88,7 +88,7 @@ def images(model: QuantizedModel, batch: int, size: tuple[int, int] | None = Non
 def grafted(
     model: QuantizedModel, path: Path, threshold: float = 0.25, operators: tuple[str, ...] = ()
 ) -> GraftedModel:
-    """The artifact of a grafted file that belongs to ``model``."""
+    """Return the artifact of a grafted file of ``model``."""
     return GraftedModel(
         path=path,
         facts=model.facts,

@@ -1,4 +1,4 @@
-"""Names that somebody may give to a file, a class or a model, to write where it does not belong; seeded."""
+"""Seeded hostile names of files, classes and models, which try to write outside of their folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PIECES = (
     "1e3", "a: b", "- a", "#c", "# c", "!!python/name:os", "&x", "*x", "|", ">", "@", "=", ",", "concat:", "file:",
     "pipe:1", ".part-", ".unfinished", ".json", ".onnx", ".jpg", ".png", "#0", "_000000", "\udcff", "\udce9\udc80",
 )  # fmt: skip
-"""``\\udcff`` is how Python shows the byte 255, which is no UTF-8."""
+"""``\\udcff`` is the byte 255 in Python, which is not UTF-8."""
 PATHS = (
     "../{}",
     "../../{}",
@@ -32,7 +32,7 @@ MAX_BYTES = 255
 
 
 def text(chance: random.Random) -> str:
-    """Any text: what an annotation, a class or the metadata of a model may contain."""
+    """Return any text, as in annotations, class names or the metadata of a model."""
     name = _joined(chance)
     while chance.random() < 0.4:
         name = chance.choice(PATHS).format(name)
@@ -40,7 +40,7 @@ def text(chance: random.Random) -> str:
 
 
 def file_name(chance: random.Random, suffix: str = "", *, utf8: bool = False) -> str:
-    """A name that a file can have."""
+    """Return a valid file name."""
     room = MAX_BYTES - len(os.fsencode(suffix))
     encoded = os.fsencode(_joined(chance))[:room]
     decoded = encoded.decode(errors="ignore") if utf8 else os.fsdecode(encoded)

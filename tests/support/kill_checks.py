@@ -1,4 +1,4 @@
-"""What must hold whenever a run has been killed: everything that is there is whole."""
+"""Invariants after a run was killed: all files are complete."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tests.support.kill_scenarios import Place, frames_in
 
 PLAYABLE_UP_TO_SECONDS = 1.0
 ENCODER_FRAMES = 14 + 3 * (os.cpu_count() or 1) // 2
-"""Frames that libx264 holds back for its lookahead, B-frames and threads, and the muxer for durations."""
+"""Number of frames that libx264 buffers for lookahead, B-frames and threads, and the muxer for durations."""
 MARKER, LABELS = "incomplete.json", "labels"
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a killed run has finished, so that a later look can tell whether it is still the same.
+    """The finished results of a killed run, to check later that they are unchanged.
 
     Attributes:
-        entries: Main files of the store -> inode and time of change.
-        frames: Names of the frames that a resumed run does not run again.
-        files: Annotated images of finished frames, and finished videos -> inode and time of change.
+        entries: Inode and time of change of each main file in the store.
+        frames: Names of the frames that a resumed run does not process again.
+        files: Inode and time of change of the annotated images of finished frames, and of finished videos.
     """
 
     entries: dict[Path, tuple[int, int]]
@@ -39,7 +39,7 @@ class Finished:
 
 
 def problems_after_a_kill(place: Place) -> Iterator[str]:
-    """Everything that is damaged; what is under a temporary name may be anything."""
+    """Yield the problems of damaged files; files with temporary names are ignored."""
     yield from _unparsable(place.root)
     yield from _damaged_entries(place.store)
     for folder in predictions_in(place.run):
@@ -47,16 +47,16 @@ def problems_after_a_kill(place: Place) -> Iterator[str]:
 
 
 def problems_after_completion(place: Place) -> Iterator[str]:
-    """As :func:`problems_after_a_kill`; and nothing unfinished is left."""
+    """Yield :func:`problems_after_a_kill`, and the unfinished files."""
     yield from problems_after_a_kill(place)
     for file in place.root.rglob("*"):
         unfinished = file.name.startswith(TEMPORARY) or file.name.endswith(UNFINISHED) or file.name == RESERVE
         if unfinished or file.parent == place.store / "unfinished":
-            yield f"left over: {file.relative_to(place.root)}"
+            yield f"unfinished: {file.relative_to(place.root)}"
 
 
 def finished_in(place: Place) -> Finished:
-    """What must stay."""
+    """Return the results that must not change."""
     entries = {sidecar: _stamp(sidecar) for sidecar in _sidecars(place.store)}
     frames, files = set[str](), dict[Path, tuple[int, int]]()
     resumed = _resumed_folder(place.run)
@@ -69,13 +69,13 @@ def finished_in(place: Place) -> Finished:
 
 
 def _resumed_folder(run_dir: Path) -> Path | None:
-    """The folder of incomplete results in which ``resume=true`` continues."""
+    """Return the folder of incomplete results that ``resume=true`` continues."""
     markers = sorted(run_dir.glob(f"predict*/{MARKER}"), key=lambda marker: marker.stat().st_mtime_ns)
     return markers[-1].parent if markers else None
 
 
 def _finished_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Names of frames with the annotated image or video that is not written again."""
+    """Yield the name of each frame with the annotated image or video that is not written again."""
     videos = _finished_videos(folder)
     for entry in _entries(folder / "images.json"):
         name = str(entry["file_name"])
@@ -87,7 +87,7 @@ def _finished_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def lost(before: Finished) -> Iterator[str]:
-    """What was finished and is not the same any more."""
+    """Yield the finished results that have changed."""
     for file, stamp in [*before.entries.items(), *before.files.items()]:
         if not file.exists():
             yield f"lost: {file}"
@@ -96,7 +96,7 @@ def lost(before: Finished) -> Iterator[str]:
 
 
 def predictions_in(run_dir: Path) -> list[Path]:
-    """Folders of the stage predict, complete or not."""
+    """Return the folders of the stage predict, complete or not."""
     return [file.parent for file in sorted(run_dir.glob("predict*/images.json"))]
 
 
@@ -150,13 +150,13 @@ def _inconsistent_frames(folder: Path) -> Iterator[str]:
 
 
 def _bad_image(file: Path, entry: dict[str, Any]) -> Iterator[str]:
-    picture = cv2.imread(str(file)) if file.is_file() else None
-    if picture is None or picture.shape[:2] != (entry["height"], entry["width"]):
+    image = cv2.imread(str(file)) if file.is_file() else None
+    if image is None or image.shape[:2] != (entry["height"], entry["width"]):
         yield f"{file.name} is finished, and its annotated image cannot be read"
 
 
 def _listed_videos(images: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Name of each video -> times of its finished frames."""
+    """Return the times of finished frames by the name of the video."""
     found: dict[str, list[float]] = {}
     for entry in images:
         video, numbered, _ = str(entry["file_name"]).rpartition("#")
@@ -166,7 +166,7 @@ def _listed_videos(images: list[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def _short_video(folder: Path, video: str, seconds: list[float]) -> Iterator[str]:
-    """A finished video has all its frames, another one those up to a second before the last one."""
+    """Yield a problem unless a finished video has all frames, or another one those up to a second before the end."""
     file = folder / (Path(video).stem + ".mp4")
     complete = not (folder / MARKER).is_file() or video in _finished_videos(folder)
     end = max(seconds) - (0 if complete else PLAYABLE_UP_TO_SECONDS)
@@ -177,7 +177,7 @@ def _short_video(folder: Path, video: str, seconds: list[float]) -> Iterator[str
 
 
 def _finished_videos(folder: Path) -> set[str]:
-    """Those that a resumed run does not run again; all of a complete run."""
+    """Return the videos that a resumed run does not write again; all of a complete run."""
     progress = folder / ".progress.json"
     if progress.is_file():
         return set(json.loads(progress.read_text(encoding="utf-8"))["finished"])

@@ -1,4 +1,4 @@
-"""The commands that :mod:`tests.kill_runs` kills: what they work on, where they can be hit, what they must give."""
+"""The commands that :mod:`tests.kill_runs` kills, with their inputs, phases and expected results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Results = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """The folder of one case, with a store, a home and a run directory of its own."""
+    """The folder of one case, with its store, home and run directory."""
 
     root: Path
 
@@ -45,12 +45,12 @@ class Scenario:
     """One command.
 
     Attributes:
-        name: For ``--only`` and the table.
-        words: Its command line; ``{inputs}`` and ``{port}`` are filled in.
-        phases: What begins -> glob in the place that matches from then on, in order; the first one is empty.
-        results: What the run left that must be the same after any number of kills.
-        resumable: Glob in the place that matches where ``resume=true`` has something to resume.
-        prepare: A command whose store every case begins with; empty for none.
+        name: Name in ``--only`` and the table.
+        words: Its command line with the fields ``{inputs}`` and ``{port}``.
+        phases: Glob by phase, in order; it matches files of the case from the start of the phase. The first is empty.
+        results: Returns the results, which must not depend on kills.
+        resumable: Glob that matches files of the case while ``resume=true`` has something to resume.
+        prepare: A command that fills the store of each case; empty for none.
         sweep: It is a sweep.
     """
 
@@ -68,7 +68,7 @@ class Scenario:
         return any("{port}" in word for word in self.words)
 
     def command(self, words: tuple[str, ...], place: Place, inputs: Path, port: int = 0) -> list[str]:
-        """The arguments of the process."""
+        """Return the arguments of the process."""
         directory = "hydra.sweep.dir" if self.sweep else "hydra.run.dir"
         filled = [word.format(inputs=inputs, port=port) for word in words]
         places = [f"store={place.store}", f"{directory}={place.run}"]
@@ -76,7 +76,7 @@ class Scenario:
 
 
 def environment(place: Place) -> dict[str, str]:
-    """One thread, so that trainings repeat; this Python is ``python``."""
+    """Return the environment: one thread, so that trainings are reproducible, and this Python as ``python``."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = {"HOOKLINE_HOME": str(place.home), "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PATH": path}
@@ -84,7 +84,7 @@ def environment(place: Place) -> dict[str, str]:
 
 
 def write_inputs(folder: Path) -> None:
-    """What all scenarios read."""
+    """Write the inputs of all scenarios."""
     tiny_checkpoint(folder / "tiny.safetensors")
     write_pictures(folder / "images", [f"{number}.png" for number in range(IMAGES)], 96, 128)
     for number in range(VIDEOS):
@@ -98,19 +98,19 @@ def write_inputs(folder: Path) -> None:
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
-    """The summary of a run that has finished."""
+    """Return the summary of a finished run."""
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["status"] == "finished", summary["status"]
     return summary
 
 
 def artifact_of(folder: Path) -> Path:
-    """The folder of what the last stage of a run gave."""
+    """Return the folder of the result of the last stage of a run."""
     return Path(summary_of(folder)["stages"][-1]["artifact"]["path"]).parent
 
 
 def frames_in(video: Path) -> int:
-    """Decode a video; 0 for one that cannot be opened yet."""
+    """Return the number of decoded frames of a video; 0 if it cannot be opened yet."""
     import av
     import av.error
 
@@ -141,7 +141,7 @@ def _is_sidecar(file: Path) -> bool:
 
 
 def graph_digest(engine: Path) -> str:
-    """Digest of the nodes and weights in any order: ONNX Runtime takes that of a hash table of addresses."""
+    """Return the digest of nodes and weights in any order, because ONNX Runtime does not write a fixed order."""
     import onnx
 
     model = onnx.load(engine)

@@ -1,4 +1,4 @@
-"""A bound on time and memory for tests of hostile input."""
+"""Limits of time and memory for tests with hostile input."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ GIB = 1 << 30
 
 @contextmanager
 def bounded(*, seconds: float = 20.0, memory: int = GIB) -> Iterator[None]:
-    """Fail where the block takes more CPU time of this thread, or more address space than is in use now and ``memory``.
+    """Limit the CPU time of this thread, and the address space to the current size plus ``memory``.
 
-    An allocation beyond the limit fails in the code under test, which then raises MemoryError or dies.
+    An allocation beyond the limit fails in the code under test with a MemoryError or a crash.
     """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)

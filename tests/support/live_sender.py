@@ -13,11 +13,11 @@ POLL_SECONDS = 0.2
 
 
 class Sender:
-    """Sends a file to every client that connects, at an even pace, until the block ends.
+    """Sends a file to every client at a constant rate until the block ends.
 
     Args:
         file: A recording in MPEG-TS.
-        seconds: How long sending it takes.
+        seconds: Duration of one transfer.
     """
 
     def __init__(self, file: Path, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Options of stages, those that model families declare among them."""
+"""Options of stages, including those that model families declare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.kinds.family_options import FamilyOptions, family_options_of, own_fiel
 
 
 def with_option(config: Any, name: str, value: Any) -> Any:
-    """The typed options of a stage with one of them changed."""
+    """Return the typed options of a stage with one of them changed."""
     if name in {item.name for item in own_fields(type(config))}:
         return replace(config, **{name: value})
     former = family_options_of(config)

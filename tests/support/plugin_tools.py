@@ -1,4 +1,4 @@
-"""Third-party packages of tests/plugins, installed as a user installs them."""
+"""Installation of the third-party packages in tests/plugins, as by a user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCES = Path(__file__).parents[1] / "plugins"
 
 
 def install(packages: Sequence[str], folder: Path) -> Path:
-    """Let pip install ``packages`` below ``folder``, and return the folder that goes to ``PYTHONPATH``."""
+    """Install ``packages`` with pip below ``folder``; return the folder for ``PYTHONPATH``."""
     target, sources = folder / "site", folder / "sources"
     for package in packages:  # pip builds inside the source folder
         shutil.copytree(SOURCES / package, sources / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""A tiny detector with all that quantisation meets: SiLU, residual, concat, pooling, resize, two heads."""
+"""A tiny detector with the operators that quantisation handles: SiLU, residual, concat, pooling, resize, two heads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Net:
 
 
 def tiny_detector(path: Path, *, opset: int = 17) -> OnnxModel:
-    """Writes the model; input ``images`` [1, 3, 64, 64], outputs p3 [1, 7, 16, 16] and p4 [1, 7, 8, 8]."""
+    """Write the model; input ``images`` [1, 3, 64, 64], outputs p3 [1, 7, 16, 16] and p4 [1, 7, 8, 8]."""
     net = Net()
     stem = net.block("images", "stem", (16, 3), 3, 2)
     down = net.block(stem, "down", (16, 16), 3, 2)
@@ -79,13 +79,13 @@ def tiny_detector(path: Path, *, opset: int = 17) -> OnnxModel:
 
 
 def pictures(count: int, seed: int = 1) -> NDArray[np.float32]:
-    """Smooth random input, [count, 3, 64, 64] in 0..1."""
+    """Return smooth random input, [count, 3, 64, 64] in 0..1."""
     coarse = np.random.default_rng(seed).random((count, 3, 8, 8), dtype=np.float32)
     return coarse.repeat(8, axis=2).repeat(8, axis=3)
 
 
 def run(model: onnx.ModelProto | Path, feed: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """All outputs by ONNX Runtime on one thread. Its optimisations make wrong graphs of float16 between Q/DQ pairs."""
+    """Run ONNX Runtime on one thread; float16 without optimisations, which break it between Q/DQ pairs."""
     options = ort.SessionOptions()
     loaded = onnx.load(model) if isinstance(model, Path) else model
     if any(item.data_type == TensorProto.FLOAT16 for item in loaded.graph.initializer):
@@ -97,7 +97,7 @@ def run(model: onnx.ModelProto | Path, feed: NDArray[np.float32]) -> list[NDArra
 
 
 def seen_ranges(model: onnx.ModelProto, count: int = 16) -> dict[str, TensorRange]:
-    """The extremes of every activation over some pictures."""
+    """Return the range of every activation over some images."""
     tapped = onnx.ModelProto()
     tapped.CopyFrom(model)
     names = [name for node in model.graph.node for name in node.output]
@@ -113,5 +113,5 @@ def seen_ranges(model: onnx.ModelProto, count: int = 16) -> dict[str, TensorRang
 
 
 def full_range(low: float, high: float) -> TensorRange:
-    """A range with nothing clipped."""
+    """Return a range without clipping."""
     return TensorRange(min=low, max=high, low=low, high=high, amax=max(-low, high))

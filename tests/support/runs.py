@@ -1,4 +1,4 @@
-"""Runs of the real program in this process: its config, plan, store and observers, without a command line."""
+"""Runs of the program in this process: config, plan, store and lifecycle hooks, without a command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from core.storage.store import Store
 
 @lru_cache
 def plugins() -> Plugins:
-    """Everything that the package ships, registered with Hydra once."""
+    """Return all shipped plugins; register them with Hydra once."""
     loaded = load_plugins()
     register(loaded)
     return loaded
@@ -36,7 +36,7 @@ def plugins() -> Plugins:
 
 @dataclass(frozen=True)
 class Done:
-    """What one run gave.
+    """The result of one run.
 
     Attributes:
         summary: As in summary.json.
@@ -50,19 +50,19 @@ class Done:
 
     @property
     def status(self) -> dict[str, str]:
-        """``ran`` or ``reused`` by stage."""
+        """Return ``ran`` or ``reused`` by stage."""
         return {item["name"]: item["status"] for item in self.summary["stages"]}
 
 
 @dataclass
 class Program:
-    """The program with a store and a cache of its own below ``folder``."""
+    """The program with its store and cache below ``folder``."""
 
     folder: Path
     numbers: count[int] = field(default_factory=count)
 
     def prepare(self, *overrides: str) -> tuple[Request, RunContext, Console]:
-        """What the command line ``overrides`` asks for, and a context in a new directory."""
+        """Return the request of the command line ``overrides``, and a context in a new directory."""
         registry = plugins().registry
         with initialize_config_module("conf", version_base="1.3"):
             request = typed(compose("config", list(overrides)), registry)
@@ -82,7 +82,7 @@ class Program:
         return request, context, console
 
     def run(self, *overrides: str, reuse: bool = True) -> Done:
-        """Run what the command line ``overrides`` asks for."""
+        """Run the command line ``overrides``."""
         request, context, console = self.prepare(*overrides)
         run_dir = context.run_dir
         plan = make_plan(request.stages, request.configs, context, request.words)

@@ -1,4 +1,4 @@
-"""Everything about the files of a folder that a run could change, access times left out."""
+"""Snapshots of the files in a folder: everything that a run could change, without access times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Snapshot = dict[str, Entry]
 
 
 def snapshot(root: Path, *, contents: bool = True) -> Snapshot:
-    """All entries below ``root`` and ``root`` itself, by path; without ``contents``, times alone show a change."""
+    """Return ``root`` and all entries below it by path; without ``contents``, only times show a change."""
     found = {".": _entry(root, contents=contents)}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
@@ -36,7 +36,7 @@ def snapshot(root: Path, *, contents: bool = True) -> Snapshot:
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
-    """One line for each entry that is new, gone or different."""
+    """Yield one line per entry that is new, missing or different."""
     for path in sorted({*before, *after}):
         old, new = before.get(path), after.get(path)
         if old is None or new is None:

@@ -1,4 +1,4 @@
-"""A RunContext for tests of stages: parts given by hand, and a reporter that remembers."""
+"""A RunContext for tests of stages: explicit parts, and a reporter that records."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from stages.load.config import LoadConfig
 
 
 def load_config(weights: str | None, **changes: Any) -> LoadConfig:
-    """Options of the stage ``load``; size and precision are those of the model."""
+    """Return options of the stage ``load`` with size and precision of the model."""
     own = {"weights": weights, "imgsz": None, "precision": None, "backend": "auto"}
     return LoadConfig(**{**own, **changes})
 
 
 def make_context(folder: Path, **parts: Any) -> tuple[RunContext, Memory]:
-    """A context that works in ``folder``; ``runtimes=[part, ...]`` and so on register parts."""
+    """Return a context with the work directory ``folder``; ``runtimes=[part, ...]`` and so on register parts."""
     registry, memory = Registry(), Memory()
     for kind, items in parts.items():
         for item in items:

@@ -1,4 +1,4 @@
-"""Toy stages and contexts for the tests of the spine; nothing here is heavy."""
+"""Toy stages and contexts for tests of plan, runner and store, without heavy imports."""
 
 from __future__ import annotations
 

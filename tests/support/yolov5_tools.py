@@ -1,4 +1,4 @@
-"""Small random YOLOv5 checkpoints for tests that need a model but no accuracy."""
+"""Small random YOLOv5 checkpoints for tests that do not need accuracy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDTH = 0.125
 
 @lru_cache
 def tiny_weights(*, nc: int = 3, levels: int = 3, width: float = WIDTH, seed: int = 0) -> Weights:
-    """Random weights whose activations keep their size through the network, so that heads vary with the picture."""
+    """Return random weights with activations of constant scale, so that outputs vary with the image."""
     anchors = P5_ANCHORS if levels == 3 else P6_ANCHORS
     config = scaled(depth=0.33, width=width, num_classes=nc, anchors=anchors)
     with torch.random.fork_rng(devices=[]):
@@ -34,10 +34,10 @@ def tiny_weights(*, nc: int = 3, levels: int = 3, width: float = WIDTH, seed: in
 
 @torch.no_grad()
 def _settle(network: YOLOv5) -> None:
-    """Let the normalisation take its statistics from coarse to fine random patches.
+    """Set the statistics of the normalisation from coarse to fine random patches.
 
-    Channels that hardly vary there get the mean variance of their layer: else they, and every rounding
-    error with them, would explode on another kind of picture.
+    Channels with little variance get the mean variance of their layer; otherwise they would amplify rounding errors
+    on other images.
     """
     layers = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for layer in layers:

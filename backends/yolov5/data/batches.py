@@ -1,4 +1,4 @@
-"""The batches of a training as its loop wants them."""
+"""The training batches of image files, for the training loop."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from backends.yolov5.data.loader import Loader
 from backends.yolov5.data.reading import Read
 from backends.yolov5.data.sampler import EpochSampler, image_weights, smallest_shapes
 from backends.yolov5.data.samples import LabelledImage, Shape, TrainingBatch
-from backends.yolov5.training.hyperparameters import Hyperparameters
-from backends.yolov5.training.processes import Processes
+from backends.yolov5.training.distributed import Distributed
+from backends.yolov5.training.options import Hyperparameters
 
 
 class TrainingBatches:
-    """Implements :class:`backends.yolov5.training.loop.Batches` on picture files.
+    """Implements :class:`backends.yolov5.training.loop.Batches` with image files.
 
     Args:
-        samples: Pictures and their objects.
-        sizes: Height and width of each picture.
-        read: A file to uint8 BGR [H, W, 3].
-        recipe: Size, batch, workers, seed, augmentation.
-        config: Of the network.
-        mine: This process among those that train.
+        samples: Images and their objects.
+        sizes: Height and width of each image in pixels.
+        read: Reads a file as uint8 BGR [H, W, 3].
+        hyperparameters: Input size, batch, workers, seed, augmentation.
+        config: Shape of the network.
+        distributed: Rank and device of this process.
 
     Raises:
-        TrainingError: The pictures do not fit into the memory where they are to be kept there.
+        TrainingError: ``cache`` is ``ram`` and the images do not fit into memory.
     """
 
     def __init__(  # noqa: PLR0917
@@ -37,46 +37,47 @@ class TrainingBatches:
         samples: Sequence[LabelledImage],
         sizes: Sequence[Shape],
         read: Read,
-        recipe: Hyperparameters,
+        hyperparameters: Hyperparameters,
         config: ModelConfig,
-        mine: Processes,
+        distributed: Distributed,
     ) -> None:
-        self.pictures = len(samples)
-        self._samples, self._weighted, self._classes = samples, recipe.options.image_weights, config.num_classes
-        pictures = TrainingImages(
+        options, stride = hyperparameters.options, max(config.strides)
+        self.images = len(samples)
+        self._samples, self._weighted, self._classes = samples, options.image_weights, config.num_classes
+        images = TrainingImages(
             samples,
             read,
-            recipe.options,
-            imgsz=recipe.imgsz,
-            epochs=recipe.epochs,
-            seed=recipe.seed,
-            cache=recipe.cache,
-            beside=mine.beside,
+            options,
+            imgsz=hyperparameters.imgsz,
+            epochs=hyperparameters.epochs,
+            seed=hyperparameters.seed,
+            cache=hyperparameters.cache,
+            local_world_size=distributed.local_world_size,
         )
         sampler = EpochSampler(
             count=len(samples),
-            batch=recipe.batch,
-            seed=recipe.seed,
-            rank=mine.rank,
-            world=mine.world,
-            shapes=smallest_shapes(sizes, recipe.imgsz, max(config.strides)) if recipe.options.rect else None,
+            batch=hyperparameters.batch,
+            seed=hyperparameters.seed,
+            rank=distributed.rank,
+            world_size=distributed.world_size,
+            shapes=smallest_shapes(sizes, hyperparameters.imgsz, stride) if options.rect else None,
         )
-        self._loader = Loader(pictures, sampler, workers=recipe.workers, pin=mine.device.type == "cuda")
-        self._page = Loader(pictures, sampler, workers=0)
+        self._loader = Loader(images, sampler, workers=hyperparameters.workers, pin=distributed.device.type == "cuda")
+        self._first = Loader(images, sampler, workers=0)
 
     def __len__(self) -> int:
         return len(self._loader)
 
     def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterator[TrainingBatch]:
-        """The batches of epoch ``number``; ``class_scores``: mAP by class id, where it is known."""
+        """Yield the batches of epoch ``number``; ``class_scores`` has the known mAP by class id."""
         return self._loader.epoch(number, self._weights(class_scores) if self._weighted else None)
 
     def first(self) -> TrainingBatch:
         """Return the first batch of the first epoch."""
-        return next(iter(self._page.epoch(0)))
+        return next(iter(self._first.epoch(0)))
 
     def close(self) -> None:
-        """End the worker processes."""
+        """Stop the worker processes."""
         self._loader.close()
 
     def _weights(self, class_scores: Mapping[int, float]) -> NDArray[np.float64]:

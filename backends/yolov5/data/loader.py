@@ -1,4 +1,4 @@
-"""Batches made by worker processes, in shared memory."""
+"""Data loader: batches made by worker processes in shared memory."""
 
 from __future__ import annotations
 
@@ -22,19 +22,24 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from backends.yolov5.data.images import TrainingImages
 from backends.yolov5.data.sampler import EpochSampler
-from backends.yolov5.data.samples import Draw, Picture, TrainingBatch
+from backends.yolov5.data.samples import Draw, Image, TrainingBatch
 from backends.yolov5.errors import TrainingError
+
+PREFETCH = 2
+"""Batches that each worker prepares in advance (``prefetch_factor``)."""
+HELD = 2
+"""Batches that the consumer may hold: the latest one and the one before it."""
 
 
 class Slots:
-    """Memory shared with every process forked later.
+    """Memory for batches, shared with all processes that are forked later.
 
-    Anonymous memory is not bounded by ``/dev/shm``, which containers keep small, and is used again, so that
-    its pages are paid for once.
+    Anonymous memory is not limited by ``/dev/shm``, which is small in containers. It is reused, so its pages are
+    allocated only once.
 
     Args:
-        count: Slots.
-        size: Bytes each.
+        count: Number of slots.
+        size: Bytes per slot.
     """
 
     def __init__(self, count: int, size: int) -> None:
@@ -43,62 +48,56 @@ class Slots:
     def __len__(self) -> int:
         return len(self._memory)
 
-    def view(self, slot: int, shape: tuple[int, ...]) -> Picture:
-        """The first bytes of a slot as a uint8 array of this shape, not initialised."""
+    def view(self, slot: int, shape: tuple[int, ...]) -> Image:
+        """Return the first bytes of a slot as a uint8 array of this shape, not initialised."""
         return np.frombuffer(self._memory[slot], np.uint8, int(np.prod(shape))).reshape(shape)
 
 
-AHEAD = 2
-"""Batches that each worker prepares in advance."""
-HELD = 2
-"""Batches that the consumer may hold: the one it got last and the one before."""
-
-
 class Loader:
-    """The batches of any epoch, the same ones for every number of workers.
+    """Loads the batches of each epoch; they are the same for any number of workers.
 
-    With workers, the images of a batch lie in memory that is written again once two more batches were asked for.
+    With workers, the memory of a batch is overwritten after two more batches were requested.
 
     Args:
-        pictures: What to show.
-        sampler: Which of them, in which batches.
-        workers: Processes that make batches in advance; 0: make each when it is asked for.
-        pin: Give images in page-locked memory of their own, for copies to a GPU that run beside its work; another
-            thread copies them there, one batch ahead.
+        images: The training images.
+        sampler: Order and batches.
+        workers: Number of worker processes; 0 makes each batch in this process.
+        pin: Copy images into page-locked memory, one batch ahead in another thread, so that copies to the GPU overlap
+            with its work.
     """
 
-    def __init__(self, pictures: TrainingImages, sampler: EpochSampler, *, workers: int, pin: bool = False) -> None:
-        self._pictures, self._sampler, self._pin = pictures, sampler, pin
-        self._slots = _room(pictures, sampler, AHEAD * workers + HELD) if workers else None
-        self._schedule = _BatchQueue(AHEAD * workers + HELD)
-        self._loader: DataLoader[_Made] = DataLoader(
-            _Maker(pictures, self._slots),
+    def __init__(self, images: TrainingImages, sampler: EpochSampler, *, workers: int, pin: bool = False) -> None:
+        self._images, self._sampler, self._pin = images, sampler, pin
+        self._slots = _slots_for(images, sampler, PREFETCH * workers + HELD) if workers else None
+        self._schedule = _BatchQueue(PREFETCH * workers + HELD)
+        self._loader: DataLoader[_MadeBatch] = DataLoader(
+            _BatchMaker(images, self._slots),
             batch_sampler=self._schedule,  # type: ignore[arg-type]
             num_workers=workers,
-            collate_fn=_as_it_is,  # type: ignore[arg-type]
+            collate_fn=_unchanged,  # type: ignore[arg-type]
             worker_init_fn=_prepare_worker if workers else None,
             persistent_workers=workers > 0,
-            prefetch_factor=AHEAD if workers else None,
+            prefetch_factor=PREFETCH if workers else None,
             multiprocessing_context="fork" if workers else None,
         )
 
     def __len__(self) -> int:
-        """Batches an epoch, for this process."""
+        """Return the number of batches per epoch of this process."""
         return len(self._sampler)
 
     def epoch(self, number: int, weights: NDArray[np.float64] | None = None) -> Iterator[TrainingBatch]:
-        """The batches of epoch ``number``.
+        """Yield the batches of epoch ``number``.
 
         Args:
-            number: From 0.
-            weights: How often to draw each sample; see :meth:`EpochSampler.batches`.
+            number: Epoch from 0.
+            weights: Weights of the samples; see :meth:`EpochSampler.batches`.
 
         Raises:
-            TrainingError: A picture cannot be read.
+            TrainingError: An image cannot be read.
         """
         batches = self._sampler.batches(number, weights)
         self._schedule.batches = batches
-        with _interrupts_held():
+        with _interrupts_blocked():
             made = iter(self._loader)  # forks the workers, the first time
         try:
             given = (self._batch(draws, result) for draws, result in zip(batches, made, strict=True))
@@ -108,23 +107,22 @@ class Loader:
             raise
 
     def close(self) -> None:
-        """End the workers; another epoch would start new ones.
+        """Stop the workers; a further epoch starts new ones.
 
-        Workers left to the garbage collector may have lost the queue that tells them to end, which it then
-        waits five seconds for each.
+        If it is left to the garbage collector, PyTorch may wait five seconds for each worker.
         """
         iterator, self._loader._iterator = self._loader._iterator, None
         if isinstance(iterator, _MultiProcessingDataLoaderIter):
             iterator._shutdown_workers()
 
-    def _batch(self, draws: Sequence[Draw], made: _Made) -> TrainingBatch:
+    def _batch(self, draws: Sequence[Draw], made: _MadeBatch) -> TrainingBatch:
         if made.problem is not None:
             raise TrainingError(*made.problem)
         pixels = made.pixels
         if pixels is None and self._slots is not None:
             pixels = self._slots.view(made.slot, made.shape)
         images = torch.from_numpy(pixels)
-        paths = [self._pictures.samples[draw.index].picture for draw in draws]
+        paths = [self._images.samples[draw.index].path for draw in draws]
         return TrainingBatch(images, torch.from_numpy(made.targets), paths)
 
 
@@ -133,18 +131,18 @@ class _WorkerTask(NamedTuple):
     draws: Sequence[Draw]
 
 
-class _Made(NamedTuple):
-    """A batch: its pixels lie in ``slot`` unless they are here, and ``problem`` is what a TrainingError said."""
+class _MadeBatch(NamedTuple):
+    """A batch: its pixels are in ``slot`` or in ``pixels``; ``problem`` has message and hint of a TrainingError."""
 
     slot: int
     shape: tuple[int, int, int, int]
     targets: NDArray[np.float32]
-    pixels: Picture | None = None
+    pixels: Image | None = None
     problem: tuple[str, str] | None = None
 
 
 class _BatchQueue:
-    """Hands out the batches of the current epoch, slot after slot in turn, over all epochs."""
+    """Iterates over the batches of the current epoch and assigns slots in rotation."""
 
     def __init__(self, slots: int) -> None:
         self.batches: Sequence[Sequence[Draw]] = ()
@@ -157,27 +155,27 @@ class _BatchQueue:
         return len(self.batches)
 
 
-class _Maker(Dataset[_Made]):
-    """Makes batches; runs in the workers, or in the parent where there are none."""
+class _BatchMaker(Dataset[_MadeBatch]):
+    """Makes batches, in the workers or, without workers, in the parent."""
 
-    def __init__(self, pictures: TrainingImages, slots: Slots | None) -> None:
-        self._pictures, self._slots = pictures, slots
+    def __init__(self, images: TrainingImages, slots: Slots | None) -> None:
+        self._images, self._slots = images, slots
 
-    def __getitems__(self, work: _WorkerTask) -> _Made:
-        shape = (len(work.draws), 3, *self._pictures.shape(work.draws[0]))
-        images = self._slots.view(work.slot, shape) if self._slots else np.empty(shape, np.uint8)
+    def __getitems__(self, task: _WorkerTask) -> _MadeBatch:
+        shape = (len(task.draws), 3, *self._images.shape(task.draws[0]))
+        images = self._slots.view(task.slot, shape) if self._slots else np.empty(shape, np.uint8)
         rows = [np.empty((0, 6), np.float32)]
         try:
-            for number, (draw, planes) in enumerate(zip(work.draws, images, strict=True)):
-                targets = self._pictures.write(draw, planes)
+            for number, (draw, planes) in enumerate(zip(task.draws, images, strict=True)):
+                targets = self._images.write(draw, planes)
                 rows.append(np.insert(targets, 0, number, axis=1))
-        except TrainingError as error:  # sent as words: the parent tells it in one line, without two tracebacks
-            return _Made(work.slot, shape, rows[0], images, problem=(error.message, error.hint))
-        return _Made(work.slot, shape, np.concatenate(rows), None if self._slots else images)
+        except TrainingError as error:  # sent as text: the parent prints one line without tracebacks
+            return _MadeBatch(task.slot, shape, rows[0], images, problem=(error.message, error.hint))
+        return _MadeBatch(task.slot, shape, np.concatenate(rows), None if self._slots else images)
 
 
 def _pinned(batches: Iterable[TrainingBatch]) -> Iterator[TrainingBatch]:
-    """The batches in page-locked memory, each copied there while the one before is in use."""
+    """Yield the batches in page-locked memory; each is copied while the previous one is in use."""
     ahead: Future[TrainingBatch] | None = None
     with ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(torch.cuda.current_device(),)) as thread:
         for batch in batches:
@@ -192,22 +190,22 @@ def _pin(batch: TrainingBatch) -> TrainingBatch:
     return batch._replace(images=batch.images.pin_memory())
 
 
-def _room(pictures: TrainingImages, sampler: EpochSampler, count: int) -> Slots:
-    height, width = pictures.imgsz, pictures.imgsz
+def _slots_for(images: TrainingImages, sampler: EpochSampler, count: int) -> Slots:
+    height, width = images.imgsz, images.imgsz
     for shape in (sampler.shapes or {}).values():
         height, width = max(height, shape[0]), max(width, shape[1])
     return Slots(count, sampler.largest_batch * 3 * height * width)
 
 
-def _as_it_is(made: _Made) -> _Made:
+def _unchanged(made: _MadeBatch) -> _MadeBatch:
     return made
 
 
 def _prepare_worker(_number: int) -> None:
-    """One thread each; Ctrl-C is the parent's to act on, which then ends its workers.
+    """Use one thread, and leave Ctrl-C to the parent, which stops its workers.
 
-    PyTorch ends a worker whose parent changes, but takes whoever is the parent now for its own: one that was killed
-    while the worker started would never be missed.
+    PyTorch stops a worker if its parent process changes later. It does not notice a parent that was killed while the
+    worker started; this function checks that.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
@@ -218,8 +216,8 @@ def _prepare_worker(_number: int) -> None:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Workers forked in here never see a Ctrl-C, not even before they are prepared."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C for workers that are forked in this block, until they are prepared."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Tiles on a canvas: a mosaic of four, or one image; an image with boxes out of them."""
+"""Mosaics: the layout of images on a canvas, and the training image with boxes that is drawn from it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from backends.yolov5.data.boxes import Floats, Rectangle, follow, scale_and_move, to_corners
 from backends.yolov5.data.drawing import BORDER, draw, is_visible
 from backends.yolov5.data.reading import ImageReader
-from backends.yolov5.data.samples import LabelledImage, Picture, Shape
+from backends.yolov5.data.samples import Image, LabelledImage, Shape
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The place of one picture, which can be told before the picture is read.
+    """The placement of one image on the canvas, known before the image is read.
 
     Attributes:
-        index: Of the sample.
-        area: The part of the canvas that the picture stays in.
-        fit: Height and width that the picture is enlarged or shrunk to fit into.
-        pin: Point of the canvas, x and y, that the picture is fastened at.
-        anchor: Point of the picture, in fractions, that lies there.
+        index: Index of the sample.
+        area: The part of the canvas that the image may cover.
+        fit: Height and width that the image is scaled to fit into.
+        pin: Point of the canvas, x and y, that ``anchor`` is placed on.
+        anchor: Point of the image, x and y as fractions.
     """
 
     index: int
@@ -33,9 +33,9 @@ class Tile:
     anchor: tuple[float, float]
 
     def place(self, shape: Shape) -> tuple[Floats, Rectangle]:
-        """From pixels of a picture of this shape to the canvas, and the part of the canvas that it covers.
+        """Return the matrix from an image of this shape to the canvas, and the part of the canvas that it covers.
 
-        One picture in the middle lies exactly where the letterbox of validation puts it.
+        A single centred image is placed exactly where the letterbox of validation places it.
         """
         height, width = shape
         ratio = min(self.fit[0] / height, self.fit[1] / width)
@@ -52,18 +52,18 @@ class Tile:
 
 
 def single(index: int, shape: Shape) -> list[Tile]:
-    """One picture, as large as the canvas lets it be, in the middle."""
+    """Return the layout of one image, scaled to the canvas and centred."""
     height, width = shape
     return [Tile(index, Rectangle(0, 0, width, height), shape, (width / 2, height / 2), (0.5, 0.5))]
 
 
 def mosaic(indices: Sequence[int], side: int, rng: np.random.Generator) -> list[Tile]:
-    """Four pictures that meet in a random point of the middle of a canvas of twice the side.
+    """Return the layout of four images that meet at a random point near the centre of a canvas of twice the side.
 
     Args:
-        indices: Of the four samples: upper left, upper right, lower left, lower right.
-        side: Length that the longer side of every picture gets.
-        rng: Where the point comes from.
+        indices: The four samples: upper left, upper right, lower left, lower right.
+        side: Longer side of every image on the canvas, pixels.
+        rng: Random generator of the point.
     """
     x, y = (int(value) for value in rng.integers(side // 2, side + side // 2, 2, endpoint=True))
     end = 2 * side
@@ -75,57 +75,57 @@ def mosaic(indices: Sequence[int], side: int, rng: np.random.Generator) -> list[
     ]
 
 
-NOTHING = np.empty((0, 5))
+NO_ROWS = np.empty((0, 5))
 
 
 def compose(
     tiles: Sequence[Tile], matrix: Floats, shape: Shape, samples: Sequence[LabelledImage], read: ImageReader
-) -> tuple[Picture, Floats]:
-    """Draw tiles and take their boxes along. A picture of which nothing would be seen is never read.
+) -> tuple[Image, Floats]:
+    """Draw tiles and transform their boxes. An image that would not be visible is never read.
 
     Args:
-        tiles: Where pictures lie on the canvas.
-        matrix: From the canvas to the output.
+        tiles: Placement of images on the canvas.
+        matrix: Matrix from the canvas to the output.
         shape: Height and width of the output.
-        samples: All of them; tiles have indices into it.
-        read: Gives their pictures.
+        samples: The samples that the tiles refer to.
+        read: Reads the image of a sample.
 
     Returns:
         The output, uint8 BGR [H, W, 3], and its rows [n, 5]: class, left, top, right, bottom in pixels.
     """
     output = np.full((*shape, 3), BORDER, np.uint8)
-    rows = [NOTHING]
+    rows = [NO_ROWS]
     for tile in tiles:
         if not is_visible(tile.area, matrix, output):
             continue
-        picture = read(tile.index)
-        drawn = draw(output, picture, *tile.place(_shape(picture)), matrix)
+        image = read(tile.index)
+        drawn = draw(output, image, *tile.place(_shape(image)), matrix)
         sample = samples[tile.index]
         if drawn is None or not len(sample.classes):
             continue
-        corners, kept = follow(to_corners(sample.boxes, _shape(picture)), *drawn, shape)
+        corners, kept = follow(to_corners(sample.boxes, _shape(image)), *drawn, shape)
         rows.append(np.column_stack([sample.classes, corners])[kept])
     return output, np.concatenate(rows)
 
 
-def flip(picture: Picture, rows: Floats, *, sideways: bool, over: bool) -> tuple[Picture, Floats]:
-    """The mirror image, left-right (``sideways``) and up-down (``over``), of a picture and its rows."""
-    if not sideways and not over:
-        return picture, rows
-    height, width = _shape(picture)
+def flip(image: Image, rows: Floats, *, fliplr: bool, flipud: bool) -> tuple[Image, Floats]:
+    """Flip an image and its rows left-right (``fliplr``), up-down (``flipud``) or both."""
+    if not fliplr and not flipud:
+        return image, rows
+    height, width = _shape(image)
     flipped = rows.copy()
-    if sideways:
+    if fliplr:
         flipped[:, [1, 3]] = width - rows[:, [3, 1]]
-    if over:
+    if flipud:
         flipped[:, [2, 4]] = height - rows[:, [4, 2]]
-    return cv2.flip(picture, -1 if sideways and over else int(sideways)), flipped
+    return cv2.flip(image, -1 if fliplr and flipud else int(fliplr)), flipped
 
 
-def blend(first: tuple[Picture, Floats], second: tuple[Picture, Floats], part: float) -> tuple[Picture, Floats]:
-    """Mixup: ``part`` of the first picture, the rest of the second, and the rows of both."""
-    picture = cv2.addWeighted(first[0], part, second[0], 1 - part, 0)
-    return picture, np.concatenate([first[1], second[1]])
+def blend(first: tuple[Image, Floats], second: tuple[Image, Floats], part: float) -> tuple[Image, Floats]:
+    """Mixup: blend two images, the first with weight ``part``, and keep the rows of both."""
+    image = cv2.addWeighted(first[0], part, second[0], 1 - part, 0)
+    return image, np.concatenate([first[1], second[1]])
 
 
-def _shape(picture: Picture) -> Shape:
-    return picture.shape[0], picture.shape[1]
+def _shape(image: Image) -> Shape:
+    return image.shape[0], image.shape[1]

@@ -1,4 +1,4 @@
-"""Which images each batch of an epoch holds, the same for every number of processes and workers; image weights."""
+"""Order and batches of an epoch, the same for any number of processes and workers, and image weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from backends.yolov5.data.samples import Draw, LabelledImage, Purpose, Shape, ge
 
 
 def image_weights(samples: Sequence[LabelledImage], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum over the objects of a picture of (1 - mAP of the class)^2 / objects of that class in all pictures.
+    """Return the probability of each image: the sum over its objects of (1 - mAP)^2 / number of objects of the class.
 
-    A picture without objects has no weight, and is not drawn.
+    An image without objects has probability 0.
 
     Args:
-        samples: Pictures and their objects.
-        scores: mAP of every class, [nc], 0 where it is not known.
+        samples: Images and their objects.
+        scores: mAP of each class, [nc]; 0 if unknown.
 
     Returns:
-        Probabilities, [len(samples)], of sum 1; all alike where no class needs more.
+        Probabilities [len(samples)] with sum 1; equal ones if all weights are 0.
     """
     counts = np.array([np.bincount(sample.classes, minlength=len(scores)) for sample in samples], np.float64)
     weights: NDArray[np.float64] = counts @ ((1 - scores) ** 2 / np.maximum(counts.sum(0), 1))
@@ -31,58 +31,58 @@ def image_weights(samples: Sequence[LabelledImage], scores: NDArray[np.float64])
 
 
 Group = tuple[Shape | None, NDArray[np.int64]]
-"""The shape of a batch, None for a square, and its samples."""
+"""Input shape of a batch, None for a square, and its samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochSampler:
-    """Every sample once an epoch, in random order.
+    """Draws every sample once per epoch, in random order.
 
-    Process ``rank`` of ``world`` takes every ``world``-th picture of each batch, so that all processes together
-    train on what one alone would. Where the samples cannot be divided among the processes, the first of the
-    order come a second time.
+    Rank ``rank`` of ``world_size`` takes every ``world_size``-th image of each batch, so that all ranks together train
+    on the batches of a single process. If the samples cannot be divided evenly, the first ones are drawn twice.
 
     Attributes:
-        count: Samples; at least 1.
-        batch: Pictures a batch of all processes together, a multiple of ``world``.
-        seed: Of the training.
-        rank, world: This process among its like.
-        shapes: For rectangular batches, the smallest network input that holds each sample (see
-            :func:`smallest_shapes`); pictures of similar shape then come together, and the batches in random order.
+        count: Number of samples, at least 1.
+        batch: Images per batch, of all processes together; a multiple of ``world_size``.
+        seed: Seed of the training.
+        rank: Rank of this process.
+        world_size: Number of training processes.
+        shapes: For rectangular batches, the smallest network input of each sample (see :func:`smallest_shapes`). Images
+            of similar shape then share a batch, and the batches have a random order.
     """
 
     count: int
     batch: int
     seed: int
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     shapes: Mapping[int, Shape] | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.batch < 1:
             raise ValueError(f"{self.count} samples in batches of {self.batch}: both must be at least 1")
-        if self.batch % self.world:
-            raise ValueError(f"a batch of {self.batch} cannot be divided among {self.world} processes")
+        if self.batch % self.world_size:
+            raise ValueError(f"a batch of {self.batch} cannot be divided among {self.world_size} processes")
 
     def __len__(self) -> int:
-        """Batches an epoch, the last of which may be smaller."""
+        """Return the number of batches per epoch; the last batch may be smaller."""
         return math.ceil(self._padded / self.batch)
 
     @property
     def largest_batch(self) -> int:
-        """Most pictures that one process gets at once."""
-        return min(self.batch, self._padded) // self.world
+        """Maximum number of images in a batch of this process."""
+        return min(self.batch, self._padded) // self.world_size
 
     @property
     def _padded(self) -> int:
-        return -(-self.count // self.world) * self.world
+        return -(-self.count // self.world_size) * self.world_size
 
     def batches(self, epoch: int, weights: NDArray[np.float64] | None = None) -> list[list[Draw]]:
-        """The batches of this process.
+        """Return the batches of this process.
 
         Args:
-            epoch: From 0; with the seed it decides the order.
-            weights: [count], not negative: draw with these probabilities instead, some samples more than once.
+            epoch: Epoch from 0; with the seed it determines the order.
+            weights: Draw with these weights [count] and replacement; None: each sample once.
         """
         rng = generator(self.seed, Purpose.ORDER, epoch)
         order = np.resize(self._order(rng, weights), self._padded)
@@ -92,8 +92,8 @@ class EpochSampler:
         starts = np.cumsum([0, *(len(part) for _, part in groups)])
         return [
             [
-                Draw(epoch, int(part[place]), int(start) + place, shape)
-                for place in range(self.rank, len(part), self.world)
+                Draw(epoch, int(part[position]), int(start) + position, shape)
+                for position in range(self.rank, len(part), self.world_size)
             ]
             for start, (shape, part) in zip(starts, groups, strict=False)
         ]
@@ -105,12 +105,12 @@ class EpochSampler:
 
 
 def smallest_shapes(sizes: Sequence[Shape], imgsz: int, stride: int) -> dict[int, Shape]:
-    """For each picture the smallest input that holds it when its longer side is ``imgsz``.
+    """Return for each image the smallest network input that it fits into when its longer side is ``imgsz``.
 
     Args:
-        sizes: Height and width of each picture.
-        imgsz: Longer side, a multiple of the stride.
-        stride: Sides are multiples of it.
+        sizes: Height and width of each image in pixels.
+        imgsz: Longer side in pixels, a multiple of the stride.
+        stride: Largest stride of the network; sides are multiples of it.
     """
     shapes = {}
     for index, size in enumerate(sizes):
@@ -123,9 +123,9 @@ def smallest_shapes(sizes: Sequence[Shape], imgsz: int, stride: int) -> dict[int
 def _rectangular(
     order: NDArray[np.int64], batch: int, shapes: Mapping[int, Shape], rng: np.random.Generator
 ) -> list[Group]:
-    """Batches of similar pictures with the shape that holds all of them, in random order."""
-    tall = np.array([shapes[index][0] / shapes[index][1] for index in order])
-    parts = _cut(order[np.argsort(tall, kind="stable")], batch)
+    """Return batches of images with similar aspect ratio, each with the shape that all of them fit into."""
+    ratios = np.array([shapes[index][0] / shapes[index][1] for index in order])
+    parts = _cut(order[np.argsort(ratios, kind="stable")], batch)
     groups: list[Group] = []
     for number in rng.permutation(len(parts)):
         heights, widths = zip(*(shapes[index] for index in parts[number]), strict=True)

@@ -1,4 +1,4 @@
-"""What goes into training images and what comes out; random numbers by purpose."""
+"""Types of training data (samples, draws, batches), and the random numbers of each draw."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from torch import Tensor
 
 
 class Purpose(IntEnum):
-    """What random numbers are for; each purpose has its own."""
+    """Purpose of random numbers; each purpose has its own stream."""
 
-    PICTURE = 1
+    IMAGE = 1
     ORDER = 2
 
 
 def generator(seed: int, purpose: Purpose, *counters: int) -> np.random.Generator:
-    """A stream of random numbers for up to three counters, such as epoch, index and position.
+    """Return a random generator for up to three counters, such as epoch, index and position.
 
-    Philox computes them from key and counter, so that any stream can be begun anywhere: in any worker
-    process, and in a run that was resumed.
+    Philox computes numbers from key and counter alone, so any worker process and any resumed run get the same ones.
     """
     first, second, third = (*counters, 0, 0, 0)[:3]
     return np.random.Generator(np.random.Philox(key=(seed % 2**64, int(purpose)), counter=(0, first, second, third)))
 
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """uint8 BGR [H, W, 3]."""
 
 Shape = tuple[int, int]
@@ -39,28 +38,28 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A picture and the objects in it.
+    """An image file and its objects.
 
     Attributes:
-        picture: Its file.
+        path: The image file.
         classes: int32 [n].
-        boxes: float32 [n, 4]: centre x, centre y, width, height as fractions of the picture.
+        boxes: float32 [n, 4]: centre x, centre y, width, height as fractions of the image.
     """
 
-    picture: Path
+    path: Path
     classes: NDArray[np.int32]
     boxes: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One picture of one epoch: all that its pixels depend on, besides the settings and the seed.
+    """One training image of an epoch. With options and seed it determines every pixel.
 
     Attributes:
         epoch: From 0.
-        index: Of the sample.
-        position: Place in the epoch's order, so that a sample drawn twice looks different each time.
-        shape: Network input for a rectangular batch, without mosaic; None for a square.
+        index: Index of the sample.
+        position: Position in the order of the epoch, so that a sample drawn twice is augmented differently.
+        shape: Input size of a rectangular batch, which has no mosaic; None for a square input.
     """
 
     epoch: int
@@ -70,12 +69,12 @@ class Draw:
 
 
 class TrainingBatch(NamedTuple):
-    """What the network is trained on at once.
+    """A batch of training images.
 
     Attributes:
         images: uint8 RGB [B, 3, H, W].
-        targets: float32 [N, 6]: picture in the batch, class, cx, cy, w, h as fractions of the input.
-        paths: The main picture of each image, B of them.
+        targets: float32 [N, 6]: index of the image in the batch, class, cx, cy, w, h as fractions of the input.
+        paths: The file of each image, B of them; of a mosaic the first one.
     """
 
     images: Tensor

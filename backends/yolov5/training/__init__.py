@@ -1,1 +1,1 @@
-"""Training of YOLOv5 as a plain PyTorch library: assignment, loss, optimiser, schedule, loop."""
+"""Training of YOLOv5 in plain PyTorch: assignment, loss, optimizer, schedule, loop, trainer."""

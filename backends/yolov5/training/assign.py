@@ -1,4 +1,4 @@
-"""Complete IoU (Zheng et al., arXiv:1911.08287), and which cells and anchors predict which labelled box."""
+"""Complete IoU (CIoU, Zheng et al., arXiv:1911.08287), and the assignment of labelled boxes to cells and anchors."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-7
-"""Keeps the quotients finite for boxes without area."""
+"""Added to denominators, so that boxes without area give finite values."""
+NEAR = 0.5
+"""A box is also assigned to the neighbour cell if its centre is closer than this to the common side, in cells."""
 
 
 def ciou(boxes: Tensor, others: Tensor) -> Tensor:
-    """CIoU = IoU - d^2/c^2 - alpha*v, -1.5..1; alpha counts as a constant for the gradient, as in the paper.
+    """Return CIoU = IoU - d^2/c^2 - alpha*v, -1.5..1; alpha has no gradient, as in the paper.
 
-    d is the distance of the centres, c the diagonal of the box around both,
+    d is the distance of the centres, c the diagonal of the enclosing box,
     v = (2/pi * (atan(w'/h') - atan(w/h)))^2 and alpha = v / (1 - IoU + v).
 
     Args:
         boxes: cx, cy, w, h, [n, 4].
-        others: As many, in the same unit.
+        others: The other boxes in the same unit, [n, 4].
 
     Returns:
         [n].
@@ -48,23 +50,20 @@ def _slope(boxes: Tensor) -> Tensor:
     return torch.atan(boxes[:, 2] / (boxes[:, 3] + EPSILON))
 
 
-NEAR = 0.5
-"""A box whose centre lies closer than this to a side of its cell, in cells, is given to that neighbour too."""
-
-
 class Assigned(NamedTuple):
-    """The positives of one level, n of them; one box may have many.
+    """The n positives of one level; a box may have several.
 
     Attributes:
-        picture: Picture in the batch, int64 [n].
-        anchor: Anchor of the level, int64 [n].
-        gy, gx: Row and column of the cell, int64 [n].
-        box: Centre relative to the cell's corner, -0.5..1.5, and width and height, all in cells: [n, 4].
-        category: Class, int64 [n].
+        image: Index of the image in the batch, int64 [n].
+        anchor: Index of the anchor in the level, int64 [n].
+        gy: Row of the cell, int64 [n].
+        gx: Column of the cell, int64 [n].
+        box: Centre relative to the corner of the cell, -0.5..1.5, and width and height, all in cells: [n, 4].
+        category: Class id, int64 [n].
         size: Width and height of the anchor in cells, [n, 2].
     """
 
-    picture: Tensor
+    image: Tensor
     anchor: Tensor
     gy: Tensor
     gx: Tensor
@@ -76,18 +75,18 @@ class Assigned(NamedTuple):
 def assign(
     targets: Tensor, shapes: Sequence[tuple[int, int]], anchors: Sequence[Tensor], anchor_t: float
 ) -> list[Assigned]:
-    """The positives of each level (docs/contracts.md).
+    """Return the positives of each level (docs/contracts.md).
 
-    A box belongs to an anchor where neither side is ``anchor_t`` times the anchor's, or more, nor as much
-    smaller. It belongs to the cell of its centre, and to the neighbour beside and the one above or below that
-    are nearest to the centre. Neighbours outside the grid do not exist, and a centre in the very middle of a
-    cell has none. Rows go by cell (own, left, up, right, down), then by anchor, then by target.
+    A box matches an anchor if the ratio of their widths and that of their heights, or its inverse, are below
+    ``anchor_t``. The positives are the cell of its centre, the nearest horizontal neighbour and the nearest vertical
+    neighbour, if they are inside the grid; a centre exactly in the middle of a cell has no neighbours. Rows are ordered
+    by cell (own, left, up, right, down), then anchor, then target.
 
     Args:
-        targets: Picture, class, cx, cy, w, h as fractions of the network's input, [N, 6].
+        targets: Image, class, cx, cy, w, h as fractions of the network input, [N, 6].
         shapes: Height and width of each level in cells.
-        anchors: Width and height in cells, [A, 2] a level, on the device of ``targets``.
-        anchor_t: Largest ratio of sides, exclusive.
+        anchors: Width and height in cells, [A, 2] per level, on the device of ``targets``.
+        anchor_t: Maximum ratio of sides, exclusive.
     """
     return [_assign(targets, shape, sizes, anchor_t) for shape, sizes in zip(shapes, anchors, strict=True)]
 
@@ -112,7 +111,7 @@ def _assign(targets: Tensor, shape: tuple[int, int], anchors: Tensor, anchor_t: 
 
 
 def _near(centre: Tensor, own: Tensor, grid: Tensor) -> Tensor:
-    """Whether each of own cell, left, up, right, down takes part: bool [5, n]."""
+    """Return which of the own cell, left, up, right and down neighbour are positives: bool [5, n]."""
     within = centre - own
     before = (within < NEAR) & (centre > 1)
     after = (within > 1 - NEAR) & (centre < grid - 1)

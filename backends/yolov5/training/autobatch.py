@@ -1,4 +1,4 @@
-"""The largest batch that fits into memory."""
+"""``train.batch=auto``: the largest batch that fits into memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from backends.yolov5.training.memory import GpuMeter, Meter
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.precision import autocast
 
-MOST = 1024
-"""Larger batches are not looked for."""
+MAX_BATCH = 1024
+"""Maximum batch that is tried."""
 _BOXES = 8
 _GIB = 2**30
 _COPIES = 3
-"""Weights that come on top of those of a bare step: the average and up to two moments of the optimiser."""
+"""Copies of the weights that a measured step does not have: the EMA and up to two moments of the optimizer."""
 
 
 def largest_batch(
@@ -31,49 +31,49 @@ def largest_batch(
     meter: Meter | None = None,
     kind: torch.dtype | None = None,
     memory_format: torch.memory_format = torch.contiguous_format,
-    most: int = MOST,
+    limit: int = MAX_BATCH,
 ) -> tuple[int, str]:
-    """A batch whose training steps take ``fraction`` of the memory: a power of two, over 16 a multiple of 8.
+    """Return the largest batch of which a training step fits into ``fraction`` of the memory.
 
-    Steps of a few sizes are measured on a copy of the model; what a step takes grows linearly with its pictures.
-    On a GPU the result is tried, and lowered until it fits.
+    The batch is a power of two, from 16 on a multiple of 8. Steps of a few sizes are measured with a copy of the model;
+    memory grows linearly with the number of images. On a GPU the result is verified, and reduced until it fits.
 
     Args:
-        model: To be trained; not changed.
+        model: The network to train; not modified.
         imgsz: Side of the square input, pixels.
-        device: Where to train.
-        fraction: Of the memory that is free or held by this process already.
-        meter: How to measure; may be None on a GPU.
-        kind: Mixed precision, as :func:`~backends.yolov5.training.precision.amp_type` gives it.
-        memory_format: Of model and pictures.
-        most: The largest batch that makes sense.
+        device: Training device.
+        fraction: Fraction of the memory that is free or already used by this process.
+        meter: Measures memory; None for a :class:`GpuMeter`.
+        kind: Type of mixed precision, from :func:`~backends.yolov5.training.precision.amp_type`.
+        memory_format: Memory format of model and images.
+        limit: Maximum batch.
 
     Returns:
-        The batch, for one process, and a line that tells how it was found.
+        The batch of one process, and a line that explains it.
 
     Raises:
-        TrainingError: Memory is too small for a single step.
+        TrainingError: The memory is too small for a step with one image.
     """
     meter = meter or GpuMeter(device)
     trial = _Trial(model, imgsz, device, kind, memory_format)
-    fixed, each = _measure(trial, meter, _first(model, imgsz, device), most)
-    room = meter.room()
+    fixed, each = _measure(trial, meter, _first(model, imgsz, device), limit)
+    available = meter.room()
     copies = _COPIES * sum(parameter.nbytes for parameter in model.parameters())
     fixed += copies
-    batch = _rounded(min(int((fraction * room - fixed) / each), most))
+    batch = _rounded(min(int((fraction * available - fixed) / each), limit))
     if device.type == "cuda":
-        batch = _verified(trial, meter, batch, fraction * room - copies)
+        batch = _verified(trial, meter, batch, fraction * available - copies)
     return batch, (
         f"batch={batch}: a step takes {fixed / _GIB:.2f} GiB and {each / _GIB:.3f} GiB per image, "
-        f"{(fixed + batch * each) / _GIB:.2f} GiB of {room / _GIB:.2f}"
+        f"{(fixed + batch * each) / _GIB:.2f} GiB of {available / _GIB:.2f}"
     )
 
 
 def _first(model: YOLOv5, imgsz: int, device: torch.device) -> int:
-    """Pictures of the first step: on a GPU work space would hide what a single one takes."""
+    """Return the batch of the first step; on a GPU, workspaces would hide the memory of a single image."""
     if device.type == "cuda":
         return 8
-    return 1 if imgsz > max(model.config.strides) else 2  # a normalisation needs two values
+    return 1 if imgsz > max(model.config.strides) else 2  # batch normalisation needs two values per channel
 
 
 class _Trial:
@@ -92,18 +92,18 @@ class _Trial:
         self.imgsz, self.device, self.kind, self.format = imgsz, device, kind, memory_format
 
     def step(self, batch: int) -> None:
-        """Forward and backward with so many pictures."""
-        pictures = torch.full((batch, 3, self.imgsz, self.imgsz), 0.5, device=self.device)
-        pictures = pictures.to(memory_format=self.format)
+        """Run forward and backward with ``batch`` images."""
+        images = torch.full((batch, 3, self.imgsz, self.imgsz), 0.5, device=self.device)
+        images = images.to(memory_format=self.format)
         try:
             with autocast(self.kind, self.device):
-                logits = self.model(pictures)
+                logits = self.model(images)
             self.loss(logits, _targets(batch, self.device))[0].backward()  # type: ignore[no-untyped-call]
         finally:
             self.model.zero_grad(set_to_none=True)
 
     def peak(self, meter: Meter, batch: int) -> int | None:
-        """Bytes held at the peak of a step; None where it does not fit."""
+        """Return the peak of a step in bytes; None if it does not fit into memory."""
         try:
             return meter.peak(lambda: self.step(batch))
         except (MemoryError, RuntimeError) as error:
@@ -113,7 +113,7 @@ class _Trial:
 
 
 def _targets(batch: int, device: torch.device) -> Tensor:
-    """As many boxes a picture as usual, of all sizes."""
+    """Return a typical number of boxes per image, of all sizes."""
     sizes = torch.linspace(0.05, 0.8, _BOXES, device=device)
     boxes = torch.stack((*(torch.zeros_like(sizes),) * 2, *(torch.full_like(sizes, 0.5),) * 2, sizes, sizes), 1)
     targets = boxes.repeat(batch, 1)
@@ -125,11 +125,11 @@ def _exhausted(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _measure(trial: _Trial, meter: Meter, batch: int, most: int) -> tuple[float, float]:
-    """Bytes of a step without pictures, and of each picture, from steps of ``batch`` and more pictures.
+def _measure(trial: _Trial, meter: Meter, batch: int, limit: int) -> tuple[float, float]:
+    """Return the bytes of a step without images and the bytes per image, from steps of ``batch`` and more images.
 
-    What the allocator kept from before hides the growth of small steps, and part of that of the first one that
-    grows: the growth after that one counts.
+    Memory that the allocator kept before hides the growth of small steps, and part of the first growth: only the next
+    one counts.
     """
     low = trial.peak(meter, batch)
     while low is None and batch > 1:
@@ -137,17 +137,17 @@ def _measure(trial: _Trial, meter: Meter, batch: int, most: int) -> tuple[float,
         low = trial.peak(meter, batch)
     if low is None:
         raise TrainingError(
-            f"memory does not hold a training step with one image of {trial.imgsz} pixels",
+            f"the memory is too small for a training step with one image of {trial.imgsz} pixels",
             "try a smaller imgsz or a smaller model",
         )
     hidden = True
-    room = meter.room()  # a system out of main memory kills, so nothing is tried that might take more
-    while 2 * batch <= most and 2 * low <= room and (high := trial.peak(meter, 2 * batch)) is not None:
+    available = meter.room()  # on a CPU the kernel kills processes when memory is exhausted: never try more
+    while 2 * batch <= limit and 2 * low <= available and (high := trial.peak(meter, 2 * batch)) is not None:
         each = (high - low) / batch
         if each > 0 and not hidden:
             return low - batch * each, each
         hidden, batch, low = each <= 0, 2 * batch, high
-    return 0.0, low / batch  # more than it is: all counts as growth
+    return 0.0, low / batch  # an upper bound: all memory counts as growth
 
 
 def _rounded(batch: int) -> int:
@@ -157,7 +157,7 @@ def _rounded(batch: int) -> int:
 
 
 def _verified(trial: _Trial, meter: Meter, batch: int, limit: float) -> int:
-    """The batch, or the next smaller one whose step stays within ``limit`` bytes."""
+    """Return the batch, or the next smaller one whose step needs at most ``limit`` bytes."""
     while batch > 1 and ((peak := trial.peak(meter, batch)) is None or peak > limit):
         batch = _rounded(batch - 1)
     return batch

@@ -1,4 +1,4 @@
-"""The training itself: epochs of batches, and what is done after each epoch."""
+"""The training loop: forward, backward and optimizer steps of one epoch."""
 
 from __future__ import annotations
 
@@ -18,62 +18,63 @@ from torch.nn.functional import interpolate
 from backends.yolov5.data.samples import TrainingBatch
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
-from backends.yolov5.training.hyperparameters import Hyperparameters
+from backends.yolov5.training.distributed import Distributed
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.optimizer import EMA, Schedule, freeze, make_optimizer
+from backends.yolov5.training.options import Hyperparameters
 from backends.yolov5.training.precision import Finite, amp_type, autocast, scaler
-from backends.yolov5.training.processes import Processes
 from core.errors import counted
 
 PARTS = ("box", "obj", "cls")
-GPU_READING = 0.5
-"""Seconds between two readings of a GPU's means: each waits for all its work."""
+"""Names of the loss terms."""
+GPU_INTERVAL = 0.5
+"""Seconds between two reads of the mean losses from a GPU; each read waits for all its work."""
 
 
 class Batches(Protocol):
-    """The batches of every epoch, the same ones whenever an epoch is begun again.
+    """The batches of each epoch; an epoch that is repeated has the same ones.
 
     Attributes:
-        pictures: How many an epoch has, in all processes together.
+        images: Number of images per epoch, of all processes together.
     """
 
-    pictures: int
+    images: int
 
     def __len__(self) -> int:
-        """Batches an epoch, for this process."""
+        """Return the number of batches per epoch of this process."""
         ...
 
     def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterable[TrainingBatch]:
-        """The batches of epoch ``number``; ``class_scores`` weigh the pictures where that is asked for."""
+        """Yield the batches of epoch ``number``; ``class_scores`` (mAP by class id) is for ``image_weights``."""
         ...
 
 
 @dataclass
 class Means:
-    """Means over an epoch of loss parts.
+    """Mean loss terms of an epoch.
 
     Attributes:
-        sums: Sum of the parts, weighted by pictures, on the device.
-        pictures: That were counted.
-        every: Seconds after which :meth:`recent` reads again.
+        sums: Sums of the terms, weighted by number of images, on the device.
+        images: Number of images in the sums.
+        every: Seconds after which :meth:`recent` reads the device again.
     """
 
     sums: Tensor
-    pictures: int = 0
+    images: int = 0
     every: float = 0.0
     _read: tuple[float, dict[str, float]] = field(default=(-math.inf, {}), init=False)
 
-    def add(self, parts: Tensor, pictures: int) -> None:
-        """Take in one batch."""
-        self.sums += parts * pictures
-        self.pictures += pictures
+    def add(self, parts: Tensor, images: int) -> None:
+        """Add one batch."""
+        self.sums += parts * images
+        self.images += images
 
     def values(self) -> dict[str, float]:
-        """The means by name."""
-        return dict(zip(PARTS, (self.sums / max(self.pictures, 1)).tolist(), strict=True))
+        """Return the means by name."""
+        return dict(zip(PARTS, (self.sums / max(self.images, 1)).tolist(), strict=True))
 
     def recent(self) -> dict[str, float]:
-        """The means by name, at most ``every`` seconds old."""
+        """Return the means by name, at most ``every`` seconds old."""
         now = time.monotonic()
         if now - self._read[0] >= self.every:
             self._read = now, self.values()
@@ -82,67 +83,72 @@ class Means:
 
 @dataclass
 class Loop:
-    """A network in training, in one process of possibly several.
+    """The training of a network in one process.
 
     Attributes:
-        model: In float32, on the CPU.
-        recipe: How to train.
-        batches: What to train on.
-        processes: This process among its like.
+        model: The network, float32; moved to the device.
+        hyperparameters: Hyperparameters of the training.
+        batches: Training data.
+        distributed: Rank and device of this process.
     """
 
     model: YOLOv5
-    recipe: Hyperparameters
+    hyperparameters: Hyperparameters
     batches: Batches
-    processes: Processes
+    distributed: Distributed
     ema: EMA = field(init=False)
 
     def __post_init__(self) -> None:
-        recipe, options, device = self.recipe, self.recipe.options, self.processes.device
+        hyperparameters, options, device = self.hyperparameters, self.hyperparameters.options, self.distributed.device
         self._format = torch.channels_last if options.channels_last else torch.contiguous_format
         self.model.to(device, memory_format=self._format)  # type: ignore[call-overload]
         self.frozen = frozenset(freeze(self.model, options.freeze))
-        self.optimizer = make_optimizer(self.model, options, recipe.batch)
-        self.schedule = Schedule(options, recipe.epochs, len(self.batches), recipe.batch)
-        self.loss = DetectionLoss(self.model.config, options, recipe.imgsz)
+        self.optimizer = make_optimizer(self.model, options, hyperparameters.batch)
+        self.schedule = Schedule(options, hyperparameters.epochs, len(self.batches), hyperparameters.batch)
+        self.loss = DetectionLoss(self.model.config, options, hyperparameters.imgsz)
         self.ema = EMA(self.model)
         self._type = amp_type(options.amp, device)
         self.scaler = scaler(self._type, device)
         self._finite = Finite(device)
-        wrapped = self.processes.wrap(self.model)
+        wrapped = self.distributed.wrap(self.model)
         self._network: nn.Module = torch.compile(wrapped) if options.compile else wrapped  # type: ignore[assignment]
 
     def train_epoch(
         self, epoch: int, class_scores: Mapping[int, float], advance: Callable[[int, Mapping[str, float]], None]
     ) -> Means:
-        """One pass over the pictures; every epoch ends with a step of the optimiser.
+        """Train for one epoch and return its mean losses; the last batch always ends with an optimizer step.
+
+        Args:
+            epoch: Epoch from 0.
+            class_scores: mAP by class id, for ``image_weights``.
+            advance: Called after each batch with its number of images and the mean losses so far.
 
         Raises:
-            TrainingError: Loss or gradient is not finite, or memory ran out.
+            TrainingError: Loss or gradient is not finite, or memory is exhausted.
         """
         self._set_training()
-        device, world = self.processes.device, self.processes.world
-        means = Means(torch.zeros(len(PARTS), device=device), every=GPU_READING if device.type == "cuda" else 0)
+        device, world = self.distributed.device, self.distributed.world_size
+        means = Means(torch.zeros(len(PARTS), device=device), every=GPU_INTERVAL if device.type == "cuda" else 0)
         first = epoch * len(self.batches)
-        waiting: list[Sequence[Path]] = []
+        accumulated: list[Sequence[Path]] = []
         for number, batch in enumerate(self.batches.epoch(epoch, class_scores)):
             accumulate = self.schedule.apply(self.optimizer, first + number, epoch)
-            waiting.append(batch.paths)
-            due = len(waiting) >= accumulate or number + 1 == len(self.batches)
-            with _memory_told(self.processes, self.recipe, len(batch.images)):
+            accumulated.append(batch.paths)
+            due = len(accumulated) >= accumulate or number + 1 == len(self.batches)
+            with _memory_errors(self.distributed, self.hyperparameters, len(batch.images)):
                 with self._exchange(due=due):
                     parts = self._backward(batch, epoch, number)
                 if due:
-                    self._step(_where(epoch, number, waiting))
-                    waiting.clear()
+                    self._step(_batches_since_step(epoch, number, accumulated))
+                    accumulated.clear()
             means.add(parts, len(batch.images))
             advance(len(batch.images) * world, means.recent())
         self._finite.settle()
-        means.sums = self.processes.mean(means.sums)
+        means.sums = self.distributed.mean(means.sums)
         return means
 
     def _set_training(self) -> None:
-        """Training mode; a frozen layer keeps the statistics of its normalisation."""
+        """Set training mode; batch normalisation of frozen layers stays in evaluation mode."""
         self.model.train()
         for name, module in self.model.named_modules():
             if isinstance(module, nn.BatchNorm2d) and f"{name}.weight" in self.frozen:
@@ -150,36 +156,36 @@ class Loop:
 
     def _backward(self, batch: TrainingBatch, epoch: int, number: int) -> Tensor:
         images = self._images(batch.images, epoch, number)
-        with autocast(self._type, self.processes.device):
+        with autocast(self._type, self.distributed.device):
             logits = self._network(images)
         loss, parts = self.loss(logits, batch.targets.to(images.device, non_blocking=True))
-        self._finite.check(loss, "loss", _where(epoch, number, [batch.paths]))
-        # Gradients are averaged over processes; the loss is that of a sum over pictures.
-        self.scaler.scale(loss * self.processes.world).backward()  # type: ignore[no-untyped-call]
+        self._finite.check(loss, "loss", _batches_since_step(epoch, number, [batch.paths]))
+        # DDP averages gradients over ranks; the loss is a sum over images.
+        self.scaler.scale(loss * self.distributed.world_size).backward()  # type: ignore[no-untyped-call]
         return parts
 
     def _images(self, images: Tensor, epoch: int, number: int) -> Tensor:
-        """Float 0..1 on the device, of another size where that is asked for."""
-        device = self.processes.device
+        """Return the images on the device as floats 0..1, resized at random with ``multi_scale``."""
+        device = self.distributed.device
         floats = images.to(device, non_blocking=True).to(memory_format=self._format).float() / 255
-        if not self.recipe.options.multi_scale:
+        if not self.hyperparameters.options.multi_scale:
             return floats
         stride = max(self.model.config.strides)
         side = max(floats.shape[2:])
-        factor = 0.5 + _uniform(self.recipe.seed, epoch, number)
+        factor = 0.5 + _uniform(self.hyperparameters.seed, epoch, number)
         factor = max(round(side * factor / stride), 1) * stride / side
         size = [max(round(length * factor / stride), 1) * stride for length in floats.shape[2:]]
         return interpolate(floats, size=size, mode="bilinear", align_corners=False)
 
     def _exchange(self, *, due: bool) -> AbstractContextManager[object]:
-        """Processes exchange gradients only before a step."""
-        held = not due and self.processes.world > 1
+        """Return a context in which gradients are exchanged between ranks only if a step is ``due``."""
+        held = not due and self.distributed.world_size > 1
         return self._network.no_sync() if held else nullcontext()  # type: ignore[operator]
 
     def _step(self, where: str) -> None:
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.options.clip or math.inf)
-        if not self.scaler.is_enabled():  # which leaves such a step out itself
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.hyperparameters.options.clip or math.inf)
+        if not self.scaler.is_enabled():  # the scaler skips such a step
             self._finite.check(norm, "gradient", where)
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -187,49 +193,50 @@ class Loop:
         self.ema.update(self.model)
 
     def rates(self) -> dict[str, float]:
-        """Learning rate by parameter group."""
+        """Return the learning rate by parameter group."""
         groups = self.optimizer.param_groups
         return {str(group.get("name", index)): float(group["lr"]) for index, group in enumerate(groups)}
 
 
 @contextmanager
-def _memory_told(mine: Processes, recipe: Hyperparameters, batch: int) -> Iterator[None]:
-    """Tell an exhausted memory with the batch of this process that needed it."""
+def _memory_errors(distributed: Distributed, hyperparameters: Hyperparameters, batch: int) -> Iterator[None]:
+    """Raise TrainingError with the batch of this process if memory is exhausted."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
             raise
         where = "of the machine"
-        if mine.device.type == "cuda":
-            total = torch.cuda.get_device_properties(mine.device).total_memory
-            where = f"of {torch.cuda.get_device_name(mine.device)} ({total / 2**30:.1f} GiB)"
-        half = recipe.batch // 2 // mine.world * mine.world
+        if distributed.device.type == "cuda":
+            total = torch.cuda.get_device_properties(distributed.device).total_memory
+            where = f"of {torch.cuda.get_device_name(distributed.device)} ({total / 2**30:.1f} GiB)"
+        side, world_size = hyperparameters.imgsz, distributed.world_size
+        half = hyperparameters.batch // 2 // world_size * world_size
         smaller = f"batch={half} or auto, " if half else ""
         raise TrainingError(
-            f"the memory {where} does not hold a batch of {counted(batch, 'image')} of {recipe.imgsz} pixels",
-            f"try {smaller}a smaller imgsz, or a smaller model; gradients are summed up to nominal_batch in any case",
+            f"the memory {where} is too small for a batch of {counted(batch, 'image')} of {side} pixels",
+            f"try {smaller}a smaller imgsz, or a smaller model; gradients are accumulated up to train.nominal_batch",
         ) from error
 
 
 def largest_side(imgsz: int, stride: int) -> int:
-    """The largest side that ``multi_scale`` makes of ``imgsz`` pixels."""
+    """Return the largest side that ``multi_scale`` selects for ``imgsz``, pixels."""
     return round(imgsz * 1.5 / stride) * stride
 
 
 def _uniform(seed: int, epoch: int, number: int) -> float:
-    """The same number in 0..1 for the same batch, in every process."""
+    """Return a random number 0..1, the same for a batch in every process."""
     generator = torch.Generator().manual_seed(hash((seed, epoch, number)) & 0x7FFFFFFF)
     return float(torch.rand((), generator=generator))
 
 
-def _where(epoch: int, number: int, paths: Sequence[Sequence[Path]]) -> str:
-    """The batches of these pictures, the last of which is ``number``."""
+def _batches_since_step(epoch: int, number: int, paths: Sequence[Sequence[Path]]) -> str:
+    """Describe the batches since the last optimizer step; ``number`` is the last one."""
     first, last = number + 2 - len(paths), number + 1
     batches = f"batch {last}" if first == last else f"batches {first} to {last}"
-    return f"in epoch {epoch + 1}, {batches}, with {_named([*chain.from_iterable(paths)])}"
+    return f"in epoch {epoch + 1}, {batches}, with {_listed([*chain.from_iterable(paths)])}"
 
 
-def _named(paths: Sequence[Path]) -> str:
-    shown = ", ".join(f"'{path.name}'" for path in paths[:3])
-    return shown + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+def _listed(paths: Sequence[Path]) -> str:
+    listed = ", ".join(f"'{path.name}'" for path in paths[:3])
+    return listed + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

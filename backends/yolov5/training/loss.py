@@ -1,4 +1,4 @@
-"""The loss of YOLOv5: CIoU of the positives, cross entropy of objectness everywhere and of classes."""
+"""The loss of YOLOv5: CIoU of the positives, and binary cross entropy of objectness and classes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from backends.yolov5.training.options import TrainingOptions
 BALANCE: Mapping[int, tuple[float, ...]] = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}
 """Weight of each level's objectness, small stride first, by the number of levels."""
 SATURATED = 1e-7
-"""Outputs of the sigmoid closer than this to 0 or 1 count as this far from it: their logits would be infinite."""
+"""Outputs of the sigmoid are clamped to this distance from 0 and 1, where logits would be infinite."""
 
 
 class DetectionLoss:
-    """The loss of docs/contracts.md.
+    """The detection loss (docs/contracts.md).
 
     Args:
         config: Anchors, strides and classes of the network.
-        options: Gains of the terms, before they are scaled to levels, classes and ``imgsz``.
-        imgsz: Nominal side of the network's input in pixels.
+        options: Gains of the terms, before scaling with levels, classes and ``imgsz``.
+        imgsz: Nominal side of the network input, pixels.
     """
 
     def __init__(self, config: ModelConfig, options: TrainingOptions, imgsz: int) -> None:
@@ -38,16 +38,16 @@ class DetectionLoss:
         self._anchors = torch.tensor(config.anchors, dtype=torch.float64).view(config.levels, -1, 2) / strides
 
     def __call__(self, logits: Sequence[Tensor], targets: Tensor, *, activated: bool = False) -> tuple[Tensor, Tensor]:
-        """The loss of a batch, computed in float32 (float64 where the logits are).
+        """Return the loss of a batch, computed in float32, or float64 for float64 logits.
 
         Args:
-            logits: [B, A*(5+nc), H/s, W/s] a level, in any memory format; float16 and bfloat16 will do.
-            targets: Picture, class, cx, cy, w, h as fractions of the network's input, [N, 6]; N may be 0.
-            activated: ``logits`` are outputs of the sigmoid instead, as inference gives them.
+            logits: [B, A*(5+nc), H/s, W/s] per level, in any memory format and floating-point type.
+            targets: Image, class, cx, cy, w, h as fractions of the network input, [N, 6]; N may be 0.
+            activated: ``logits`` are outputs of the sigmoid, as inference returns them.
 
         Returns:
-            The sum of the parts times B, a scalar to differentiate; and the parts box, objectness and class
-            with their gains, [3], detached.
+            The sum of the terms times B, a scalar with gradient; and the terms box, objectness and class with their
+            gains, [3], detached.
         """
         dtype = torch.promote_types(logits[0].dtype, torch.float32)
         anchors = self._anchors = self._anchors.to(logits[0].device)
@@ -73,8 +73,8 @@ class DetectionLoss:
 
         overlap = ciou(_decode(rows, found), found.box)
         _, anchors, height, width = objectness.shape
-        place = ((found.picture * anchors + found.anchor) * height + found.gy) * width + found.gx
-        # where boxes share a cell and an anchor the best fit counts, whatever their order
+        place = ((found.image * anchors + found.anchor) * height + found.gy) * width + found.gx
+        # if boxes share cell and anchor, the highest overlap is the target, in any order
         goal.view(-1).scatter_reduce_(0, place, overlap.detach().clamp(min=0), "amax")
         cls = self._classes(rows[:, 5:], found.category) if self.config.num_classes > 1 else goal.new_zeros(())
         return (1 - overlap).mean(), self._entropy(objectness, goal, self.options.obj_pw), cls
@@ -91,25 +91,25 @@ class DetectionLoss:
 
 
 def _decode(rows: Tensor, found: Assigned) -> Tensor:
-    """Box logits to centre and size in cells, relative to the cell's corner: [n, 4]."""
+    """Return the boxes of logits: centre relative to the corner of the cell, and size, in cells: [n, 4]."""
     share = rows[:, :4].sigmoid() * 2
     return torch.cat((share[:, :2] - 0.5, share[:, 2:].square() * found.size), 1)
 
 
 def _cells(logits: Tensor, anchors: int) -> Tensor:
-    """A view [B, A, 5+nc, H, W]."""
+    """Return a view [B, A, 5+nc, H, W]."""
     batch, channels, height, width = logits.shape
     return logits.view(batch, anchors, channels // anchors, height, width)
 
 
 def _pick(logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The rows of the positives [n, 5+nc] and the plane of objectness [B, A, H, W], without copying the rest."""
+    """Return the rows of the positives, [n, 5+nc], and the objectness, [B, A, H, W], without copying the rest."""
     rows, objectness = _Pick.apply(logits, found, anchors, dtype)  # type: ignore[no-untyped-call]
     return rows, objectness
 
 
 class _Context(Protocol):
-    """What :class:`_Pick` keeps from the forward to the backward pass, in an object of PyTorch."""
+    """Attributes that :class:`_Pick` stores in PyTorch's context for the backward pass."""
 
     places: tuple[Tensor, Tensor, Tensor, Tensor]
     like: Tensor
@@ -117,17 +117,17 @@ class _Context(Protocol):
 
 
 class _Pick(torch.autograd.Function):
-    """The gradient is one tensor in the layout of the logits; autograd would fill two and add them."""
+    """Selection whose gradient is a single tensor in the layout of the logits; autograd would add two."""
 
     @staticmethod
     def forward(
         ctx: _Context, logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        ctx.places = found.picture, found.anchor, found.gy, found.gx
+        ctx.places = found.image, found.anchor, found.gy, found.gx
         ctx.like, ctx.anchors = torch.empty_like(logits, device="meta"), anchors
         cells = _cells(logits, anchors)
-        picture, anchor, gy, gx = ctx.places
-        return cells[picture, anchor, :, gy, gx].to(dtype), cells[:, :, 4].to(dtype, copy=True).contiguous()
+        image, anchor, gy, gx = ctx.places
+        return cells[image, anchor, :, gy, gx].to(dtype), cells[:, :, 4].to(dtype, copy=True).contiguous()
 
     @staticmethod
     def backward(ctx: _Context, rows: Tensor, objectness: Tensor) -> tuple[Tensor, None, None, None]:
@@ -135,18 +135,18 @@ class _Pick(torch.autograd.Function):
         cells = _cells(grad, ctx.anchors)
         cells[:, :, 4] = objectness.to(grad.dtype)
         batch, anchors, _, height, width = cells.shape
-        picture, anchor, gy, gx = ctx.places
-        place = ((picture * anchors + anchor) * height + gy) * width + gx
+        image, anchor, gy, gx = ctx.places
+        place = ((image * anchors + anchor) * height + gy) * width + gx
         places, which = torch.unique(place, return_inverse=True)
-        picture, anchor, gy, gx = torch.unravel_index(places, (batch, anchors, height, width))
-        cells[picture, anchor, :, gy, gx] += _sums(rows, which, len(places)).to(grad.dtype)
+        image, anchor, gy, gx = torch.unravel_index(places, (batch, anchors, height, width))
+        cells[image, anchor, :, gy, gx] += _sums(rows, which, len(places)).to(grad.dtype)
         return grad, None, None, None
 
 
 def _sums(rows: Tensor, which: Tensor, count: int) -> Tensor:
-    """The sum of the rows that belong to each of ``count`` cells, always in the same order.
+    """Return the sum of the rows of each of ``count`` cells, added in a deterministic order.
 
-    On a CPU ``index_put_`` adds them in the order in which threads arrive, on a GPU ``index_add_`` does.
+    ``index_put_`` on a CPU and ``index_add_`` on a GPU add in an order that depends on threads.
     """
     sums = rows.new_zeros(count, rows.shape[1])
     if rows.is_cuda:

@@ -1,4 +1,4 @@
-"""Memory of a training step on a GPU and in this process, and how the C library keeps freed memory."""
+"""Memory meters of a GPU and of this process, and the setting that makes glibc keep freed memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep large blocks that are freed instead of giving them back to the system; whether it will.
+    """Make glibc keep large freed blocks instead of returning them to the system; return whether it succeeded.
 
-    Every batch allocates the same features again. Fetching them from the system costs more than a third of a training
-    step: each page is cleared and mapped anew. Kept blocks count as memory of the process until it ends.
+    Every batch allocates the same features. Getting their pages from the system takes more than a third of a training
+    step. Kept blocks remain part of the process's memory until it ends.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -33,17 +33,17 @@ class Meter(Protocol):
     """Measures one kind of memory."""
 
     def room(self) -> int:
-        """Bytes that this process could hold in all: what it holds, and what is free."""
+        """Return the total bytes that this process could use: its current use plus the free memory."""
         ...
 
     def peak(self, step: Callable[[], None]) -> int:
-        """Carry out ``step``; the most bytes that this process held meanwhile, in all."""
+        """Run ``step`` and return the peak of bytes that this process used."""
         ...
 
 
 @dataclass(frozen=True)
 class GpuMeter:
-    """The memory of a CUDA GPU, as PyTorch reserves it.
+    """Meter of the memory that PyTorch reserves on a CUDA GPU.
 
     Attributes:
         device: The GPU.
@@ -52,13 +52,13 @@ class GpuMeter:
     device: torch.device
 
     def room(self) -> int:
-        """What PyTorch has reserved, and what nobody has."""
+        """Return the bytes that PyTorch has reserved plus the free ones."""
         torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info(self.device)
         return free + torch.cuda.memory_reserved(self.device)
 
     def peak(self, step: Callable[[], None]) -> int:
-        """With the gaps between tensors, which are lost to others too."""
+        """Run ``step`` and return the peak of reserved bytes, gaps between tensors included."""
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(self.device)
         step()
@@ -68,12 +68,12 @@ class GpuMeter:
 
 @dataclass(frozen=True)
 class ProcessMeter:
-    """The main memory of this process.
+    """Meter of the resident memory of this process.
 
     Attributes:
-        reset: Begins a new measurement of the peak.
-        highest: The peak since then, bytes.
-        available: Bytes that are free for this process.
+        reset: Starts a new measurement of the peak.
+        highest: Returns the peak since the last reset, bytes.
+        available: Returns the bytes that are free for this process.
     """
 
     reset: Callable[[], object]
@@ -81,12 +81,12 @@ class ProcessMeter:
     available: Callable[[], int]
 
     def room(self) -> int:
-        """Resident memory and what is available."""
+        """Return the resident bytes plus the available ones."""
         self.reset()
         return self.highest() + self.available()
 
     def peak(self, step: Callable[[], None]) -> int:
-        """Resident memory, with what the allocator keeps from before."""
+        """Run ``step`` and return the peak of resident bytes, including memory that the allocator kept before."""
         self.reset()
         step()
         return self.highest()

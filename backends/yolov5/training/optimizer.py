@@ -1,4 +1,4 @@
-"""Optimizer, learning-rate schedule, and the moving average of the weights."""
+"""Optimizer, learning-rate schedule, frozen layers, and the exponential moving average (EMA) of the weights."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from core.kinds.training import Optimizer
 
 
 class EMA:
-    """An average that follows closely at first: its decay is ``decay * (1 - exp(-updates / tau))``.
+    """Exponential moving average of the weights, with the decay ``decay * (1 - exp(-updates / tau))``.
 
-    Weights and the statistics of normalisations are averaged; counters are copied.
+    Weights and statistics of batch normalisation are averaged; integer counters are copied.
 
     Args:
-        model: What it starts as; its float32 copy is kept in evaluation mode, without gradients.
-        decay: In the long run.
-        tau: Updates after which 63 % of that is reached.
-        updates: Updates already made.
+        model: Initial weights; copied in float32 and evaluation mode, without gradients.
+        decay: Limit of the decay.
+        tau: Number of updates after which the decay reaches 63 % of its limit.
+        updates: Number of previous updates.
 
     Attributes:
-        model: The average.
-        updates: Updates made.
+        model: The network with the averaged weights.
+        updates: Number of updates.
     """
 
     def __init__(self, model: YOLOv5, decay: float = 0.9999, tau: float = 2000, updates: int = 0) -> None:
@@ -39,7 +39,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, model: YOLOv5) -> None:
-        """Take in the weights after a step of the optimiser; ``model`` is not wrapped and on the same device."""
+        """Add the weights after an optimizer step; ``model`` is on the same device and not wrapped by DDP."""
         self.updates += 1
         share = 1 - self.decay * (1 - math.exp(-self.updates / self.tau))
         (floats, counters), (new_floats, new_counters) = _tensors(self.model), _tensors(model)
@@ -48,66 +48,66 @@ class EMA:
             counter.copy_(new)
 
     def load(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from the average ``state`` after so many updates."""
+        """Restore the averaged weights ``state`` after ``updates`` updates."""
         self.model.load_state_dict(state)
         self.updates = updates
 
 
 def _tensors(model: YOLOv5) -> tuple[list[Tensor], list[Tensor]]:
-    """All that floats, and all that counts."""
+    """Return the floating-point tensors and the integer counters of a model."""
     tensors = [*model.parameters(), *model.buffers()]
     return [each for each in tensors if each.is_floating_point()], [
         each for each in tensors if not each.is_floating_point()
     ]
 
 
-LEAST_WARMUP = 100
-"""Batches that a warm-up has at least."""
+MIN_WARMUP = 100
+"""Minimum length of a warm-up in batches."""
 
 
 class Schedule:
-    """A pure function of the batch and the epoch: a resumed training has nothing to restore.
+    """Learning rate, momentum and gradient accumulation as a pure function of batch and epoch, without state.
 
     Args:
-        settings: Rates, momentum and warm-up.
-        epochs: Of the whole training.
-        batches_per_epoch: For one process.
-        batch: Pictures a batch, of all processes together.
+        options: Learning rates, momentum and warm-up.
+        epochs: Number of epochs of the whole training.
+        batches_per_epoch: Number of batches per epoch of one process.
+        batch: Images per batch, of all processes together.
     """
 
-    def __init__(self, settings: TrainingOptions, epochs: int, batches_per_epoch: int, batch: int) -> None:
-        self.settings, self.epochs, self.batch = settings, epochs, batch
+    def __init__(self, options: TrainingOptions, epochs: int, batches_per_epoch: int, batch: int) -> None:
+        self.options, self.epochs, self.batch = options, epochs, batch
         self.warmup = 0
-        if settings.warmup_epochs > 0:
-            self.warmup = max(round(settings.warmup_epochs * batches_per_epoch), LEAST_WARMUP)
+        if options.warmup_epochs > 0:
+            self.warmup = max(round(options.warmup_epochs * batches_per_epoch), MIN_WARMUP)
 
     def rate(self, epoch: int) -> float:
-        """Learning rate of epoch 0, 1, ... after the warm-up: lr0 at first, lr0*lrf when the last one has ended."""
+        """Return the learning rate of an epoch after the warm-up: from lr0 to lr0*lrf after the last epoch."""
         share = epoch / self.epochs
-        if self.settings.cos_lr:
+        if self.options.cos_lr:
             share = (1 - math.cos(math.pi * share)) / 2
-        return self.settings.lr0 * (1 + share * (self.settings.lrf - 1))
+        return self.options.lr0 * (1 + share * (self.options.lrf - 1))
 
     def apply(self, optimizer: torch.optim.Optimizer, step: int, epoch: int) -> int:
-        """Set rates and momentum for a batch.
+        """Set learning rates and momentum for a batch.
 
         Args:
-            optimizer: As :func:`~backends.yolov5.training.optimizer.make_optimizer` makes it.
-            step: Batches before this one, counted from the start of the training.
-            epoch: The epoch it belongs to, from 0.
+            optimizer: The optimizer from :func:`make_optimizer`.
+            step: Number of the batch in the whole training, from 0.
+            epoch: Its epoch, from 0.
 
         Returns:
-            Over how many batches gradients are summed for a step.
+            Number of batches to accumulate gradients over before an optimizer step.
         """
-        settings, rate = self.settings, self.rate(epoch)
+        options, rate = self.options, self.rate(epoch)
         done = min(step / self.warmup, 1.0) if self.warmup else 1.0
         for group in optimizer.param_groups:
-            start = settings.warmup_bias_lr if group["name"] == "biases" else 0.0
+            start = options.warmup_bias_lr if group["name"] == "biases" else 0.0
             group["lr"] = _between(start, rate, done)
-            _set_momentum(group, _between(settings.warmup_momentum, settings.momentum, done))
+            _set_momentum(group, _between(options.warmup_momentum, options.momentum, done))
         if done == 1:
-            return accumulation(settings, self.batch)
-        return max(round(_between(1, settings.nominal_batch / self.batch, done)), 1)
+            return accumulation(options, self.batch)
+        return max(round(_between(1, options.nominal_batch / self.batch, done)), 1)
 
 
 def _between(start: float, end: float, share: float) -> float:
@@ -124,31 +124,31 @@ def _set_momentum(group: dict[str, object], momentum: float) -> None:
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
-def accumulation(settings: TrainingOptions, batch: int) -> int:
-    """Batches whose gradients are summed to come near the nominal batch; 1 where ``batch`` is as large already."""
-    return max(round(settings.nominal_batch / batch), 1)
+def accumulation(options: TrainingOptions, batch: int) -> int:
+    """Return the number of batches to accumulate gradients over, to come close to ``nominal_batch``; at least 1."""
+    return max(round(options.nominal_batch / batch), 1)
 
 
-def make_optimizer(model: nn.Module, settings: TrainingOptions, batch: int) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, options: TrainingOptions, batch: int) -> torch.optim.Optimizer:
     """Return the optimizer of all parameters that are not frozen.
 
-    Its groups are called ``weights``, ``norms`` and ``biases``. Only weights decay, by ``weight_decay`` scaled
-    with the pictures that one step sees; decay is added to the gradient, in AdamW to the weights.
+    Its parameter groups are ``weights``, ``norms`` and ``biases``. Weight decay applies to ``weights`` only and is
+    scaled with the number of images per step. AdamW decouples it from the gradient.
 
     Args:
-        model: On the device it is trained on.
-        settings: Optimizer, rates, momentum and decay.
-        batch: Pictures a batch, of all processes together.
+        model: The network, on the training device.
+        options: Optimizer, learning rates, momentum and weight decay.
+        batch: Images per batch, of all processes together.
     """
-    decay = settings.weight_decay * batch * accumulation(settings, batch) / settings.nominal_batch
+    decay = options.weight_decay * batch * accumulation(options, batch) / options.nominal_batch
     groups = [
         {"params": parameters, "name": name, "weight_decay": decay if name == "weights" else 0.0}
         for name, parameters in _groups(model).items()
     ]
-    if settings.optimizer is Optimizer.sgd:
-        return torch.optim.SGD(groups, lr=settings.lr0, momentum=settings.momentum, nesterov=True, fused=True)
-    kind = torch.optim.AdamW if settings.optimizer is Optimizer.adamw else torch.optim.Adam
-    return kind(groups, lr=settings.lr0, betas=(settings.momentum, 0.999), fused=True)
+    if options.optimizer is Optimizer.sgd:
+        return torch.optim.SGD(groups, lr=options.lr0, momentum=options.momentum, nesterov=True, fused=True)
+    kind = torch.optim.AdamW if options.optimizer is Optimizer.adamw else torch.optim.Adam
+    return kind(groups, lr=options.lr0, betas=(options.momentum, 0.999), fused=True)
 
 
 def _groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -162,28 +162,28 @@ def _groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 def freeze(model: YOLOv5, layers: int | Sequence[str]) -> tuple[str, ...]:
-    """Keep layers as they are: their parameters get no gradient.
+    """Freeze layers: their parameters get no gradient.
 
-    Layers are counted in the order of the official networks, those without weights too: 10 is the backbone.
-    A normalisation whose parameters are frozen belongs in evaluation mode, so that its statistics stay.
+    Layers are counted in the order of the official networks, including those without weights: the first 10 are the
+    backbone. Keep frozen batch normalisation in evaluation mode, so that its statistics do not change.
 
     Args:
-        model: Changed in place.
-        layers: How many from the input on, or the names of modules, e.g. ``stages.0`` or ``detect``.
+        model: The network, modified in place.
+        layers: Number of layers from the input, or names of modules, e.g. ``stages.0`` or ``detect``.
 
     Returns:
         The names of the frozen parameters.
 
     Raises:
-        TrainingError: No such layer, or nothing would be left to train.
+        TrainingError: A layer does not exist, or all parameters would be frozen.
     """
-    chosen = _first(model, layers) if isinstance(layers, int) else list(layers)
+    selected = _first(model, layers) if isinstance(layers, int) else list(layers)
     known = {name for name, module in model.named_modules() if name and next(module.parameters(), None) is not None}
-    for name in chosen:
+    for name in selected:
         if name not in known:
             possible = ", ".join(filter(None, _layers(model)))
-            raise TrainingError(f"no layer '{name}' to freeze", f"possible: {possible}, and what is in them")
-    within = tuple(f"{name}." for name in chosen)
+            raise TrainingError(f"no layer '{name}' to freeze", f"possible: {possible}, and their modules")
+    within = tuple(f"{name}." for name in selected)
     frozen = tuple(name for name, _ in model.named_parameters() if name.startswith(within))
     if len(frozen) == len(list(model.parameters())):
         raise TrainingError("every layer is frozen: nothing is left to train", "freeze fewer layers")
@@ -202,5 +202,5 @@ def _first(model: YOLOv5, count: int) -> list[str]:
 
 
 def _layers(model: YOLOv5) -> list[str]:
-    """The names of all layers, empty for those without weights."""
+    """Return the names of all layers; the name is empty for a layer without weights."""
     return [layer.name for layer in blueprint(model.config.levels, pool_first=model.config.pool_first)]

@@ -1,60 +1,60 @@
-"""The options of YOLOv5's training; defaults are YOLOv5's for training from scratch (docs/contracts.md)."""
+"""Options and hyperparameters of a YOLOv5 training; the defaults are YOLOv5's for training from scratch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from core.kinds.training import Amp, Optimizer
+from core.kinds.training import Amp, ImageCache, Optimizer
 from core.options.ranges import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How a network is trained, besides what any detector's training has (:class:`Recipe`).
+    """YOLOv5's own training options, ``train.<name>`` on the command line.
 
-    The ranges are checked by the plan, not here.
+    The plan checks the ranges; this class does not. Formulas: docs/contracts.md.
 
     Attributes:
-        rect: Batches of images of one shape, each in the smallest input that holds them; without mosaic.
-        multi_scale: Change the side of the input from batch to batch by up to half.
+        rect: Rectangular training: batches of images of similar aspect ratio with minimal padding, without mosaic.
+        multi_scale: Vary the input size per batch from 0.5 to 1.5 times imgsz.
         image_weights: Draw images more often whose classes have a low mAP.
-        freeze: Freeze the first N layers (10: the backbone).
-        autoanchor: Fit anchors to the boxes where the given ones miss more than 2 % of them.
-        amp: Mixed precision.
-        channels_last: Keep images and features as NHWC in memory, which is faster.
+        freeze: Freeze the first N layers; 10: the backbone.
+        autoanchor: Fit new anchors to the boxes of the data set if the anchors match less than 98 % of them.
+        amp: Automatic mixed precision.
+        channels_last: Use the memory format NHWC (torch.channels_last), which is faster.
         compile: Compile the network with torch.compile.
-        optimizer: The optimizer.
-        lr0: Learning rate after the warm-up.
+        optimizer: Optimizer.
+        lr0: Initial learning rate, reached at the end of the warm-up.
         lrf: Final learning rate as a fraction of lr0.
-        cos_lr: Decay the learning rate along a half cosine instead of a line.
-        momentum: Momentum of SGD; beta1 of Adam.
-        weight_decay: Weight decay of convolutions, for the nominal batch.
-        nominal_batch: Gradients of smaller batches are summed until this many images were seen.
-        warmup_epochs: Length of the warm-up; at least 100 batches unless 0.
+        cos_lr: Cosine learning-rate schedule instead of a linear one.
+        momentum: Momentum of SGD, beta1 of Adam and AdamW.
+        weight_decay: Weight decay of convolution weights, for nominal_batch images per optimizer step.
+        nominal_batch: Nominal batch size in images; gradients of smaller batches are accumulated to it.
+        warmup_epochs: Length of the warm-up in epochs, at least 100 batches; 0 disables it.
         warmup_momentum: Momentum at the start of the warm-up.
-        warmup_bias_lr: Learning rate of the biases at the start of the warm-up; that of all else starts at 0.
+        warmup_bias_lr: Learning rate of biases at the start of the warm-up; other parameters start at 0.
         clip: Maximum norm of the gradient; 0 disables clipping.
-        box: Gain of the box term of the loss.
-        obj: Gain of the objectness term.
-        cls: Gain of the class term.
-        obj_pw: Weight of positives in the objectness term.
-        cls_pw: Weight of positives in the class term.
-        label_smoothing: Class targets are 1 - e/2 and e/2.
-        anchor_t: A box matches an anchor when no side differs by this factor.
-        mosaic: Probability that four images become one.
-        close_mosaic: No mosaic in the last N epochs.
-        mixup: Probability that a mosaic is blended with another one.
-        degrees: Maximum rotation, in degrees.
-        translate: Maximum shift, as a fraction of the image.
-        scale: Zoom by 1 - scale to 1 + scale.
-        shear: Maximum shear, in degrees.
-        perspective: Maximum perspective per pixel.
-        hsv_h: Maximum change of hue, as a fraction.
-        hsv_s: Maximum change of saturation, as a fraction.
-        hsv_v: Maximum change of value, as a fraction.
-        fliplr: Probability of a left-right mirror image.
-        flipud: Probability of an up-down mirror image.
+        box: Gain of the box loss (CIoU).
+        obj: Gain of the objectness loss.
+        cls: Gain of the class loss, scaled by classes / 80.
+        obj_pw: Weight of positives in the BCE of the objectness loss.
+        cls_pw: Weight of positives in the BCE of the class loss.
+        label_smoothing: Label smoothing e: class targets are 1 - e/2 and e/2.
+        anchor_t: Anchor threshold: a box matches an anchor if no ratio of their sides, or its inverse, reaches this.
+        mosaic: Probability of a mosaic of four images.
+        close_mosaic: Disable mosaic in the last N epochs.
+        mixup: Probability that a mosaic is blended with a second one (MixUp).
+        degrees: Random rotation, +/- degrees.
+        translate: Random translation, +/- fraction of the image size.
+        scale: Random scale, 1 +/- this gain.
+        shear: Random shear, +/- degrees.
+        perspective: Random perspective, +/- fraction per pixel.
+        hsv_h: Random hue, +/- fraction.
+        hsv_s: Random saturation, +/- fraction.
+        hsv_v: Random value (brightness), +/- fraction.
+        fliplr: Probability of a left-right flip.
+        flipud: Probability of an up-down flip.
     """
 
     rect: bool = False
@@ -96,3 +96,32 @@ class TrainingOptions:
     hsv_v: Fraction = 0.4
     fliplr: Fraction = 0.5
     flipud: Fraction = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """All hyperparameters of one training: those of any detector, with the batch known, and YOLOv5's options.
+
+    Attributes:
+        imgsz: Side of the square input in pixels, a multiple of the largest stride.
+        epochs: Number of training epochs.
+        batch: Images per batch, of all processes together.
+        seed: Seed of all random numbers.
+        workers: Number of data loader processes of this process.
+        patience: Early stopping: epochs without improvement; 0 disables it.
+        hours: Stop before the epoch that would end after this many hours; None disables it.
+        val_every: Validation interval in epochs; the last epoch is always validated.
+        cache: Where decoded images are cached.
+        options: YOLOv5's own options.
+    """
+
+    imgsz: int = 640
+    epochs: int = 100
+    batch: int = 16
+    seed: int = 0
+    workers: int = 2
+    patience: int = 100
+    hours: float | None = None
+    val_every: int = 1
+    cache: ImageCache = ImageCache.none
+    options: TrainingOptions = field(default_factory=TrainingOptions)

@@ -1,4 +1,4 @@
-"""The state of a training between two epochs, written so that it is there whole or not at all."""
+"""The state of a training between two epochs, written atomically and read with its checksums verified."""
 
 from __future__ import annotations
 
@@ -31,21 +31,25 @@ _DAMAGED = (
     zlib.error,
 )
 
+_START_AGAIN = "start again without resume=true"
+
 
 @dataclass
 class TrainingState:
-    """What an epoch leaves to the next one. All randomness follows from seed, epoch and position: none is kept.
+    """The state after an epoch. It has no random state: random numbers follow from seed, epoch and position.
 
     Attributes:
         epoch: Number of finished epochs.
-        batch: Pictures a batch, of all processes together.
-        config: The network's shape, as ``ModelConfig.to_dict`` gives it.
-        model, averaged: Weights, and their moving average.
-        updates: Of the moving average.
-        optimizer, scaler: Their own states.
+        batch: Images per batch, of all processes together.
+        config: Shape of the network, from ``ModelConfig.to_dict``.
+        model: Weights.
+        averaged: Moving average (EMA) of the weights.
+        updates: Number of updates of the moving average.
+        optimizer: State of the optimizer.
+        scaler: State of the gradient scaler; empty without float16.
         best: Highest fitness so far, and its epoch.
-        class_scores: mAP a class of the last validation, for image weights.
-        seconds: Spent so far, validation included.
+        class_scores: mAP per class of the last validation, for ``image_weights``.
+        seconds: Duration so far, validation included.
     """
 
     epoch: int
@@ -62,7 +66,7 @@ class TrainingState:
 
 
 def save_state(state: TrainingState, folder: Path) -> None:
-    """Write ``state`` into ``folder``; a crash leaves the former one."""
+    """Write ``state`` into ``folder`` atomically: after a crash the previous state remains."""
     content = {"format": FORMAT, **{name: getattr(state, name) for name in state.__dataclass_fields__}}
     temporary = folder / f"{STATE}.{os.getpid()}"
     try:
@@ -76,14 +80,14 @@ def save_state(state: TrainingState, folder: Path) -> None:
 
 
 def load_state(folder: Path, config: Mapping[str, object]) -> TrainingState:
-    """Read what :func:`save_state` wrote.
+    """Read the state that :func:`save_state` wrote.
 
     Args:
-        folder: Of the training.
-        config: The network that is to go on.
+        folder: Folder of the training.
+        config: Shape of the network to train, from ``ModelConfig.to_dict``.
 
     Raises:
-        TrainingError: The file is damaged, or is of another network.
+        TrainingError: The file is damaged, has another format, or belongs to another network.
     """
     path = folder / STATE
     try:
@@ -92,20 +96,24 @@ def load_state(folder: Path, config: Mapping[str, object]) -> TrainingState:
         written = content.pop("format")
         state = TrainingState(**content) if written == FORMAT else None
     except _DAMAGED as error:
-        raise TrainingError(f"'{path}' is damaged and cannot be resumed from", "train anew, without resume") from error
+        raise TrainingError(
+            f"'{path}' is damaged and cannot be resumed from", "start again without resume=true"
+        ) from error
     if state is None:
-        raise TrainingError(f"'{path}' has format {written}, this version reads {FORMAT}", "train anew, without resume")
+        raise TrainingError(
+            f"'{path}' has format {written}, this version reads {FORMAT}", "start again without resume=true"
+        )
     if different := [name for name in config if state.config.get(name) != config[name] and name != "anchors"]:
         raise TrainingError(
-            f"'{path}' is of another architecture ({different[0]} is {state.config.get(different[0])}, "
+            f"'{path}' belongs to another architecture ({different[0]} is {state.config.get(different[0])}, "
             f"this network has {config[different[0]]})",
-            "resume with the model it was begun with",
+            "resume with the model that the training was started with",
         )
     return state
 
 
 def _check_sums(path: Path) -> None:
-    """Raise zipfile.BadZipFile if the content differs from its checksums, which torch.load does not verify."""
+    """Raise zipfile.BadZipFile if a checksum does not match; torch.load does not verify them."""
     with zipfile.ZipFile(path) as archive:
         if damaged := archive.testzip():
             raise zipfile.BadZipFile(f"the checksum of '{damaged}' differs")

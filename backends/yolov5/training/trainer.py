@@ -1,4 +1,4 @@
-"""The trainer: epoch after epoch with validation, best and last weights, and a state to resume from."""
+"""The trainer: epochs with validation, early stopping, checkpoints, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -20,28 +20,25 @@ from core.errors import counted
 
 
 def fitness(map50: float, map50_95: float) -> float:
-    """0.1 of mAP50 and 0.9 of mAP50-95, 0..1."""
+    """Return 0.1 * mAP50 + 0.9 * mAP50-95."""
     return 0.1 * map50 + 0.9 * map50_95
 
 
-def doubts(loop: Loop) -> Iterator[str]:
-    """Yield a line for each quantity that is too small for what it is for.
-
-    Args:
-        loop: The training, before its first epoch.
-    """
-    recipe, images, per_epoch = loop.recipe, loop.batches.pictures, len(loop.batches)
-    if images < recipe.batch:
+def warnings_for(loop: Loop) -> Iterator[str]:
+    """Yield a warning for fewer images than a batch, and for a warm-up longer than the training."""
+    hyperparameters, images, per_epoch = loop.hyperparameters, loop.batches.images, len(loop.batches)
+    epochs, lr0 = hyperparameters.epochs, hyperparameters.options.lr0
+    if images < hyperparameters.batch:
         yield (
-            f"the training split has {counted(images, 'image')}, fewer than a batch of {recipe.batch}: "
-            "an epoch is one batch; a smaller train.batch gives more steps"
+            f"the training split has {counted(images, 'image')}, fewer than a batch of {hyperparameters.batch}: "
+            "an epoch has one batch; a smaller train.batch gives more optimizer steps"
         )
-    total, warmup = recipe.epochs * per_epoch, loop.schedule.warmup
+    total, warmup = epochs * per_epoch, loop.schedule.warmup
     if warmup >= total:
         yield (
-            f"the warm-up takes {counted(warmup, 'batch')}, the training {total} ({recipe.epochs} x {per_epoch}): "
-            f"the learning rate never reaches lr0={recipe.options.lr0:g}; train.warmup_epochs=0 trains without a "
-            f"warm-up, train.epochs={math.ceil(2 * warmup / per_epoch)} for twice its length"
+            f"the warm-up takes {counted(warmup, 'batch')}, the training {total} ({epochs} x {per_epoch}): "
+            f"the learning rate never reaches lr0={lr0:g}; set train.warmup_epochs=0 for no warm-up, or "
+            f"train.epochs={math.ceil(2 * warmup / per_epoch)} for a training twice as long as the warm-up"
         )
 
 
@@ -50,7 +47,7 @@ BEST, LAST = "best.safetensors", "last.safetensors"
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """What a validation found, 0..1; ``classes``: mAP50-95 by class id."""
+    """Scores of a validation, 0..1; ``classes`` is mAP50-95 by class id."""
 
     map50: float
     map50_95: float
@@ -59,7 +56,7 @@ class ValidationScores:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A finished epoch: as ``core.kinds.training.EpochResult``, which this library does not know."""
+    """Result of an epoch: the fields of ``core.kinds.training.EpochResult`` that this library computes."""
 
     number: int
     losses: Mapping[str, float]
@@ -67,45 +64,48 @@ class Epoch:
     fitness: float
     best: bool
     seconds: float
-    pictures: int
+    images: int
     memory: int
 
 
 class TrainerListener(Protocol):
-    """Is told how it goes; only the first process has one."""
+    """Receives the progress of a training; only that of rank 0 reports it."""
 
-    def begin(self, epoch: int, pictures: int) -> None:
-        """An epoch of so many pictures begins."""
+    def begin(self, epoch: int, images: int) -> None:
+        """Handle the start of an epoch with this number of images."""
         ...
 
-    def advance(self, pictures: int, losses: Mapping[str, float]) -> None:
-        """A batch is done."""
+    def advance(self, images: int, losses: Mapping[str, float]) -> None:
+        """Handle a finished batch: its number of images and the mean losses so far."""
         ...
 
     def validate(self, averaged: YOLOv5) -> ValidationScores | None:
-        """Measure the averaged weights."""
+        """Validate the averaged weights; None if there is nothing to measure."""
         ...
 
     def finish(self, epoch: Epoch) -> None:
-        """An epoch is done and its weights are written; told again where a resumed training repeats it."""
+        """Handle a finished epoch after its checkpoints are written; a resumed training may report it again."""
         ...
 
     def note(self, message: str) -> None:
-        """One line of information."""
+        """Print one line of information."""
         ...
 
 
 class Trainer:
-    """Runs a :class:`Loop` to its end.
+    """Runs a :class:`Loop` until its epochs, patience or hours are used up.
 
     Args:
-        loop: The training.
-        weights: Variant and names for the checkpoints; its state is not used.
-        folder: Where state and checkpoints are written.
-        listener: Is told how it goes.
+        loop: The training loop.
+        weights: Config, variant and class names of the checkpoints; its state is not used.
+        folder: Folder of state and checkpoints.
+        listener: Receives the progress.
 
     Attributes:
-        ended: Why :meth:`run` returned, in the first process: ``epochs``, ``patience`` or ``time``.
+        epoch: Number of finished epochs.
+        best: Highest fitness so far.
+        best_epoch: Its epoch, from 0; -1 before the first validation.
+        ended: Why :meth:`run` returned, on rank 0: ``epochs``, ``patience`` or ``time``.
     """
 
     def __init__(self, loop: Loop, weights: Weights, folder: Path, listener: TrainerListener) -> None:
@@ -118,76 +118,76 @@ class Trainer:
         self._seconds = 0.0
 
     def resume(self, state: TrainingState) -> None:
-        """Go on where :meth:`run` was interrupted."""
+        """Restore ``state``; :meth:`run` then continues after its last epoch."""
         loop = self.loop
         loop.model.load_state_dict(state.model)
         loop.ema.load(state.averaged, state.updates)
         loop.optimizer.load_state_dict(dict(state.optimizer))
-        if state.scaler:  # empty where no scaler was needed
+        if state.scaler:  # empty without float16
             loop.scaler.load_state_dict(dict(state.scaler))
         self.epoch, (self.best, self.best_epoch) = state.epoch, state.best
         self._class_scores, self._seconds = state.class_scores, state.seconds
-        self.listener.note(f"resumes after epoch {self.epoch} of {loop.recipe.epochs}")
+        self.listener.note(f"resuming after epoch {self.epoch} of {loop.hyperparameters.epochs}")
 
     def run(self) -> None:
         """Train until the epochs, the hours or the patience are used up."""
-        while self.epoch < self.loop.recipe.epochs and not self._over():
+        while self.epoch < self.loop.hyperparameters.epochs and not self._over():
             start = time.perf_counter()
-            self.listener.begin(self.epoch, self.loop.batches.pictures)
+            self.listener.begin(self.epoch, self.loop.batches.images)
             means = self.loop.train_epoch(self.epoch, self._class_scores, self.listener.advance)
             trained = time.perf_counter() - start
-            value = self._validated() if self._validation_due() else None
+            fitness_value = self._validate() if self._validation_due() else None
             self._seconds += time.perf_counter() - start
-            self._close(means.values(), value, trained, means.pictures)
+            self._finish_epoch(means.values(), fitness_value, trained, means.images)
 
-    def _close(self, losses: Mapping[str, float], value: float | None, seconds: float, pictures: int) -> None:
-        """Write what the epoch has given, and tell of it.
+    def _finish_epoch(self, losses: Mapping[str, float], value: float | None, seconds: float, images: int) -> None:
+        """Write the checkpoints, report the epoch, then write the state.
 
-        The state comes last: a training killed before it repeats the epoch to the same end, and tells of it twice
-        rather than never.
+        A training that is killed before the state is written repeats the epoch with the same result, and reports it a
+        second time.
         """
         number, self.epoch = self.epoch, self.epoch + 1
         better = value is not None and value > self.best
         if better and value is not None:
             self.best, self.best_epoch = value, number
-        shown = value if value is not None else float("nan")
-        if self.loop.processes.leader:
+        reported = value if value is not None else float("nan")
+        if self.loop.distributed.leader:
             if better or self.best_epoch < 0:
                 self._save(BEST)
             self._save(LAST)
-        pictures *= self.loop.processes.world
+        images *= self.loop.distributed.world_size
         rates = self.loop.rates()
-        self.listener.finish(Epoch(number, losses, rates, shown, better, seconds, pictures, self._memory()))
-        if self.loop.processes.leader:
+        self.listener.finish(Epoch(number, losses, rates, reported, better, seconds, images, self._memory()))
+        if self.loop.distributed.leader:
             save_state(self._state(), self.folder)
 
     def _validation_due(self) -> bool:
         done = self.epoch + 1
-        return done % self.loop.recipe.val_every == 0 or done == self.loop.recipe.epochs
+        return done % self.loop.hyperparameters.val_every == 0 or done == self.loop.hyperparameters.epochs
 
-    def _validated(self) -> float | None:
-        """Fitness by the first process's validation, in every process; None where nothing can be measured."""
-        processes, count = self.loop.processes, self.weights.config.num_classes
+    def _validate(self) -> float | None:
+        """Validate on rank 0 and return the fitness on every rank; None if there is nothing to measure."""
+        distributed, count = self.loop.distributed, self.weights.config.num_classes
         values = [float("nan")] * (1 + count)
-        if processes.leader and (scores := self.listener.validate(self.loop.ema.model)):
+        if distributed.leader and (scores := self.listener.validate(self.loop.ema.model)):
             found = [scores.classes.get(index, float("nan")) for index in range(count)]
             values = [fitness(scores.map50, scores.map50_95), *found]
-        value, *classes = processes.from_leader(values)
+        value, *classes = distributed.from_leader(values)
         self._class_scores = {index: score for index, score in enumerate(classes) if not isnan(score)}
         return None if isnan(value) else value
 
     def _over(self) -> bool:
-        """Whether patience or time is used up; the first process decides for all."""
-        recipe = self.loop.recipe
+        """Return whether patience or hours are used up; rank 0 decides for all."""
+        patience, hours = self.loop.hyperparameters.patience, self.loop.hyperparameters.hours
         reason, ended = "", "epochs"
-        if recipe.patience and self.best_epoch >= 0 and self.epoch - 1 - self.best_epoch >= recipe.patience:
-            reason = f"no better epoch than {self.best_epoch + 1} for {counted(recipe.patience, 'epoch')}: stops early"
+        if patience and self.best_epoch >= 0 and self.epoch - 1 - self.best_epoch >= patience:
+            reason = f"no better epoch than {self.best_epoch + 1} for {counted(patience, 'epoch')}: stopping early"
             ended = "patience"
         mean = self._seconds / max(self.epoch, 1)
-        if recipe.hours is not None and self.epoch and self._seconds + mean > recipe.hours * 3600:
-            reason = f"the next epoch would end after {recipe.hours:g} h: stops after epoch {self.epoch}"
+        if hours is not None and self.epoch and self._seconds + mean > hours * 3600:
+            reason = f"the next epoch would end after {hours:g} h: stopping after epoch {self.epoch}"
             ended = "time"
-        over = self.loop.processes.from_leader([float(bool(reason))])[0] > 0
+        over = self.loop.distributed.from_leader([float(bool(reason))])[0] > 0
         if over:
             self.ended = ended
             self.listener.note(reason)
@@ -197,7 +197,7 @@ class Trainer:
         loop = self.loop
         return TrainingState(
             epoch=self.epoch,
-            batch=loop.recipe.batch,
+            batch=loop.hyperparameters.batch,
             config=self.weights.config.to_dict(),
             model=loop.model.state_dict(),
             averaged=loop.ema.model.state_dict(),
@@ -214,5 +214,5 @@ class Trainer:
         save(replace(self.weights, state=state), self.folder / name)
 
     def _memory(self) -> int:
-        device = self.loop.processes.device
+        device = self.loop.distributed.device
         return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0

@@ -1,4 +1,4 @@
-"""Weights from another checkpoint, as far as they fit."""
+"""Transfer of weights from another checkpoint into a network to be trained."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from core.errors import counted
 
 Shape = tuple[int, ...]
 _DETECT = "detect.convs."
-_SHOWN = 3
+_LISTED = 3
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What was taken over.
+    """Result of a transfer.
 
     Attributes:
-        loaded: Tensors taken over whole, or in all that does not hang on the classes.
-        total: Tensors of the network.
-        left: Name, shape in the checkpoint (None: not there) and shape in the network of all others.
-        known: Classes whose outputs were taken over.
-        classes: Classes of the network.
+        loaded: Number of tensors that were copied, including Detect tensors without the outputs of unknown classes.
+        total: Number of tensors of the network.
+        left: Tensors that were not copied: name, shape in the checkpoint (None if missing) and shape in the network.
+        known: Number of classes with copied outputs.
+        classes: Number of classes of the network.
     """
 
     loaded: int
@@ -35,34 +35,33 @@ class Transfer:
     classes: int
 
     def line(self) -> str:
-        """In one line, with the first tensors that were left."""
+        """Return a line for the user, with the first tensors that were not copied."""
         classes = f"{self.known} of {counted(self.classes, 'class')}"
         text = f"transferred {self.loaded} of {counted(self.total, 'tensor')}, outputs of {classes}"
         if not self.left:
             return text
-        shown = ", ".join(
-            f"{name} ({'not there' if have is None else f'{_sides(have)}, not {_sides(want)}'})"
-            for name, have, want in self.left[:_SHOWN]
+        listed = ", ".join(
+            f"{name} ({'missing' if have is None else f'{_sides(have)}, not {_sides(want)}'})"
+            for name, have, want in self.left[:_LISTED]
         )
-        more = len(self.left) - _SHOWN
-        return f"{text}; left: {shown}" + (f" and {more} more" if more > 0 else "")
+        more = len(self.left) - _LISTED
+        return f"{text}; not transferred: {listed}" + (f" and {more} more" if more > 0 else "")
 
 
 @torch.no_grad()
 def transfer(
     state: Mapping[str, Tensor], model: YOLOv5, names: Sequence[str] = (), wanted: Sequence[str] = ()
 ) -> Transfer:
-    """Copy into ``model`` what agrees in name and shape.
+    """Copy tensors of the same name and shape into ``model``.
 
-    The outputs of the Detect convolutions are copied row by row: box and objectness of each anchor whatever the
-    classes are, and of the classes those of the same name. Where both networks have equally many classes, the
-    others keep their place.
+    Outputs of the Detect convolutions are copied row by row: box and objectness of each anchor for any classes, and
+    classes by name. If both networks have the same number of classes, the remaining classes are copied by index.
 
     Args:
-        state: The weights of a :class:`YOLOv5`, of any precision.
-        model: Changed in place.
-        names: Classes of ``state``, index = class id; empty where unknown.
-        wanted: Classes of ``model``, likewise.
+        state: Weights of a :class:`YOLOv5`, of any precision.
+        model: The network, modified in place.
+        names: Class names of ``state``, index = class id; empty if unknown.
+        wanted: Class names of ``model``, index = class id; empty if unknown.
     """
     own = model.state_dict()
     left: list[tuple[str, Shape | None, Shape]] = []
@@ -83,7 +82,7 @@ def transfer(
 
 
 def _classes(state: Mapping[str, Tensor], anchors: int, names: Sequence[str]) -> int | None:
-    """How many classes the checkpoint has; None where its levels do not have as many anchors."""
+    """Return the number of classes of the checkpoint; None if it has another number of anchors per level."""
     outputs, rest = divmod(len(state.get(f"{_DETECT}0.bias", ())), anchors)
     if rest or outputs < 6 or (names and outputs != 5 + len(names)):
         return None
@@ -91,7 +90,7 @@ def _classes(state: Mapping[str, Tensor], anchors: int, names: Sequence[str]) ->
 
 
 def _class_pairs(given: int | None, own: int, names: Sequence[str], wanted: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Class in the checkpoint and in the network, of each class that both have."""
+    """Yield the class id in the checkpoint and in the network, for each class that both have."""
     known = {name: index for index, name in enumerate(names)}
     for index in range(own):
         name = wanted[index] if wanted else None
@@ -102,7 +101,7 @@ def _class_pairs(given: int | None, own: int, names: Sequence[str], wanted: Sequ
 
 
 def _fits(state: Mapping[str, Tensor], conv: str, own: Mapping[str, Tensor]) -> bool:
-    """Whether of a Detect convolution only the number of classes may differ: all of it is taken over, or nothing."""
+    """Return whether weight and bias of a Detect convolution differ in the number of outputs only."""
     return all(
         name in state and state[name].shape[1:] == own[name].shape[1:] for name in (f"{conv}.weight", f"{conv}.bias")
     )

@@ -19,7 +19,6 @@ from backends.calibrators.plugin import (
     load_percentile,
 )
 from core.errors import HooklineError
-from core.kinds.part import NoOptions
 from tests.backends.calibrators.test_histogram import values_of
 
 
@@ -30,7 +29,7 @@ def range_by(observer, *batches):
 
 
 def test_minmax_is_the_extremes_over_all_batches():
-    found = range_by(load_minmax(NoOptions()), values_of("gaussian"), values_of("uniform"))
+    found = range_by(load_minmax(), values_of("gaussian"), values_of("uniform"))
     both = np.concatenate([values_of("gaussian"), values_of("uniform")])
     assert (found.min, found.max) == (found.low, found.high) == (both.min(), both.max())
     assert found.amax == np.abs(both).max()
@@ -58,7 +57,7 @@ def test_percentile_leaves_an_outlier_out():
     assert found.high < 10
 
 
-@pytest.mark.parametrize("load", [lambda: load_percentile(PercentileOptions(100.0)), lambda: load_minmax(NoOptions())])
+@pytest.mark.parametrize("load", [lambda: load_percentile(PercentileOptions(100.0)), load_minmax])
 def test_everything_inside_is_the_extremes(load):
     values = values_of("gaussian")
     found = range_by(load(), values)
@@ -79,7 +78,7 @@ def test_entropy_clips_a_long_tail_and_keeps_an_even_distribution():
 @pytest.mark.parametrize(
     "load",
     [
-        lambda: load_minmax(NoOptions()),
+        load_minmax,
         lambda: load_percentile(PercentileOptions()),
         lambda: load_entropy(EntropyOptions()),
     ],

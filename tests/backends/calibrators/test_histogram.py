@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backends.calibrators.histogram import AT_ONCE, Histogram
+from backends.calibrators.histogram import CHUNK, Histogram
 
 
 def values_of(kind, count=20_000):
@@ -61,7 +61,7 @@ def test_width_is_the_finest_power_of_two(kind):
 
 
 def test_more_values_than_are_counted_at_once():
-    values = np.random.default_rng(1).standard_normal(AT_ONCE * 2 + 3).astype(np.float32)
+    values = np.random.default_rng(1).standard_normal(CHUNK * 2 + 3).astype(np.float32)
     histogram = filled(values)
     np.testing.assert_array_equal(histogram.counts, np.histogram(values, bins=histogram.edges())[0])
 

@@ -1,4 +1,4 @@
-"""Every contract: the processors and the kernel's twin agree with the formula, and boxes return to the image."""
+"""Every input contract: processors and twin agree with the formula, and boxes map back to the image."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
 
 
 def by_formula(case: Case) -> np.ndarray:
-    """Resize, put into a canvas of border, then treat every value of the canvas alike (docs/contracts.md)."""
+    """Resize, put into a canvas with the border level, then convert every value of the canvas (docs/contracts.md)."""
     contract, picture = case.contract, case.picture
     rows, columns = case.fit or (contract.height, contract.width)
     ratio = min(rows / picture.shape[0], columns / picture.shape[1])
@@ -73,7 +73,7 @@ def by_twin(case: Case) -> np.ndarray:
     place = placement(*case.picture.shape[:2], contract, upscale=case.upscale, fit=case.fit)
     (image,) = twin.letterbox(
         [case.picture],
-        [twin.Place(*resized_size(place), place.top, place.left)],
+        [twin.LetterboxPlacement(*resized_size(place), place.top, place.left)],
         height=contract.height,
         width=contract.width,
         border=contract.pad_value,
@@ -104,7 +104,7 @@ def test_the_kernel_equals_the_formula(dtype: str) -> None:
 
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_a_box_lies_where_the_letterbox_put_it(padding: Any) -> None:
-    """A white rectangle is found in the network's input; the box around it there is the rectangle in the image."""
+    """Find a white rectangle in the network input; its box maps to the rectangle in the image."""
     rng = np.random.default_rng(3)
     processor = OpenCvProcessor()
     for _ in range(60):

@@ -15,7 +15,7 @@ CONTRACT = InputContract(batch=1, height=96, width=160)
 
 
 def plain(picture: np.ndarray, contract: InputContract, upscale: bool = True) -> np.ndarray:
-    """The formula of docs/contracts.md, written down once more without thinking of speed."""
+    """The formula of docs/contracts.md, implemented without regard to speed."""
     height, width = picture.shape[:2]
     ratio = min(contract.height / height, contract.width / width)
     if not upscale:

@@ -8,7 +8,7 @@ from core.detections import Candidates, Filter
 
 
 def plain(found: Candidates, wanted: Filter) -> list[int]:
-    """The greedy loop over all pairs, in float32 as docs/contracts.md says."""
+    """The greedy loop over all pairs, in float32 as in docs/contracts.md."""
     kept: list[int] = []
     order = sorted(range(len(found.scores)), key=lambda index: (-found.scores[index], index))
     for index in order[: wanted.max_candidates]:
@@ -28,7 +28,7 @@ def overlaps(one: np.ndarray, other: np.ndarray, iou: float) -> bool:
 
 
 def random_candidates(count: int, classes: int, seed: int, levels: int = 0) -> Candidates:
-    """Crowded boxes; ``levels`` scores only, so that many are equal."""
+    """Return crowded boxes with only ``levels`` different scores, so that many are equal."""
     rng = np.random.default_rng(seed)
     centre, size = rng.uniform(0, 100, (count, 2)), rng.uniform(5, 60, (count, 2))
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""A device of NumPy memory whose kernels run on the CPU, and sessions that live on a device.
+"""A device of NumPy memory that runs kernels on the CPU, and sessions on a device.
 
-Work is only written down when it is begun, and done when somebody waits for it, so that code that forgets to wait, or
-changes memory that is still on its way, gives wrong results.
+Work is queued when it is started and done when somebody waits for it, so that code that forgets to wait, or changes
+memory during a transfer, gives wrong results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.model_facts import DECODED, InputContract
 from tests.cuda_plugins import cpu
 
 _SHIM = threading.Lock()
-"""The shim is one machine, and threads share it."""
+"""The shim has global state, so threads take turns."""
 
 
 def _run(launch: Any) -> None:
@@ -30,7 +30,7 @@ def _run(launch: Any) -> None:
 
 
 class ShimArray:
-    """Like an array of CuPy: only its address is for everybody."""
+    """An array as of CuPy: only its address is public."""
 
     def __init__(self, memory: np.ndarray) -> None:
         self._memory = memory
@@ -46,14 +46,14 @@ class ShimMark:
         self.work, self.upto = work, len(work)
 
     def wait(self) -> None:
-        """Do what was begun before the mark; what is done stays in the list as nothing."""
+        """Do the work that was queued before the mark; finished work is replaced by no-ops."""
         for position in range(self.upto):
             todo, self.work[position] = self.work[position], lambda: None
             todo()
 
 
 class ShimDevice:
-    """See :class:`backends.gpu.device.Device`. ``launched`` tells the kernels in the order of their launches."""
+    """See :class:`backends.gpu.device.Device`. ``launched`` lists the kernels in launch order."""
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
@@ -98,7 +98,7 @@ class ShimDevice:
 
 
 class FakeSession:
-    """A session on a device; ``infer`` makes the outputs of images, both in the host's memory."""
+    """A session on a device; ``infer`` computes outputs from images, both in host memory."""
 
     score_threshold = 0.0
 
@@ -135,7 +135,7 @@ class FakeSession:
 
 
 def put(device: Any, values: np.ndarray, stream: int) -> Any:
-    """A copy on the device."""
+    """Copy an array to the device."""
     values = np.ascontiguousarray(values)
     array = device.empty(values.shape, values.dtype, stream)
     device.upload(values.reshape(-1).view(np.uint8), view(array).address, stream)
@@ -144,7 +144,7 @@ def put(device: Any, values: np.ndarray, stream: int) -> Any:
 
 
 def open_gpu() -> CupyDevice:
-    """A GPU, or the test is skipped."""
+    """Return a GPU, or skip the test."""
     try:
         return CupyDevice(0)
     except UnavailableError as error:

@@ -1,4 +1,4 @@
-"""Arrays of a device by what they say of themselves."""
+"""Device arrays from their ``__cuda_array_interface__``, and CUDA errors as messages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from backends.gpu.device import in_one_line, view
+from backends.gpu.device import user_error, view
 from core.errors import UnavailableError
 
 
 def test_an_array_that_is_not_contiguous_is_refused():
     about = {"shape": (2, 3), "typestr": "<f4", "data": (64, False), "strides": (4, 8)}
     array: Any = SimpleNamespace(__cuda_array_interface__=about)
-    with pytest.raises(ValueError, match=r"shape \(2, 3\) with the strides \(4, 8\) is not contiguous"):
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) with strides \(4, 8\) is not contiguous"):
         view(array)
 
 
@@ -25,7 +25,7 @@ class CudaError(RuntimeError):
 
 
 def test_errors_of_the_machine_are_told_and_bugs_are_not():
-    assert str(in_one_line(CudaError(2), "cuda:1")).startswith("cuda:1 has no memory left (error 2); end what else")
-    assert isinstance(in_one_line(CudaError(46), "cuda:1"), UnavailableError)
+    assert str(user_error(CudaError(2), "cuda:1")).startswith("cuda:1 has no memory left (error 2); end other")
+    assert isinstance(user_error(CudaError(46), "cuda:1"), UnavailableError)
     for bug in (CudaError(1), CudaError(700), RuntimeError("of another kind")):
-        assert in_one_line(bug, "cuda:1") is None
+        assert user_error(bug, "cuda:1") is None

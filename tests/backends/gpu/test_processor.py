@@ -14,12 +14,12 @@ import pytest
 
 from backends.cv import plugin as opencv_plugin
 from backends.cv.processor import OpenCvProcessor
-from backends.gpu import numbering, plugin
+from backends.gpu import plugin
 from backends.gpu.device import fetch
 from backends.gpu.processor import CupyProcessor, SessionProcessor
 from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.nvidia import driver
+from backends.nvidia import driver, gpu
 from core.detections import Filter
 from core.errors import HooklineError
 from core.kinds.check import broken
@@ -113,7 +113,7 @@ def test_placement_follows_the_options(device, options):
 
 
 def test_batches_of_any_size_one_after_another(device):
-    """More pictures than pinned buffers, growing and shrinking; the images of all batches are kept."""
+    """More images than pinned buffers, in growing and shrinking batches; the inputs of all batches are kept."""
     session = session_of(device, {})
     processor = paired(device, session)
     batches = [[make_picture(20 + 9 * i, 90 - 7 * i, seed=i) for i in range(count)] for count in (1, 7, 2, 5)]
@@ -209,7 +209,7 @@ def test_results_stay_when_the_next_picture_comes(device):
 
 
 def test_only_the_boxes_are_found_on_the_stream_of_the_session():
-    """The session's stream may be capturing a graph while another thread prepares pictures."""
+    """The session's stream may capture a graph while another thread prepares images."""
     device = ShimDevice()
     session = session_of(device, make_heads(), "heads")
     processor = paired(device, session)
@@ -236,7 +236,7 @@ def test_a_session_on_the_host_gets_arrays_of_numpy(device):
 
 @pytest.mark.parametrize("decode", [None, DeviceDecode("Grid_TRT", ("s8", "s16"))])
 def test_a_head_without_a_kernel_is_decoded_on_the_host(device, decode):
-    """What lies on the device is downloaded; no kernel of another family takes it."""
+    """Outputs on the device are downloaded, because no kernel supports the head of another family."""
     session, outputs = session_of(device, {}), grid_family.objects()
     head, processor = grid_family.GridHead(grid_family.FACTS, device_decode=decode), paired(device, session)
     _, placed = HOST.prepare([make_picture(64, 96)], InputContract(1, 64, 96))
@@ -247,7 +247,7 @@ def test_a_head_without_a_kernel_is_decoded_on_the_host(device, decode):
 
 
 def test_the_score_threshold_of_a_graft_on_the_device(device):
-    """Boxes whose objectness is below it are dropped before the classes are looked at."""
+    """Boxes with a lower objectness are dropped before their classes are read."""
     heads, placed = make_heads(), HOST.prepare([make_picture(64, 96)] * 2, InputContract(2, 64, 96))[1]
     session = session_of(device, heads, "heads")
     arrays = {name: put(device, value, session.stream) for name, value in heads.items()}
@@ -304,13 +304,13 @@ def test_the_descriptor_is_light(repo_root):
 
 @pytest.mark.parametrize("word", ["auto", "cuda:1"])
 def test_for_a_session_on_the_host_it_works_on_the_gpu_of_the_run(monkeypatch, word):
-    """CUDA's number of that GPU, which has been named to CUDA before CuPy starts it."""
+    """Return the CUDA number of a GPU that was selected before CuPy started CUDA."""
     chosen, opened, done = {"auto": "the freest", "cuda:1": "the second"}, [], []
-    monkeypatch.setattr(numbering, "choose", chosen.get)
-    monkeypatch.setattr(numbering, "prepare_environment", lambda gpu: done.append(f"{gpu} named"))
+    monkeypatch.setattr(gpu, "choose", chosen.get)
+    monkeypatch.setattr(gpu, "prepare_environment", lambda gpu: done.append(f"{gpu} named"))
     cupy = SimpleNamespace(cuda=SimpleNamespace(runtime="runtime"))
     monkeypatch.setattr(loading, "import_cupy", lambda: done.append("CuPy started") or cupy)
-    monkeypatch.setattr(numbering, "ordinal", lambda gpu, runtime: {"the freest": 3, "the second": 0}[gpu])
+    monkeypatch.setattr(gpu, "ordinal", lambda gpu, runtime: {"the freest": 3, "the second": 0}[gpu])
     processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number)).on_device(word)
     assert opened == []
     processor.prepare([make_picture()], CONTRACT)
@@ -329,13 +329,13 @@ def test_a_session_on_a_gpu_is_followed_whatever_the_run_says():
 
 
 def test_the_run_tells_its_device(tmp_path):
-    """Only to processors that ask for it: those of others have ``prepare`` and ``detect`` alone."""
+    """Only processors with ``on_device`` get the device; others have ``prepare`` and ``detect`` only."""
     (cupy,) = plugin.hookline_processors()
     (opencv,) = opencv_plugin.hookline_processors()
     context, _ = make_context(tmp_path, processors=[cupy, opencv])
     found = replace(context, device="cuda:3").processor("cupy")
     assert isinstance(found, CupyProcessor)
-    assert found.word == "cuda:3"
+    assert found.choice == "cuda:3"
     assert isinstance(replace(context, device="cuda:3").processor("opencv"), OpenCvProcessor)
 
 
@@ -354,7 +354,7 @@ def test_what_is_missing_is_told(monkeypatch):
 
 @pytest.mark.parametrize(("value", "usable"), [(None, True), ("0", True), ("GPU-11", True), ("", False), ("-1", False)])
 def test_gpus_that_are_hidden_cannot_be_used(monkeypatch, tmp_path, value, usable):
-    """The common way to keep a run on the CPU."""
+    """The usual way to keep a run on the CPU."""
     machine = Machine(tmp_path)
     machine.gpus()
     machine.driver_library()

@@ -1,4 +1,4 @@
-"""Predict and evaluate over a session on a device: pictures go to it once, and only boxes come back."""
+"""Predict and evaluate with a session on a device: images are uploaded once, and only boxes are downloaded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from backends.gpu.processor import CupyProcessor
 from core.data.dataset import Sample
 from core.detections import Filter
 from core.evaluation.loop import evaluate_session
+from core.inference.detector import Detector
+from core.inference.pipeline import Clock, batches_ahead, batches_of, detected
+from core.kinds.processor import for_session
 from core.media.frame import Frame
 from core.media.tolerance import Tolerance
 from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from stages.predict.pipeline import Clock, run_pipeline
 from tests.backends.gpu.devices import FakeSession, ShimDevice
 from tests.backends.yolov5.test_head import FACTS
 from tests.support.head_tools import head_for
@@ -28,7 +30,7 @@ WANTED = Filter(conf=0.1)
 
 
 def infer(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Boxes and scores that depend on the pixels."""
+    """Return boxes and scores that depend on the pixels."""
     batch = len(images)
     means = images.reshape(batch, 3, 4, -1).mean(3).transpose(0, 2, 1).reshape(batch, 12)
     corners = np.stack([means[:, :6], means[:, 6:]], 2) * 40
@@ -41,7 +43,7 @@ def infer(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class StrictSession(FakeSession):
-    """Takes images from the device only."""
+    """A session that accepts device arrays only."""
 
     def __init__(self) -> None:
         super().__init__(ShimDevice(), FACTS, infer)
@@ -53,7 +55,7 @@ class StrictSession(FakeSession):
 
 
 class HostSession(FakeSession):
-    """The same on the host."""
+    """The same session on the host."""
 
     def __init__(self) -> None:
         super().__init__(ShimDevice(), FACTS, infer)
@@ -66,9 +68,10 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def predicted(session: FakeSession, processor: Any, batch: int) -> list[Any]:
     frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
-    found: list[Any] = []
-    run_pipeline(frames, session, processor, WANTED, found.append, head=head_for(session), clock=Clock(), batch=batch)
-    return [boxes for _, boxes in found]
+    detector = Detector(session, for_session(processor, session), head_for(session), WANTED)
+    batches = batches_of(frames, batch, session.contract)
+    with detected(batches, detector, Clock(), depth=batches_ahead(batch)) as found:
+        return [boxes for item in found for boxes in item.found]
 
 
 @pytest.mark.parametrize("batch", [1, 4])

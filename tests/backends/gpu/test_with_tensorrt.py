@@ -1,4 +1,4 @@
-"""Predict with a session of TensorRT and the processor ``cupy``: one device, two streams, two threads, graphs."""
+"""Predict with a TensorRT session and the processor ``cupy``: one device, two streams, two threads, graphs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import pytest
 
 from backends.cv.processor import OpenCvProcessor
 from backends.gpu.processor import CupyProcessor
-from backends.trt.execution import Opened
+from backends.trt.opened_engine import OpenedEngine
 from backends.trt.session import TrtSession
 from core.detections import Filter
+from core.inference.detector import Detector
+from core.inference.pipeline import Clock, batches_ahead, batches_of, detected
+from core.kinds.processor import for_session
 from core.kinds.session import DeviceSession
 from core.media.frame import Frame
 from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from stages.predict.pipeline import Clock, run_pipeline
 from tests.backends.gpu.test_stages import infer, pictures
 from tests.backends.trt.engines import LIBRARY, TYPES, EngineShim, FakeContext, FakeEngine, about, memory
 from tests.support.head_tools import head_for
@@ -64,24 +66,16 @@ class DecodingEngine(FakeEngine):
 def opened(kind: str, **options: Any) -> tuple[TrtSession, DecodingEngine]:
     engine = DecodingEngine(EngineShim(), kind=kind)
     facts = replace(about(), contract=InputContract(1, 32, 64, dynamic=("batch",)), score_threshold=0.0)
-    return TrtSession(Opened(LIBRARY, object(), engine), facts, engine.device, **options), engine
+    return TrtSession(OpenedEngine(LIBRARY, object(), engine), facts, engine.device, **options), engine
 
 
 def predicted(session: TrtSession, processor: Any, batch: int) -> list[Any]:
     frames = iter([Frame(number, f"{number}", None, 0, picture) for number, picture in enumerate(pictures(9))])
-    found: list[Any] = []
-    with session:
-        run_pipeline(
-            frames,
-            session,
-            processor,
-            Filter(conf=0.1),
-            found.append,
-            head=head_for(session),
-            clock=Clock(),
-            batch=batch,
-        )
-    return [(boxes.boxes.tolist(), boxes.scores.tolist(), boxes.classes.tolist()) for _, boxes in found]
+    detector = Detector(session, for_session(processor, session), head_for(session), Filter(conf=0.1))
+    batches = batches_of(frames, batch, session.contract)
+    with session, detected(batches, detector, Clock(), depth=batches_ahead(batch)) as found:
+        every = [boxes for item in found for boxes in item.found]
+    return [(boxes.boxes.tolist(), boxes.scores.tolist(), boxes.classes.tolist()) for boxes in every]
 
 
 @pytest.mark.parametrize("kind", ["FLOAT", "HALF"])

@@ -1,4 +1,4 @@
-"""Quantising in NHWC changes where values lie, never a value."""
+"""Quantisation in NHWC changes layouts, but no value."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ RANGES = {
 
 
 def layouts(model):
-    """What gives the input of each QuantizeLinear of an activation, and of each SiLU."""
+    """Return the producers of the inputs of each activation's QuantizeLinear and of each SiLU."""
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
     moved = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "QuickGelu")]
     return {node.name: makers.get(node.input[0], "") for node in moved}

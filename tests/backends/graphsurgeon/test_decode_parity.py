@@ -1,4 +1,4 @@
-"""The decode on real weights, against the classic output that the ecosystem's exporter bakes into a model."""
+"""The decode on real weights, against the classic output of an exported model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def session(path):
 
 
 def cut_at_the_heads(source, target):
-    """The graph up to the convolutions of the detector, and a sigmoid on each."""
+    """Return the graph up to the convolutions of the detector, with a sigmoid after each."""
     model = onnx.shape_inference.infer_shapes(onnx.load(source))
     short = onnx.utils.Extractor(model).extract_model(["images"], CONVOLUTIONS)
     del short.graph.output[:], short.graph.value_info[:]

@@ -1,4 +1,4 @@
-"""The decode for runtimes without data-dependent sizes: as a set of rows it is the twin."""
+"""The decode for runtimes without data-dependent shapes gives the same set of rows as the twin."""
 
 from __future__ import annotations
 

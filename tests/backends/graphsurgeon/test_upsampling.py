@@ -1,4 +1,4 @@
-"""Nearest upsampling of integers by copies: exact, and only where sizes are known and the Resize doubles them."""
+"""Nearest upsampling of integers by copies: exact, and only for static shapes and a factor of 2."""
 
 from __future__ import annotations
 

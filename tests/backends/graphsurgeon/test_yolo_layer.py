@@ -1,4 +1,4 @@
-"""The decode grafts: what they append, and that ONNX Runtime computes what the twin does."""
+"""The decode grafts: the appended graph, and its results in ONNX Runtime against the twin."""
 
 from __future__ import annotations
 
@@ -153,10 +153,10 @@ def test_refuses_what_has_no_heads(tmp_path):
     model = write_heads(tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.25)
     cases = {
-        "is grafted already": replace(model, path=tmp_path / "d.onnx"),
-        "does not decode the layout 'classic' of the family 'yolov5'": replace(model, layout="classic"),
+        "is already grafted": replace(model, path=tmp_path / "d.onnx"),
+        "cannot decode the layout 'classic' of the family 'yolov5'": replace(model, layout="classic"),
         "its anchors and classes need 24": replace(model, facts=replace(model.facts, names=("a", "b", "c"))),
-        "but a decode follows p3, p4, p5; export it": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
+        "but the decode needs p3, p4, p5; export it": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
         "opset 12": write_heads(tmp_path / "old.onnx", opset=12),
     }
     for message, wrong in cases.items():

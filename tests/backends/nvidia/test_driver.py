@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.nvidia.driver import device_files, driver, driver_problem
-from backends.nvidia.facts import Driver, driver_facts, module_version
+from backends.nvidia import facts
+from backends.nvidia.driver import driver, driver_problem
+from backends.nvidia.facts import Driver
 from core.kinds.check import Finding, State
-from tests.support.machine_tools import MODULE, Machine, asked, library, only
+from tests.support.machine_tools import MODULE, Machine, library, only
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def look(machine: Machine) -> Finding:
-    return only(driver(asked(machine.root), machine.here()))
+    return only(driver(machine.here()))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def look(machine: Machine) -> Finding:
 )
 def test_version_of_the_kernel_module(machine: Machine, text: str, version: str) -> None:
     machine.write("/proc/driver/nvidia/version", text)
-    assert module_version(machine.here()) == version
+    assert Driver(machine.here()).module == version
 
 
 def test_nothing_of_nvidia(machine: Machine) -> None:
@@ -40,7 +41,7 @@ def test_nothing_of_nvidia(machine: Machine) -> None:
     assert "no NVIDIA GPU" in finding.found
 
 
-def test_nothing_in_a_container_points_at_the_way_to_start_it(machine: Machine) -> None:
+def test_a_container_without_gpus(machine: Machine) -> None:
     machine.write("/.dockerenv")
     assert "--gpus all" in look(machine).remedy
 
@@ -49,8 +50,7 @@ def test_nothing_in_a_container_points_at_the_way_to_start_it(machine: Machine) 
     ("places", "found", "remedy"),
     [
         ((), "and no driver", "install NVIDIA's driver"),
-        (("/sys/module/nouveau/version",), "nouveau", "install NVIDIA's driver"),
-        (("/run/.containerenv",), "host of this container", "on the host"),
+        (("/run/.containerenv",), "and no driver", "on the host"),
     ],
 )
 def test_gpu_without_a_driver(machine: Machine, places: tuple[str, ...], found: str, remedy: str) -> None:
@@ -75,7 +75,7 @@ def test_module_without_its_library(machine: Machine, place: str, remedy: str) -
     assert remedy in finding.remedy
 
 
-@pytest.mark.parametrize(("place", "remedy"), [("/.dockerenv", "on the host"), ("/etc/nothing", "modprobe nvidia")])
+@pytest.mark.parametrize(("place", "remedy"), [("/.dockerenv", "on the host:"), ("/etc/nothing", "modprobe nvidia")])
 def test_library_without_its_module(machine: Machine, place: str, remedy: str) -> None:
     machine.write("/usr/lib64/libcuda.so.580.95.05")
     machine.write(place)
@@ -104,7 +104,7 @@ def test_driver_that_works(machine: Machine) -> None:
 
 
 def compat(machine: Machine) -> None:
-    """NVIDIA's package cuda-compat, with the loader told of it."""
+    """NVIDIA's package cuda-compat, in LD_LIBRARY_PATH."""
     path = machine.driver_library(13020, "590.10.01", "/usr/local/cuda-13.2/compat")
     machine.environment["LD_LIBRARY_PATH"] = str(path.parent)
 
@@ -116,10 +116,9 @@ def test_forward_compatibility_is_no_mismatch(machine: Machine) -> None:
     finding = look(machine)
     assert finding.state is State.ok
     assert finding.facts["cuda"] == "13.2"
-    assert "forward compatibility over kernel module 580.95.05" in finding.found
 
 
-def test_forward_compatibility_beside_the_library_of_the_host(machine: Machine) -> None:
+def test_forward_compatibility_next_to_the_library_of_the_host(machine: Machine) -> None:
     machine.gpus()
     machine.write("/.dockerenv")
     machine.driver_library(13020, "590.10.01")
@@ -127,30 +126,29 @@ def test_forward_compatibility_beside_the_library_of_the_host(machine: Machine) 
     machine.write("/usr/lib64/libcuda.so.580.95.05")
     finding = look(machine)
     assert finding.state is State.ok
-    assert "forward compatibility over kernel module 580.95.05" in finding.found
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_an_image_of_cuda_on_a_host_without_a_gpu(machine: Machine, told: bool) -> None:
+@pytest.mark.parametrize("in_path", [True, False])
+def test_an_image_of_cuda_on_a_host_without_a_gpu(machine: Machine, in_path: bool) -> None:
     machine.write("/.dockerenv")
     compat(machine)
-    if not told:
+    if not in_path:
         machine.environment.clear()
     finding = look(machine)
     assert finding.state is State.absent
     assert "no driver" in finding.found
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_an_image_of_cuda_that_was_started_without_gpus(machine: Machine, told: bool) -> None:
+@pytest.mark.parametrize("in_path", [True, False])
+def test_an_image_of_cuda_that_was_started_without_gpus(machine: Machine, in_path: bool) -> None:
     machine.write("/.dockerenv")
     machine.write("/proc/driver/nvidia/version", MODULE)
     compat(machine)
-    if not told:
+    if not in_path:
         machine.environment.clear()
     finding = look(machine)
     assert finding.state is State.error
-    assert "started without it" in finding.found
+    assert "container has no libcuda.so.1" in finding.found
     assert "--gpus all" in finding.remedy
 
 
@@ -159,10 +157,10 @@ def test_library_that_cannot_be_loaded(machine: Machine) -> None:
     machine.write("/usr/lib64/libcuda.so.580.95.05", "not a library")
     finding = look(machine)
     assert finding.state is State.error
-    assert "cannot be asked" in finding.found
+    assert "does not report its version: OSError" in finding.found
 
 
-def test_stub_library_that_only_says_an_error(machine: Machine) -> None:
+def test_stub_library_that_returns_an_error(machine: Machine) -> None:
     machine.gpus()
     library(machine.root / "usr/lib64/libcuda.so.1", "int cuDriverGetVersion(int *v) { return 34; }")
     assert "CUDA error 34" in look(machine).found
@@ -187,17 +185,13 @@ def test_stubs_of_a_toolkit_are_no_driver(machine: Machine) -> None:
 WSL = "Linux version 6.6.87.2-microsoft-standard-WSL2"
 
 
-def test_wsl_has_no_module_of_its_own(machine: Machine) -> None:
+def test_wsl_has_no_kernel_module(machine: Machine) -> None:
     machine.write("/proc/version", WSL)
     said = "int cuDriverGetVersion(int *v) { *v = 12080; return 0; }"
     library(machine.root / "usr/lib/wsl/lib/libcuda.so.1", said)
     finding = look(machine)
     assert finding.state is State.ok
-    assert finding.found.startswith("the driver of Windows, serves CUDA up to 12.8, /")
-    missing = only(device_files(machine.here()))
-    assert "wsl --update" in missing.remedy
-    machine.write("/dev/dxg")
-    assert only(device_files(machine.here())).state is State.ok
+    assert finding.found.startswith("the driver of Windows, supports CUDA up to 12.8, /")
 
 
 def test_wsl_without_a_driver(machine: Machine) -> None:
@@ -212,8 +206,6 @@ def test_a_container_under_wsl_gets_the_advice_of_containers(machine: Machine) -
     machine.write("/proc/version", WSL)
     machine.write("/.dockerenv")
     assert "--gpus all" in look(machine).remedy
-    library(machine.root / "usr/lib64/libcuda.so.1")
-    assert "--gpus all" in only(device_files(machine.here())).remedy
 
 
 def test_a_driver_for_linux_inside_wsl(machine: Machine) -> None:
@@ -225,10 +217,6 @@ def test_a_driver_for_linux_inside_wsl(machine: Machine) -> None:
     assert "purge" in finding.remedy
 
 
-def facts_of(machine: Machine) -> Driver:
-    return driver_facts(machine.here())
-
-
 @pytest.mark.parametrize(
     ("place", "jetson"),
     [
@@ -238,13 +226,13 @@ def facts_of(machine: Machine) -> Driver:
         ("/usr/lib/aarch64-linux-gnu/libcuda.so.1.1", ""),
     ],
 )
-def test_a_jetson_whose_container_hides_its_model(machine: Machine, place: str, jetson: str) -> None:
+def test_a_jetson_in_a_container_that_hides_the_model(machine: Machine, place: str, jetson: str) -> None:
     machine.write("/.dockerenv")
     machine.write(place)
-    assert facts_of(machine).jetson == jetson
+    assert Driver(machine.here()).jetson == jetson
 
 
-def test_a_jetson_whose_container_was_started_without_its_driver(machine: Machine) -> None:
+def test_a_jetson_in_a_container_without_the_driver(machine: Machine) -> None:
     machine.write("/.dockerenv")
     machine.write("/dev/nvhost-gpu")
     assert "--runtime nvidia" in look(machine).remedy
@@ -253,8 +241,13 @@ def test_a_jetson_whose_container_was_started_without_its_driver(machine: Machin
 def test_jetson(machine: Machine) -> None:
     machine.write("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic")
     machine.write("/proc/device-tree/model", "NVIDIA Jetson Orin NX\0")
-    assert driver_facts(machine.here()).jetson == "NVIDIA Jetson Orin NX, Jetson Linux 36.4.3"
+    assert Driver(machine.here()).jetson == "NVIDIA Jetson Orin NX"
     assert "nvidia-jetpack" in look(machine).remedy
+    library(
+        machine.root / "usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1.1",
+        "int cuDriverGetVersion(int *v) { *v = 12060; return 0; }",
+    )
+    assert look(machine).found.startswith("NVIDIA Jetson Orin NX, supports CUDA up to 12.6, /")
     machine.write("/proc/driver/nvidia/version", MODULE)
     machine.driver_library(12060, "580.95.05", "/usr/lib/aarch64-linux-gnu/nvidia")
     finding = look(machine)
@@ -262,68 +255,12 @@ def test_jetson(machine: Machine) -> None:
     assert "Jetson" in finding.found
 
 
-def test_device_files(machine: Machine) -> None:
-    def look() -> Finding:
-        return only(device_files(machine.here()))
-
-    assert list(device_files(machine.here())) == []
-    machine.gpus()
-    assert look().state is State.ok
-    (machine.root / "dev/nvidia-uvm").unlink()
-    assert "nvidia-modprobe" in look().remedy
-    assert "/dev/nvidia-uvm" in look().found
-    machine.write("/.dockerenv")
-    assert "restart the container" in look().remedy
-
-
-@pytest.mark.parametrize(
-    ("mode", "places", "state"),
-    [
-        (0o4755, [], State.warning),
-        (0o755, [], State.error),
-        (0o4755, ["/.dockerenv"], State.error),
-    ],
-)
-def test_device_files_that_are_made_when_cuda_starts(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, mode: int, places: list[str], state: State
-) -> None:
-    monkeypatch.setattr("backends.nvidia.driver.os.geteuid", lambda: 1000)
-    machine.write("/proc/driver/nvidia/version", MODULE)
-    machine.write("/usr/bin/nvidia-modprobe").chmod(mode)
-    for place in places:
-        machine.write(place)
-    assert only(device_files(machine.here())).state is state
-
-
-def test_apptainer_has_a_word_of_its_own(machine: Machine) -> None:
-    machine.environment["APPTAINER_CONTAINER"] = "/images/cuda.sif"
+def test_apptainer_has_an_option_of_its_own(machine: Machine) -> None:
+    machine.write("/.singularity.d/env")
     assert "--nv" in look(machine).remedy
 
 
-def test_what_only_running_needs_is_a_warning_where_engines_are_built(machine: Machine) -> None:
-    def look(**words: str) -> Finding:
-        given = {"backend": "tensorrt_rtx", "processor": "opencv"} | words
-        return only(driver(asked(machine.root, **given), machine.here()))
-
-    finding = look()
-    assert finding.state is State.warning
-    assert "building works here, running does not" in finding.found
-    assert look(processor="cupy").state is State.absent
-    assert look(device="cuda:0").state is State.absent
-    machine.on_pci()
-    assert look().state is State.warning
-
-
-def test_device_files_that_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.gpus()
-    monkeypatch.setattr("backends.nvidia.driver.os.access", lambda path, mode: "nvidia0" not in str(path))
-    finding = only(device_files(machine.here()))
-    assert finding.state is State.error
-    assert "/dev/nvidia0" in finding.found
-    assert "usermod" in finding.remedy
-
-
-def test_the_short_look_for_probes(machine: Machine) -> None:
+def test_the_quick_check_of_parts(machine: Machine) -> None:
     missing = driver_problem(machine.here())
     assert missing is not None
     assert missing == look(machine)
@@ -333,9 +270,29 @@ def test_the_short_look_for_probes(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("value", "hides"), [("", True), ("-1", True), ("-1,0", True), (" ", True), ("0,-1", False)])
-def test_the_short_look_sees_that_everything_is_hidden(machine: Machine, value: str, hides: bool) -> None:
+def test_the_quick_check_reports_that_every_gpu_is_hidden(machine: Machine, value: str, hides: bool) -> None:
     machine.gpus()
     machine.write("/usr/lib64/libcuda.so.580.95.05", "not asked")
     machine.environment["CUDA_VISIBLE_DEVICES"] = value
     problem = driver_problem(machine.here())
     assert (problem is not None and "hides every GPU" in problem.found) is hides
+
+
+def test_libcuda_in_the_order_of_the_loader(machine: Machine) -> None:
+    usual = machine.write("/usr/lib64/libcuda.so.580.95.05")
+    given = machine.write("/opt/x/libcuda.so.590.10.01")
+    given.with_name("libcuda.so").symlink_to(given)
+    machine.environment["LD_LIBRARY_PATH"] = f":{given.parent}"
+    assert Driver(machine.here()).libraries == (given, usual)
+
+
+@pytest.mark.parametrize("flag", ["x86-64", "AArch64"])
+def test_the_cache_of_the_loader(machine: Machine, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    """32-bit libraries are left out."""
+    monkeypatch.setattr(facts.platform, "machine", lambda: {"x86-64": "x86_64"}.get(flag, "aarch64"))
+    small, compat, usual = (machine.write(f"/{folder}/libcuda.so.1") for folder in ("lib32", "compat", "lib64"))
+    lines = [f"libz.so.1 (libc6,{flag}) => {small}", f"libcuda.so.1 (libc6) => {small}"]
+    lines += [f"libcuda.so.1 (libc6,{flag}, OS ABI: Linux 4.4.0) => {path}" for path in (compat, usual)]
+    script = "\n".join(f"echo '\t{line}'" for line in lines)
+    machine.write("/sbin/ldconfig", f"#!/bin/sh\n{script}\n").chmod(0o755)
+    assert Driver(machine.here()).libraries == (compat, usual)

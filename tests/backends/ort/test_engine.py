@@ -1,4 +1,4 @@
-"""Engines: built, opened where they fit, refused where they do not."""
+"""ONNX Runtime engines: built, opened if they fit, refused if they do not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 
 from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.ort.canonical import REORDER
-from backends.ort.engine import build_engine
+from backends.ort.engine import REORDER, build_engine
 from backends.ort.machine import this_machine
 from backends.ort.options import Optimisation, OrtOptions
 from backends.ort.plugin import load
@@ -61,7 +60,7 @@ def test_engine_carries_the_metadata_and_needs_no_function(tmp_path, model):
 
 
 def test_equal_models_give_equal_bytes(tmp_path, model):
-    """Also the nodes that leave blocked layouts, which ONNX Runtime creates in the order of addresses."""
+    """Includes the nodes that leave blocked layouts, which ONNX Runtime adds in a varying order."""
     written = set()
     for number in range(6):
         (tmp_path / str(number)).mkdir()
@@ -141,5 +140,5 @@ def test_dynamic_model_warms_up_at_its_nominal_size(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
 def test_full_disk(model):
-    with pytest.raises(HooklineError, match="is the disk full"):
+    with pytest.raises(HooklineError, match="check the free disk space"):
         build_engine(build_job(model, Path("/dev/full")), OPTIONS)

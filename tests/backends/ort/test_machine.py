@@ -1,4 +1,4 @@
-"""What is read from the machine."""
+"""The machine facts of an engine."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ def test_without_cpuinfo_the_processor_is_named(tmp_path):
 
 def test_an_optimisation_that_nobody_knows():
     engine = replace(ENGINE, machine={"optimisation": "most"})
-    with pytest.raises(HooklineError, match="says 'most', not one of all, extended, none"):
+    with pytest.raises(HooklineError, match="has the optimisation 'most', which is not one of all, extended, none"):
         check_machine(engine, this_machine())

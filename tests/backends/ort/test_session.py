@@ -69,7 +69,7 @@ def test_dynamic_size(tmp_path, runtime):
 def test_wrong_shape_is_told(tmp_path, runtime, shape):
     with (
         runtime.open(write_heads(tmp_path / "heads.onnx"), device="cpu") as session,
-        pytest.raises(HooklineError, match=r"does not fit the model; it takes \[any, 3, 64, 96\]"),
+        pytest.raises(HooklineError, match=r"does not fit the model; it accepts \[any, 3, 64, 96\]"),
     ):
         session.run(np.zeros(shape, np.float32))
 
@@ -119,7 +119,7 @@ def test_input_of_another_name(tmp_path, runtime):
 
 
 def test_a_model_in_int8_for_another_runtime_is_computed_as_it_is_written(tmp_path, runtime):
-    """TensorRT's has float16 between its Q/DQ pairs, of which ONNX Runtime's fusions make an invalid graph."""
+    """A model for TensorRT has float16 between its Q/DQ pairs, which ONNX Runtime's fusions make invalid."""
     model = tiny_detector(tmp_path / "tiny.onnx")
     exact, target = onnx.load(model.path), tmp_path / "int8.onnx"
     onnx.save(insert_qdq(exact, seen_ranges(exact), TENSORRT), target)
@@ -136,13 +136,13 @@ def test_a_model_in_int8_for_another_runtime_is_computed_as_it_is_written(tmp_pa
 
 
 def test_a_decode_that_does_not_fit_the_facts(tmp_path, runtime):
-    """A sidecar with fewer class names than the graph knows, and one with another layout."""
+    """A sidecar with fewer class names than the graph has, and one with another layout."""
     model = write_heads(tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(model, head_for(model), tmp_path / "d.onnx", score_threshold=0.0)
     fewer = replace(model, facts=replace(model.facts, names=model.facts.names[:1]))
     with (
         runtime.open(grafted(fewer, tmp_path / "d.onnx"), device="cpu") as session,
-        pytest.raises(HooklineError, match=r"'d.onnx' gives a box of class 3, of 1"),
+        pytest.raises(HooklineError, match=r"'d.onnx' outputs a box with class id 3, and has 1 class"),
     ):
         session.run(images(model, 1))
     with runtime.open(fewer, device="cpu") as session:
@@ -159,7 +159,7 @@ def test_a_decode_that_does_not_fit_the_facts(tmp_path, runtime):
 
 
 def test_outputs_without_anchors(tmp_path, runtime):
-    """A family whose head is not YOLOv5's: names and shapes are those of its head."""
+    """A family with another head than YOLOv5: names and shapes are those of its head."""
     model = grid_family.write_onnx(tmp_path / "grid.onnx")
     blank = np.zeros((1, 3, 64, 96), np.float32)
     with runtime.open(model, device="cpu") as session:
@@ -191,7 +191,7 @@ def test_float16_at_the_borders_is_converted(tmp_path, runtime, half):
 
 
 def _cast(graph, value, *, first):
-    """Let an input or output be float16, with a Cast next to it."""
+    """Make an input or output float16, with a Cast next to it."""
     name, inner = value.name, f"{value.name}_float"
     for node in graph.graph.node:
         names = node.input if first else node.output
@@ -208,5 +208,5 @@ def test_inputs_of_other_types_are_named(tmp_path, runtime):
     _cast(graph, graph.graph.input[0], first=True)
     graph.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
     onnx.save(graph, model.path)
-    with pytest.raises(HooklineError, match=r"input 'images' of 'heads.onnx' is a tensor\(uint8\)"):
+    with pytest.raises(HooklineError, match=r"input 'images' of 'heads.onnx' is tensor\(uint8\)"):
         runtime.open(model, device="cpu")

@@ -1,4 +1,4 @@
-"""The recorder shows what an ordinary run computes, in buffers that it reuses."""
+"""The activation recorder returns what a normal run computes, in reused buffers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def runtime():
 
 
 def expected_stem(model, feed):
-    """The first convolution (stride and kernel 4) and SiLU in NumPy."""
+    """Compute the first convolution (stride and kernel 4) and SiLU in NumPy."""
     kernel = onnx.numpy_helper.to_array(onnx.load(model.path).graph.initializer[0])
     batch, _, height, width = feed.shape
     patches = feed.reshape(batch, 3, height // 4, 4, width // 4, 4)
@@ -71,11 +71,11 @@ def test_chosen_tensors(tmp_path, runtime):
 
 
 def test_a_model_in_float16_has_nothing_to_show(tmp_path, runtime):
-    """Its casts to float32 give its outputs; where these are float16 too, there is nothing."""
+    """Only its casts to float32 are float32 outputs; if the outputs are float16 too, there is none."""
     model = write_heads(tmp_path / "heads.onnx")
     whole = convert_float_to_float16(onnx.load(model.path), keep_io_types=False, op_block_list=[])
     onnx.save(whole, model.path)
-    with pytest.raises(HooklineError, match=r"'heads\.onnx' computes nothing in float32 .*; export it in float32"):
+    with pytest.raises(HooklineError, match=r"'heads\.onnx' has no float32 activations .*; export it in float32"):
         runtime.record_activations(model)
 
 

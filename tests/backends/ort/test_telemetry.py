@@ -1,4 +1,4 @@
-"""ONNX Runtime reports nothing, and writes nothing into the user's home."""
+"""ONNX Runtime sends no reports, and writes nothing into the home folder of the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 def test_importing_onnx_runtime_leaves_the_home_alone(
     tmp_path: Path, repo_root: Path, imports: str, writes: bool
 ) -> None:
-    """By itself it writes a device id; where a release no longer does, the variable can go."""
+    """By default it writes a device id. If a release no longer does, remove the variable."""
     variables = {"HOME": str(tmp_path), "PYTHONPATH": str(repo_root), "PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-c", f"import {imports}"], cwd=tmp_path, env=variables, check=True)
     if writes and not any(tmp_path.iterdir()):

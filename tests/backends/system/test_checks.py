@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.system import disk as room
-from backends.system import native
-from backends.system import platform as surroundings
-from backends.system.packages import dependencies, opencv, video
-from backends.system.platform import container, operating_system, python
+from backends.system import checks, probing
+from backends.system.checks import disk, opencv, packages, shared_memory, system, video
 from core.kinds.check import State
 from tests.support.machine_tools import Machine, asked, import_from, only, states
 
@@ -24,28 +21,16 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_operating_system(machine: Machine) -> None:
+def test_system(machine: Machine) -> None:
     machine.write("/etc/os-release", 'NAME="x"\nPRETTY_NAME="Ubuntu 24.04.2 LTS"\n')
-    finding = only(operating_system(machine.here()))
+    finding = only(system(machine.here()))
     assert finding.found.startswith("Ubuntu 24.04.2 LTS, ")
     assert finding.found.endswith("no container")
 
 
-@pytest.mark.parametrize(
-    ("system", "glibc", "state"),
-    [
-        ("Linux", "glibc 2.31", State.ok),
-        ("Linux", "glibc 2.17", State.warning),
-        ("Linux", None, State.warning),
-        ("Darwin", None, State.warning),
-    ],
-)
-def test_systems_that_wheels_are_not_made_for(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, system: str, glibc: str | None, state: State
-) -> None:
-    monkeypatch.setattr(surroundings.platform, "system", lambda: system)
-    monkeypatch.setattr(surroundings.os, "confstr", lambda name: glibc)
-    assert only(operating_system(machine.here())).state is state
+def test_other_systems_are_not_tested(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.platform, "system", lambda: "Darwin")
+    assert only(system(machine.here())).state is State.warning
 
 
 @pytest.mark.parametrize(
@@ -55,11 +40,8 @@ def test_systems_that_wheels_are_not_made_for(
         ("/.dockerenv", "", {}, "Docker"),
         ("/run/.containerenv", "", {}, "Podman"),
         ("/proc/version", "Linux 6.6-Microsoft-standard-WSL2", {}, "WSL"),
-        ("/proc/1/cgroup", "0::/kubepods/besteffort", {}, "kubepods"),
         ("/.dockerenv", "", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Kubernetes"),
         ("/etc/nothing", "", {"container": "lxc"}, "lxc"),
-        ("/etc/nothing", "", {"APPTAINER_CONTAINER": "/a.sif"}, "Apptainer"),
-        ("/etc/nothing", "", {"SINGULARITY_CONTAINER": "/a.sif"}, "Apptainer"),
         ("/.singularity.d/env", "", {}, "Apptainer"),
         ("/proc/version", "Linux 6.6-Microsoft-standard-WSL2", {"container": "wsl"}, "WSL"),
         ("/proc/version", "Linux 6.6-Microsoft-standard-WSL2", {"KUBERNETES_SERVICE_HOST": "1"}, "Kubernetes"),
@@ -68,13 +50,13 @@ def test_systems_that_wheels_are_not_made_for(
 def test_containers(machine: Machine, place: str, text: str, environment: dict[str, str], kind: str) -> None:
     machine.write(place, text)
     machine.environment |= environment
-    assert container(machine.here()) == kind
+    assert machine.here().container == kind
 
 
 @pytest.mark.parametrize(("wanted", "state"), [(">=3.10", State.ok), ("<3.9", State.warning)])
 def test_python_against_the_range(machine: Machine, wanted: str, state: State) -> None:
     machine.install("hookline", "1.0", f"Requires-Python: {wanted}")
-    assert only(python(machine.here())).state is state
+    assert states(packages(machine.here())) == {"Python": state}
 
 
 def test_dependencies(machine: Machine) -> None:
@@ -86,19 +68,24 @@ def test_dependencies(machine: Machine) -> None:
     )
     machine.install("numpy", "2.4.6")
     machine.install("onnx", "1.15.0")
-    found = list(dependencies(machine.here()))
-    assert states(found) == {"package onnx": State.error, "package PyYAML": State.error, "packages": State.ok}
-    assert found[0].remedy == "pip install 'onnx>=1.16'"
-    assert found[2].found == "1 of 3 within their ranges: numpy 2.4.6"
+    found = list(packages(machine.here()))
+    assert states(found) == {
+        "Python": State.ok,
+        "package onnx": State.error,
+        "package PyYAML": State.error,
+        "packages": State.ok,
+    }
+    assert found[1].remedy == "pip install 'onnx>=1.16'"
+    assert found[3].found == "1 of 3 are within their ranges: numpy 2.4.6"
 
 
 def test_dependencies_of_a_checkout_that_is_not_installed(machine: Machine) -> None:
-    assert only(dependencies(machine.here())).state is State.absent
+    assert only(packages(machine.here())).state is State.absent
 
 
 def test_two_opencv_packages(machine: Machine) -> None:
     machine.install("opencv-python", "5.0.0.93")
-    machine.install("opencv_python_headless", "5.0.0.93")
+    machine.install("opencv-python-headless", "5.0.0.93")
     finding = only(opencv(machine.here()))
     assert finding.state is State.error
     assert finding.remedy == "pip uninstall -y opencv-python opencv-python-headless && pip install opencv-python"
@@ -113,7 +100,7 @@ def test_two_opencv_packages(machine: Machine) -> None:
         ("import os; os.abort()", State.error, "--force-reinstall opencv-python"),
     ],
 )
-def test_opencv_is_imported_in_another_process(
+def test_opencv_is_imported_in_a_subprocess(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, code: str, state: State, said: str
 ) -> None:
     import_from(machine, monkeypatch)
@@ -124,26 +111,23 @@ def test_opencv_is_imported_in_another_process(
     assert said in finding.remedy
 
 
-@pytest.mark.parametrize(
-    ("codecs", "state"),
-    [("h264 hevc mjpeg av1 vp9 libx264", State.ok), ("h264 hevc mjpeg av1 vp9", State.warning), ("", State.warning)],
-)
-def test_video(machine: Machine, monkeypatch: pytest.MonkeyPatch, codecs: str, state: State) -> None:
+def test_video(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     import_from(machine, monkeypatch)
-    assert list(video(machine.here())) == []
+    assert only(video(machine.here())).state is State.absent
     machine.install("av", "18.1.0")
-    machine.module("av", f"__version__ = '18.1.0'\ncodecs_available = set({codecs.split()!r})")
-    assert only(video(machine.here())).state is state
+    machine.module("av", "")
+    finding = only(video(machine.here()))
+    assert (finding.state, finding.facts["version"]) == (State.ok, "18.1.0")
 
 
-def test_an_import_that_takes_long_is_not_called_broken(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_import_has_another_remedy(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     import_from(machine, monkeypatch)
-    monkeypatch.setattr(native, "LIMIT", 0.5)
+    monkeypatch.setattr(probing, "LIMIT", 0.5)
     for name, module in (("opencv-python", "cv2"), ("av", "av")):
         machine.install(name, "5.0.0")
         machine.module(module, "import time; time.sleep(30)")
     for check in (opencv, video):
-        assert only(check(machine.here())).remedy == native.AGAIN
+        assert only(check(machine.here())).remedy == probing.RETRY
 
 
 def test_broken_pyav(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,24 +139,25 @@ def test_broken_pyav(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("total", "state"), [(64 * 2**20, State.warning), (8 * 2**30, State.ok)])
 def test_shared_memory(machine: Machine, monkeypatch: pytest.MonkeyPatch, total: int, state: State) -> None:
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda path: Usage(total, 0, total))
-    finding = only(room.shared_memory(machine.here()))
+    machine.write("/dev/shm/x")
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: Usage(total, 0, total))
+    finding = only(shared_memory(machine.here()))
     assert finding.state is state
     assert finding.facts == {"bytes": str(total)}
 
 
 def test_no_shared_memory(machine: Machine) -> None:
-    assert only(room.shared_memory(machine.here())).state is State.absent
+    assert only(shared_memory(machine.here())).state is State.warning
 
 
 @pytest.mark.parametrize(("free", "state"), [(100 * 2**20, State.error), (2 * 2**30, State.warning), (2**40, State.ok)])
 def test_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch, free: int, state: State) -> None:
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda path: Usage(2**41, 0, free))
-    assert only(room.disk(asked(machine.root))).state is state
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: Usage(2**41, 0, free))
+    assert only(disk(asked(machine.root))).state is state
 
 
-def test_store_that_cannot_be_written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.os, "access", lambda path, mode: mode != os.W_OK)
-    finding = only(room.disk(asked(machine.root)))
+def test_store_that_is_not_writable(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.os, "access", lambda path, mode: mode != os.W_OK)
+    finding = only(disk(asked(machine.root)))
     assert finding.state is State.error
     assert "store=" in finding.remedy

@@ -24,17 +24,17 @@ def started(folder: Path) -> EventFiles:
     return tracker
 
 
-def test_figures_pictures_and_options(tmp_path: Path) -> None:
+def test_metrics_images_and_options(tmp_path: Path) -> None:
     tracker = started(tmp_path)
-    tracker.picture("mosaic", write_picture(tmp_path / "a.png", (20, 10)), 0)
+    tracker.image("mosaic", write_picture(tmp_path / "a.png", (20, 10)), 0)
     tracker.scalars({"train/box_loss": 0.5}, 1)
     tracker.scalars({"train/box_loss": 0.25}, 2)
     assert [event.value for event in recorded(tmp_path).Scalars("train/box_loss")] == [0.5, 0.25]  # before it is closed
     tracker.close()
     tracker.close()
     events = recorded(tmp_path)
-    (picture,) = events.Images("mosaic")
-    assert (picture.width, picture.height) == (20, 10)
+    (image,) = events.Images("mosaic")
+    assert (image.width, image.height) == (20, 10)
     assert b"| epochs | 3 |" in events.Tensors("options/text_summary")[0].tensor_proto.string_val[0]
 
 
@@ -44,7 +44,7 @@ def test_going_on_hides_later_epochs(tmp_path: Path) -> None:
         first.scalars({"loss": float(epoch)}, epoch)
     first.close()
     second = started(tmp_path)
-    second.picture("mosaic", write_picture(tmp_path / "a.png"), 0)
+    second.image("mosaic", write_picture(tmp_path / "a.png"), 0)
     second.scalars({"loss": 20.0}, 2)
     second.close()
     assert [(event.step, event.value) for event in recorded(tmp_path).Scalars("loss")] == [(1, 1.0), (2, 20.0)]

@@ -26,11 +26,11 @@ def record(folder: Path, epoch: int, mode: str = "offline") -> None:
     tracker = WandbRun(mode=mode, project="hookline", entity=None)
     tracker.start(RunInfo("run", folder, {"epochs": 3, "weights": folder}))
     tracker.scalars({"train/box_loss": 0.5}, epoch)
-    tracker.picture("mosaic", write_picture(folder / "a.png"), 0)
+    tracker.image("mosaic", write_picture(folder / "a.png"), 0)
     tracker.close()
 
 
-def test_offline_writes_into_the_folder_and_goes_on_under_the_same_id(tmp_path: Path) -> None:
+def test_offline_writes_into_the_folder_and_resumes_with_the_same_id(tmp_path: Path) -> None:
     record(tmp_path, 1)
     identity = (tmp_path / "wandb-run.txt").read_text()
     record(tmp_path, 2)

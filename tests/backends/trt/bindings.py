@@ -1,9 +1,9 @@
 """The real Python bindings of TensorRT 10 and 11 over libraries that do nothing.
 
-The bindings are one small wheel each; the libraries that they load are not, and need a GPU. Stand-ins of the same
-names, in which every function returns null, let the module be imported: each class, enum and signature is there, and
-Python subclasses of its interfaces can be made, filled and called. ``Builder()`` raises ``TypeError`` and
-``get_plugin_registry()`` gives ``None``.
+The bindings are a small wheel per release. The libraries that they load are large and need a GPU. Stand-in libraries of
+the same names, in which every function returns null, let Python import the module: each class, enum and signature
+exists, and Python subclasses of its interfaces can be created and called. ``Builder()`` raises ``TypeError``, and
+``get_plugin_registry()`` returns ``None``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OLDER = {
         "cp312": "f5c2582aeaa7f5628d2c4d4148a701ebe97be78f7ff3b46a617f0ee0cb5460f2",
     },
 }
-"""The release of JetPack 6, before plugins ahead of time; not all tests are for it."""
+"""The release of JetPack 6, before ahead-of-time plugins; not all tests support it."""
 
 LIBRARIES = {
     "nvinfer": (
@@ -54,12 +54,12 @@ LIBRARIES = {
     "nvinfer_plugin": ("initLibNvInferPlugins",),
     "nvonnxparser": ("createNvOnnxParser_INTERNAL", "createNvOnnxParserRefitter_INTERNAL", "getNvOnnxParserVersion"),
 }
-"""What the bindings take from each library."""
+"""The functions that the bindings import from each library."""
 
 
 @dataclass(frozen=True)
 class Bindings:
-    """One release, for use in a process of its own: two of them do not fit into one.
+    """One release, to be used in a child process: a process can load one release only.
 
     Attributes:
         version: E.g. ``10.16.1.11``.
@@ -75,7 +75,7 @@ class Bindings:
         return int(self.version.split(".")[0])
 
     def environment(self) -> dict[str, str]:
-        """For a process in which ``import tensorrt`` finds this release; names it in HOOKLINE_REAL_BINDINGS."""
+        """Return the environment in which ``import tensorrt`` finds this release, named in HOOKLINE_REAL_BINDINGS."""
         inherited = os.environ.get("LD_LIBRARY_PATH")
         return {
             **os.environ,
@@ -85,7 +85,7 @@ class Bindings:
         }
 
     def run(self, *arguments: str) -> str:
-        """What ``python <arguments>`` prints, in the root of the repository.
+        """Run ``python <arguments>`` in the root of the repository and return its output.
 
         Raises:
             AssertionError: It did not end with exit code 0; holds all that it printed.
@@ -97,12 +97,12 @@ class Bindings:
         return done.stdout
 
     def pytest(self, *arguments: str) -> str:
-        """Run tests over this release, e.g. ``pytest("tests/backends/trt/over_bindings.py")``; no test is a failure."""
+        """Run tests over this release, e.g. ``pytest("tests/backends/trt/over_bindings.py")``; no test is an error."""
         return self.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments)
 
 
 def obtain(version: str) -> Bindings:
-    """The bindings of one release, downloaded once into ``.cache`` of the checkout.
+    """Return the bindings of a release, downloaded once into ``.cache`` of the checkout.
 
     Raises:
         Unobtainable: No such wheel for this machine and Python, no package index, or no C compiler.
@@ -114,7 +114,7 @@ def obtain(version: str) -> Bindings:
 
     def prepare(place: Path, ready: Path) -> None:
         unpack_wheel(package, version, sha256[TAG], place, place)
-        # The package 'tensorrt' itself is not a wheel of its own: it gives these bindings another name.
+        # The wheel has no package 'tensorrt': the bindings get this name here.
         shutil.copytree(place / "tensorrt_bindings", ready / "tensorrt")
         _stand_ins(version.split(".", maxsplit=1)[0], ready / "lib")
 
@@ -136,7 +136,7 @@ def _stand_ins(major: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Fetch all, for ``make test``; says what cannot be had, for the tests then skip."""
+    """Download all releases, for ``make test``; report those that are unavailable, whose tests are skipped."""
     for version in (*WHEELS, *OLDER):
         try:
             obtain(version)

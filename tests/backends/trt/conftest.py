@@ -28,5 +28,5 @@ def bindings(request: pytest.FixtureRequest) -> Bindings:
 
 @pytest.fixture(scope="session", params=OLDER)
 def older_bindings(request: pytest.FixtureRequest) -> Bindings:
-    """The bindings of a release that cannot do all."""
+    """The bindings of an older release, which lacks some features."""
     return or_skip(obtain, request.param)

@@ -1,4 +1,4 @@
-"""Engines that compute on NumPy memory, and the device that they run on: work is done only when it is waited for."""
+"""Engines that compute on NumPy memory, and their device, which does its work only when a test waits for it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from backends.trt.capabilities import Capabilities
-from backends.trt.execution import Opened
 from backends.trt.library import Library
 from backends.trt.logger import Journal
+from backends.trt.opened_engine import OpenedEngine
 from backends.trt.session import TrtSession
 from core.artifacts import Engine
 from core.model_facts import DECODED, InputContract, ModelFacts, Precision
@@ -47,7 +47,7 @@ class EngineShim(ShimDevice):
         self.graphs: list[ShimGraph] = []
 
     def empty(self, shape: tuple[int, ...], dtype: Any, stream: int) -> ShimArray:
-        """Aligned as memory of CUDA is."""
+        """Return memory aligned as CUDA memory is."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         whole = np.full(size + 256, 0xAB, np.uint8)
         start = -whole.ctypes.data % 256
@@ -68,7 +68,7 @@ class EngineShim(ShimDevice):
         self.trimmed += 1
 
     def begin(self, stream: int, work: Callable[[], None]) -> None:
-        """What engines of tests do."""
+        """The behaviour of test engines."""
         self._work[stream].append(work)
 
     def is_capturing(self, stream: int) -> bool:
@@ -95,7 +95,7 @@ def memory(address: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def expected(images: np.ndarray) -> dict[str, np.ndarray]:
-    """What the engine gives: per picture a count, and rows of its means."""
+    """Return the expected outputs: per image a count, and rows of its means."""
     pictures = images.astype(np.float32)
     means = pictures.mean((1, 3))
     return {
@@ -105,7 +105,7 @@ def expected(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class FakeContext:
-    """Computes :func:`expected` for the memory at its addresses, when the stream comes to it."""
+    """Computes :func:`expected` for the memory at its addresses when the stream reaches the work."""
 
     def __init__(self, engine: FakeEngine) -> None:
         self.engine, self.shape, self.addresses = engine, (), {}
@@ -216,7 +216,7 @@ FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), {"anchors": [[
 
 
 def about() -> Engine:
-    """What is known of the engine."""
+    """The artifact of the engine."""
     return Engine(
         path=Path("a.engine"),
         facts=FACTS,
@@ -230,7 +230,7 @@ def about() -> Engine:
 
 
 def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, FakeEngine, EngineShim]:
-    """A session, its engine and its device."""
+    """Return a session, its engine and its device."""
     device = EngineShim()
     return *session_on(device, graphs=graphs, **changes), device
 
@@ -238,6 +238,6 @@ def opened_session(*, graphs: bool = True, **changes: Any) -> tuple[TrtSession, 
 def session_on(
     device: Any, *, graphs: bool = True, kernels: Callable[[Any], Any] = lambda _: None, **changes: Any
 ) -> tuple[TrtSession, FakeEngine]:
-    """A session and its engine on a device that has ``begin`` and ``is_capturing`` too."""
+    """Return a session and its engine on a device that also has ``begin`` and ``is_capturing``."""
     engine = FakeEngine(device, **changes)
-    return TrtSession(Opened(LIBRARY, object(), engine, kernels(engine)), about(), device, graphs=graphs), engine
+    return TrtSession(OpenedEngine(LIBRARY, object(), engine, kernels(engine)), about(), device, graphs=graphs), engine

@@ -1,7 +1,7 @@
-"""What a build uses of the module ``tensorrt``, as releases 10 and 11 have it, without TensorRT.
+"""A fake of the module ``tensorrt`` with all that a build uses, as in releases 10 and 11.
 
-It records what it is told and fails as a test says. over_bindings_building.py looks up every name of the classes here,
-and the names of their arguments, in the real bindings.
+It records calls and fails as a test requests. over_bindings_building.py checks every name of the classes here, and the
+names of their arguments, against the real bindings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BUILDING = "Building engine"
 
 @dataclass
 class Script:
-    """What happens in a fake.
+    """The behaviour of a fake.
 
     Attributes:
         builder: Whether a builder can be made.
@@ -48,14 +48,14 @@ class Script:
 
 
 class ILogger:
-    """A base that is initialised by name."""
+    """A base class that must be initialised by name."""
 
     def __init__(self) -> None:
         self.begun = True
 
 
 class IProgressMonitor:
-    """A base that is initialised by name."""
+    """A base class that must be initialised by name."""
 
     def __init__(self) -> None:
         self.begun = True
@@ -162,7 +162,7 @@ class IOptimizationProfile:
 
 @dataclass
 class ITimingCache:
-    """``content`` is bytes; two are combined by setting them side by side."""
+    """``content`` is bytes; combining concatenates them."""
 
     content: bytes
     fits: bool
@@ -178,7 +178,7 @@ class ITimingCache:
 
 
 class Setting:
-    """A property of the configuration; what is set is kept."""
+    """A property of the configuration that keeps its value."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -191,7 +191,7 @@ class Setting:
 
 
 class IBuilderConfig:
-    """As in both releases. What is not a property here cannot be set."""
+    """As in both releases. Attributes that are not properties here cannot be set."""
 
     __slots__ = ("flags", "pools", "profiles", "settings", "sources", "timing", "trt")
 
@@ -243,7 +243,7 @@ class IBuilderConfig:
 
 
 class IBuilderConfig10(IBuilderConfig):
-    """TensorRT 10 calibrates by itself."""
+    """TensorRT 10, which has calibrators."""
 
     __slots__ = ()
 
@@ -259,27 +259,27 @@ class ITensor:
 
 
 class ITensor10(ITensor):
-    """TensorRT 10 takes ranges from outside."""
+    """TensorRT 10, which accepts dynamic ranges."""
 
     def set_dynamic_range(self, min: float, max: float) -> bool:  # noqa: A002
         raise NotImplementedError
 
 
 class PluginField:
-    """Keeps what it is given."""
+    """Keeps its arguments."""
 
     def __init__(self, name: str, data: Any, type: Any) -> None:  # noqa: A002
         self.name, self.data, self.type = name, data, type
 
 
 class ICudaEngine:
-    """Is only asked whether it tells how much memory contexts need."""
+    """Used only to check for an attribute: the size of the context memory."""
 
     device_memory_size_v2 = 0
 
 
 class IExecutionContext:
-    """Is only asked whether it takes memory."""
+    """Used only to check for an attribute: setting memory."""
 
     def set_device_memory(self, memory: int, size: int) -> None:
         raise NotImplementedError
@@ -303,7 +303,7 @@ ONLY_10 = {
 
 
 def fake_tensorrt(major: int = 10, **script: Any) -> Any:
-    """The module ``tensorrt`` of a major release; ``told`` and ``configs`` hold what was asked of it."""
+    """The module ``tensorrt`` of a major release; ``told`` and ``configs`` record its calls."""
     trt: Any = ModuleType("tensorrt")
     trt.script, trt.told, trt.configs = Script(**script), [], []
     for name, members in COMMON.items():
@@ -344,6 +344,6 @@ def _builder_of(trt: Any) -> type:
 
 
 def say(logger: Any, script: Script) -> None:
-    """Log what the script says."""
+    """Log the messages of the script."""
     for severity, text in script.says:
         logger.log(severity, text)

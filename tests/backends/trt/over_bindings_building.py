@@ -1,7 +1,7 @@
-"""What builds use of TensorRT, looked up in its real bindings (run by test_over_bindings.py).
+"""Check the fake of building against the real bindings (run by test_over_bindings.py).
 
-The tests of building run over a module of their own (fake_tensorrt.py). Each name that it has must be in the real one,
-with the same arguments, so that what works over it is called rightly.
+The tests of building use a fake module (fake_tensorrt.py). Each of its names must exist in the real module with the
+same arguments.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def real(kind: type) -> Any:
 
 
 def members(wanted: type) -> list[Any]:
-    """Of each kind the public members of this type, with those of its bases."""
+    """Return the public members of a class and its bases, per kind."""
     return [
         pytest.param(kind, name, value, id=f"{kind.__name__}.{name}")
         for kind in KINDS
@@ -73,7 +73,7 @@ def test_properties(kind: type, name: str, fake: Any) -> None:
 
 @pytest.mark.parametrize("name", fake_tensorrt.COMMON)
 def test_enumerations(name: str) -> None:
-    # Their numbers differ from release to release, those of the fake are of no release.
+    # Enum values differ between releases; those of the fake belong to no release.
     assert set(getattr(FAKE, name).__members__) <= set(getattr(trt, name).__members__)
 
 
@@ -120,6 +120,8 @@ def test_the_names_of_what_the_monitor_overrides() -> None:
 
 
 def test_a_library_that_makes_no_builder() -> None:
-    with pytest.raises(HooklineError, match=rf"TensorRT {trt.__version__} makes no builder: .*; \+stage=doctor looks"):
+    with pytest.raises(
+        HooklineError, match=rf"TensorRT {trt.__version__} cannot create a builder: .*; check driver and GPU"
+    ):
         make_builder(library.load("tensorrt"))
     assert threading.active_count() == 1

@@ -31,7 +31,7 @@ POINTER = ctypes.c_void_p
 
 
 class Native:
-    """What TensorRT has of a calibrator: a pointer to an object whose first word is its table of functions."""
+    """A calibrator as TensorRT sees it: a pointer to an object that starts with its virtual function table."""
 
     def __init__(self, calibrator: Any) -> None:
         after_head = id(calibrator) + object.__basicsize__  # where pybind11 keeps the object of C++
@@ -44,7 +44,7 @@ class Native:
         return ctypes.CFUNCTYPE(result, POINTER, *kinds)(place)(self.address, *arguments)
 
     def batch(self) -> int | None:
-        """Address of a batch as TensorRT gets it."""
+        """Return the address of a batch, as TensorRT gets it."""
         bindings, names = (POINTER * 1)(), (ctypes.c_char_p * 1)(b"images")
         given = self.call("get_batch", ctypes.c_bool, bindings, names, ctypes.c_int32(1))
         return int(bindings[0] or 0) if given else None

@@ -1,4 +1,4 @@
-"""What the inspection of an engine uses of TensorRT, looked up in its real bindings (run by test_inspection.py)."""
+"""Check the inspection of engines against the real bindings (run by test_inspection.py)."""
 
 from __future__ import annotations
 

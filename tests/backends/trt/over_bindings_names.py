@@ -1,6 +1,6 @@
-"""Every name that our code takes from the module itself, looked up in the real bindings (run by test_over_bindings.py).
+"""Check every name that hookline uses of the module against the real bindings (run by test_over_bindings.py).
 
-What releases do not share is asked for by name at run time (capabilities.py) and is not among them.
+Names that releases do not share are looked up at run time (capabilities.py) and are excluded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FILES = [*sorted((REPO / "backends" / "trt").glob("*.py")), *sorted((REPO / "cud
 
 
 def chain(node: ast.expr) -> list[str]:
-    """``library.trt.BuilderFlag.TF32`` -> [library, trt, BuilderFlag, TF32]; empty where it begins otherwise."""
+    """Return [library, trt, BuilderFlag, TF32] for ``library.trt.BuilderFlag.TF32``; empty for other expressions."""
     if isinstance(node, ast.Name):
         return [node.id]
     if isinstance(node, ast.Attribute) and (before := chain(node.value)):
@@ -26,7 +26,7 @@ def chain(node: ast.expr) -> list[str]:
 
 
 def names(tree: ast.AST) -> Iterator[str]:
-    """What follows ``trt`` in chains of attributes."""
+    """Yield the attributes after ``trt`` in attribute chains."""
     for node in ast.walk(tree):
         found = chain(node) if isinstance(node, ast.Attribute) else []
         if "trt" in found[:-1]:

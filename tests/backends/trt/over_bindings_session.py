@@ -1,12 +1,12 @@
-"""What sessions use of TensorRT, looked up in its real bindings (run by test_opening.py)."""
+"""Check sessions against the real bindings (run by test_opening.py)."""
 
 from __future__ import annotations
 
 import pytest
 import tensorrt as trt
 
-from backends.trt.execution import TYPES
 from backends.trt.library import adopt
+from backends.trt.opened_engine import TYPES
 from backends.trt.opening import _runtime, register_ahead_of_time
 from core.errors import HooklineError
 from tests.backends.trt.engines import FakeContext, FakeEngine

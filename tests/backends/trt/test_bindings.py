@@ -1,4 +1,4 @@
-"""The bindings that other tests run over are the real ones."""
+"""The bindings that other tests use are the real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an ONNX file to a plan, over a module that records: what TensorRT is told, and what becomes of each refusal."""
+"""Building from an ONNX file to a plan over a recording fake: the calls, and the message of each refusal."""
 
 from __future__ import annotations
 
@@ -97,17 +97,17 @@ def failure(folder: Path, major: int = 10, **script: Any) -> str:
     [
         (
             {"builder": False, "says": ((0, "CUDA initialization failure with error: 35"),)},
-            "TensorRT 10.0.0.0 makes no builder: CUDA initialization failure with error: 35; +stage=doctor looks",
+            "TensorRT 10.0.0.0 cannot create a builder: CUDA initialization failure with error: 35; check driver",
         ),
-        ({"builder": False}, "makes no builder: pybind11::init(): factory function returned nullptr"),
+        ({"builder": False}, "cannot create a builder: pybind11::init(): factory function returned nullptr"),
         (
             {"errors": (("/stem/Conv", "Wobble", "Plugin not found"), ("x", "Y", "later"))},
-            "TensorRT cannot read 'tiny.onnx': node '/stem/Conv' (Wobble): Plugin not found; make the file again",
+            "TensorRT cannot read 'tiny.onnx': node '/stem/Conv' (Wobble): Plugin not found; write the file again",
         ),
         ({"errors": (("", "", "no graph"),)}, "cannot read 'tiny.onnx': no graph; "),
-        ({"layers": 0}, "cannot read 'tiny.onnx': it holds no network; "),
-        ({"profile": -1}, "refuses the sizes 1x3x64x64 4x3x64x64 8x3x96x96: it does not say why; build.batch and"),
-        ({"plan": None}, "cannot build 'tiny.onnx': it does not say why; see docs/tensorrt.md"),
+        ({"layers": 0}, "cannot read 'tiny.onnx': it has no network; "),
+        ({"profile": -1}, "refuses the shapes 1x3x64x64 4x3x64x64 8x3x96x96: it logged no reason; set build.batch and"),
+        ({"plan": None}, "cannot build 'tiny.onnx': it logged no reason; see docs/tensorrt.md"),
         (
             {"plan": None, "says": ((2, "a warning"), (0, "the cause"), (1, "between"), (1, "the end"))},
             "cannot build 'tiny.onnx': the cause ... the end; see docs/tensorrt.md",
@@ -115,13 +115,16 @@ def failure(folder: Path, major: int = 10, **script: Any) -> str:
         ({"plan": None, "says": ((4, "chat"), (2, "a warning"))}, "cannot build 'tiny.onnx': a warning; "),
         (
             {"plan": None, "says": ((0, "Error Code 2: OutOfMemory (Requested size was 9 bytes.)"),)},
-            "Requested size was 9 bytes; free memory of the GPU, choose another with device=",
+            "Requested size was 9 bytes; free GPU memory, choose another GPU with device=",
         ),
         (
             {"plan": None, "says": ((0, "Could not find any implementation for node {Foreign}."),)},
-            "Foreign}.; give kernels more room with runtimes.tensorrt.workspace=null",
+            "Foreign}.; set runtimes.tensorrt.workspace=null for more scratch memory",
         ),
-        ({"plan": None, "says": ((0, "CUDA driver is too old (cudaError 35)"),)}, "+stage=doctor looks at the driver"),
+        (
+            {"plan": None, "says": ((0, "CUDA driver is too old (cudaError 35)"),)},
+            "check the driver with +stage=doctor",
+        ),
     ],
 )
 def test_refusals(tmp_path, script, words):
@@ -130,7 +133,7 @@ def test_refusals(tmp_path, script, words):
 
 def test_sizes_that_the_bindings_refuse(tmp_path):
     odd = SizeProfile("images", (-1, 3, 64, 64), (4, 3, 64, 64), (8, 3, 64, 64))
-    with pytest.raises(HooklineError, match=r"refuses the sizes -1x3x64x64 .*; build\.batch and build\.imgsz"):
+    with pytest.raises(HooklineError, match=r"refuses the shapes -1x3x64x64 .*; set build\.batch and build\.imgsz"):
         build_plan(adopt(fake_tensorrt()), recipe(tmp_path, profile=odd))
 
 
@@ -139,7 +142,7 @@ def test_a_dla_core_takes_one_size(tmp_path):
     trt.Builder.num_DLA_cores = 1
     options = TrtOptions(dla=0)
     with pytest.raises(
-        HooklineError, match="takes one size, and the engine is for 1x3x64x64 4x3x64x64 8x3x96x96; give"
+        HooklineError, match="static shapes only, but the engine is for 1x3x64x64 4x3x64x64 8x3x96x96; set"
     ):
         build_plan(adopt(trt), recipe(tmp_path, profile=PROFILE, options=options))
     fixed = SizeProfile("images", *[(4, 3, 64, 64)] * 3)
@@ -212,7 +215,7 @@ def test_measurements_are_kept_and_used_again(tmp_path):
         trt = fake_tensorrt()
         build_plan(adopt(trt), recipe(tmp_path, timing=cache_of(tmp_path)))
         assert trt.configs[0].timing is not None
-        # What the file holds is combined with what the build began with: both hold the first measurement.
+        # The file is combined with the cache that the build started with: both contain the first measurement.
         assert cache_of(tmp_path).path.read_bytes().count(MEASURED) >= count
 
 

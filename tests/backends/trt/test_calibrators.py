@@ -1,4 +1,4 @@
-"""TensorRT's own calibrators: what they are fed with, and what is kept; without TensorRT, and over its bindings."""
+"""TensorRT's own calibrators: their batches and caches, without TensorRT and over its bindings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_memory_lives_as_long_as_the_feeder():
 
 @pytest.mark.parametrize(("sizes", "found"), [((), 0), ((3,), 3)])
 def test_not_one_full_batch(sizes, found):
-    with pytest.raises(HooklineError, match=rf"the calibration has {found} images?, a batch holds 4; give more"):
+    with pytest.raises(HooklineError, match=rf"the calibration has {found} images?, but a batch needs 4; provide more"):
         Feeder(batches(*sizes), 4, ShimDevice()).next()
 
 

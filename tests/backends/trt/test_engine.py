@@ -1,4 +1,4 @@
-"""An engine from a grafted model to its sidecar, over a TensorRT that records."""
+"""A TensorRT engine from a grafted model to its sidecar, over a recording fake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from backends.graphsurgeon.options import YoloLayerOptions
 from backends.graphsurgeon.yolo_layer import YoloLayerGraft
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import opening
 from backends.trt.engine import BuildDevice, build_engine, plugins_in
 from backends.trt.library import adopt
@@ -41,7 +41,7 @@ def layer(name: str, precision: str) -> dict[str, Any]:
 
 
 class Inspected(FakeEngine):
-    """Tells what its layers are."""
+    """Returns its layers."""
 
     layers: tuple[dict[str, Any], ...] = ()
 
@@ -51,7 +51,7 @@ class Inspected(FakeEngine):
 
 
 class Builder(fake.Builder):
-    """Calibrates as TensorRT does: the cache first, else all batches."""
+    """Calibrates as TensorRT does: from the cache, or else from all batches."""
 
     num_DLA_cores = 0
 
@@ -66,7 +66,7 @@ class Builder(fake.Builder):
 
 
 class Bench:
-    """A place whose TensorRT is fake, and what was asked of it."""
+    """A build device with a fake TensorRT, and a record of its calls."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, major: int = 10, *layers: Any) -> None:
         self.trt, self.device = fake.fake_tensorrt(major), EngineShim()
@@ -168,7 +168,7 @@ def test_no_timing_cache_where_none_is_wanted(tmp_path, monkeypatch):
 
 def test_an_engine_that_is_not_what_was_asked_for(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP32"))
-    with pytest.raises(HooklineError, match="no fp16 engine"):
+    with pytest.raises(HooklineError, match="does not run in fp16"):
         bench.build(model_of(tmp_path))
 
 
@@ -185,13 +185,13 @@ def test_a_dla_core_that_is_not_there(tmp_path, monkeypatch):
     bench.build(model_of(tmp_path), options=TrtOptions(dla=0))
     assert bench.trt.configs[0].settings["DLA_core"] == 0
     assert bench.runtimes[0].DLA_core == 0  # the one that it is opened for
-    with pytest.raises(HooklineError, match="dla is 1, and this machine has 1 DLA cores; they are counted from 0"):
+    with pytest.raises(HooklineError, match="dla is 1, but this machine has 1 DLA cores; cores are numbered from 0"):
         bench.build(model_of(tmp_path), options=TrtOptions(dla=1))
 
 
 def test_a_dla_core_does_not_compute_in_float32(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP32"))
-    with pytest.raises(HooklineError, match="a DLA core computes in float16 and int8 only; set precision=fp16"):
+    with pytest.raises(HooklineError, match="a DLA core supports float16 and int8 only; set precision=fp16"):
         bench.build(model_of(tmp_path, Precision.fp32), options=TrtOptions(dla=0))
     assert bench.trt.told == []
 
@@ -203,7 +203,9 @@ def test_engines_for_a_group_of_gpus_that_this_one_is_not_of(tmp_path, monkeypat
     bench = Bench(tmp_path, monkeypatch, 11, layer("stem", "FP16"))
     older = replace(bench.place, gpu=replace(L4, name="an older one", capability=capability))
     job, options = bench.job(model_of(tmp_path)), TrtOptions(hardware=hardware)
-    with pytest.raises(HooklineError, match=f"hardware={hardware.value} begins at .* the an older one here has"):
+    with pytest.raises(
+        HooklineError, match=f"hardware={hardware.value} needs compute capability .* the an older one here has"
+    ):
         build_engine(job, options, older)
     assert bench.trt.told == []
     build_engine(job, options, bench.place)

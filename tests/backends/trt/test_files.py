@@ -1,4 +1,4 @@
-"""Files that several programs share: whole, or those of before."""
+"""Cache files that several processes share are replaced atomically."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.timing_cache import read_known, write_whole
+from backends.trt.timing_cache import read_cache, write_whole
 
 
 def test_readers_see_whole_files_whoever_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writers may have one process number: threads of one, or the first processes of two containers."""
+    """Writers may share a process id: threads of a process, or the first processes of two containers."""
     path = tmp_path / "new" / "a.cache"
     contents = [bytes([number]) * 100_000 for number in range(2)]
     write_whole(path, contents[0])
@@ -45,5 +45,5 @@ def test_nothing_unfinished_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
-    assert read_known(tmp_path / "absent") == b""
-    assert read_known(tmp_path) == b""
+    assert read_cache(tmp_path / "absent") == b""
+    assert read_cache(tmp_path) == b""

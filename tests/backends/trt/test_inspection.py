@@ -1,4 +1,4 @@
-"""Precisions of layers out of what the engine inspector tells, in the forms NVIDIA documents for TensorRT 10 and 11."""
+"""Layer precisions from the engine inspector's output, in the documented forms of TensorRT 10 and 11."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from backends.trt.execution import Opened
-from backends.trt.inspection import EngineLayer, inspect, judge, read_layers
+from backends.trt.inspection import EngineLayer, check_precisions, inspect, read_layers
 from backends.trt.library import Library
 from backends.trt.logger import Journal
+from backends.trt.opened_engine import OpenedEngine
 from backends.trt.settings import SizeProfile
 from core.errors import HooklineError
 from core.model_facts import Precision
@@ -135,59 +135,59 @@ def test_what_is_no_description(text):
 
 @pytest.mark.parametrize(("wanted", "precisions"), [("int8", ["fp16", "fp32"]), ("fp16", ["fp32"] * 2)])
 def test_an_engine_that_is_not_what_was_asked_for(wanted, precisions):
-    words = rf"TensorRT built no {wanted} engine: all of its 2 layers that compute run in {', '.join(set(precisions))}"
+    words = rf"the engine does not run in {wanted}: all of its 2 computing layers run in {', '.join(set(precisions))}"
     if wanted == "int8":
-        words = r"TensorRT built no int8 engine: all of its 2 layers that compute run in fp16, fp32; is this GPU"
+        words = r"the engine does not run in int8: all of its 2 computing layers run in fp16, fp32; see docs/tensorrt"
     with pytest.raises(HooklineError, match=words):
-        judge(convolutions(*precisions), Precision(wanted))
+        check_precisions(convolutions(*precisions), Precision(wanted))
 
 
 def test_a_plugin_in_int8_makes_no_int8_engine():
     layers = (*convolutions("fp16"), EngineLayer("pool", "CaskPooling", "int8", heavy=False))
-    with pytest.raises(HooklineError, match="built no int8 engine"):
-        judge(layers, Precision.int8)
+    with pytest.raises(HooklineError, match="does not run in int8"):
+        check_precisions(layers, Precision.int8)
 
 
 @pytest.mark.parametrize("wanted", ["int8", "fp16"])
 @pytest.mark.parametrize("layers", [["stem/Conv + SiLU", "head/Conv"], []])
 def test_names_alone_cannot_tell(wanted, layers):
-    words = rf"whether the engine runs in {wanted} is unknown: .* ProfilingVerbosity is not DETAILED"
+    words = rf"cannot check that the engine runs in {wanted}: .* built with ProfilingVerbosity.DETAILED"
     with pytest.raises(HooklineError, match=words):
-        judge(read_layers(told(10, *layers)), Precision(wanted))
+        check_precisions(read_layers(told(10, *layers)), Precision(wanted))
 
 
 def test_float32_needs_no_proof():
-    found = judge(read_layers(told(11, "stem/Conv")), Precision.fp32)
-    assert (found.higher, found.doubt) == ((), "")
-    assert judge(convolutions("fp32", "fp32"), Precision.fp32).doubt == ""
+    found = check_precisions(read_layers(told(11, "stem/Conv")), Precision.fp32)
+    assert (found.higher, found.warning) == ((), "")
+    assert check_precisions(convolutions("fp32", "fp32"), Precision.fp32).warning == ""
 
 
 def test_layers_that_stayed_in_higher_precision_are_named():
-    found = judge(convolutions("int8", "int8", "fp16", "int8", "fp32"), Precision.int8)
+    found = check_precisions(convolutions("int8", "int8", "fp16", "int8", "fp32"), Precision.int8)
     assert found.higher == ("conv2", "conv4")
-    assert found.doubt == ""
+    assert found.warning == ""
     assert str(found) == "convolutions: 3 in int8, 1 in fp16, 1 in fp32; in higher precision: conv2, conv4"
 
 
 def test_a_line_names_a_few():
-    found = judge(convolutions(*["int8"] * 8, *["fp16"] * 7), Precision.int8)
+    found = check_precisions(convolutions(*["int8"] * 8, *["fp16"] * 7), Precision.int8)
     assert str(found).endswith("in higher precision: conv8, conv9, conv10, conv11, conv12 and 2 more")
 
 
 @pytest.mark.parametrize(("higher", "doubt"), [(2, False), (3, True)])
 def test_few_layers_in_what_was_asked_for_are_doubted(higher, doubt):
-    found = judge(convolutions("int8", "int8", *["fp16"] * higher), Precision.int8)
+    found = check_precisions(convolutions("int8", "int8", *["fp16"] * higher), Precision.int8)
     words = "only 2 of 5 convolutions run in int8; in higher precision: conv2, conv3, conv4"
-    assert found.doubt == (words if doubt else "")
+    assert found.warning == (words if doubt else "")
 
 
 def test_lower_than_asked_for_is_as_good():
-    assert judge(convolutions("int8", "fp16"), Precision.fp16).higher == ()
+    assert check_precisions(convolutions("int8", "fp16"), Precision.fp16).higher == ()
 
 
 def test_content_of_the_file():
     layers = (*convolutions("int8", "fp16"), EngineLayer("pool", "CaskPooling", "fp16", heavy=False))
-    content = json.loads(json.dumps(judge(layers, Precision.int8).content()))
+    content = json.loads(json.dumps(check_precisions(layers, Precision.int8).content()))
     assert content["precision"] == "int8"
     assert content["convolutions"] == {"int8": 1, "fp16": 1}
     assert content["all"] == {"fp16": 2, "int8": 1}
@@ -204,7 +204,7 @@ class Context:
         return self.takes
 
 
-def opened(context: Context | None = None) -> tuple[Opened, SimpleNamespace]:
+def opened(context: Context | None = None) -> tuple[OpenedEngine, SimpleNamespace]:
     inspector = SimpleNamespace(execution_context=None, get_engine_information=lambda form: f"told in {form}")
     engine = SimpleNamespace(create_engine_inspector=lambda: inspector)
     trt = SimpleNamespace(
@@ -220,7 +220,7 @@ def opened(context: Context | None = None) -> tuple[Opened, SimpleNamespace]:
 
     engine.create_execution_context = create_execution_context
     library = Library(trt, "TensorRT", "10.16", NOTHING, SimpleNamespace(journal=journal))
-    return Opened(library, None, engine), inspector
+    return OpenedEngine(library, None, engine), inspector
 
 
 def test_free_sizes_are_settled_for_the_inspection():
@@ -239,7 +239,7 @@ def test_a_static_engine_needs_no_context():
 
 @pytest.mark.parametrize("context", [None, Context(takes=False)])
 def test_no_context_for_the_inspection(context):
-    with pytest.raises(HooklineError, match="the engine takes no input of 1x3x8x8 2x3x8x8 4x3x8x8: its reason"):
+    with pytest.raises(HooklineError, match="the engine does not accept inputs of 1x3x8x8 2x3x8x8 4x3x8x8: its reason"):
         inspect(opened(context)[0], PROFILE)
 
 

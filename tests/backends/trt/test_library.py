@@ -1,4 +1,4 @@
-"""Finding the module, what it can do, and what it says."""
+"""Import the module, read its features, log its messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from backends.trt import library
 from backends.trt.capabilities import read_capabilities
-from backends.trt.logger import KEPT, Journal, make_logger, plain
+from backends.trt.logger import KEPT_MESSAGES, Journal, make_logger, plain
 from backends.trt.monitor import BuildProgress, cancellable
 from core.errors import UnavailableError
 from tests.backends.trt.fake_tensorrt import fake_tensorrt
@@ -43,14 +43,16 @@ def test_kernels_are_loaded_when_they_are_used(monkeypatch):
     assert os.environ["CUDA_MODULE_LOADING"] == "LAZY"
 
 
-def test_a_module_that_is_not_there(monkeypatch):
+def test_a_missing_module(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(UnavailableError, match=r"TensorRT cannot be loaded: .*\+stage=doctor .*install tensorrt-cu13"):
+    with pytest.raises(
+        UnavailableError, match=r"TensorRT cannot be loaded: .*see \+stage=doctor; pip install tensorrt-cu13"
+    ):
         library.load()
 
 
 @pytest.mark.parametrize("kind", ["ImportError", "OSError"])
-def test_a_library_that_is_not_there(tmp_path, monkeypatch, kind):
+def test_a_missing_library(tmp_path, monkeypatch, kind):
     tmp_path.joinpath("tensorrt.py").write_text(
         f"raise {kind}('libnvinfer.so.11: cannot open shared object file:\\n No such file')", encoding="utf-8"
     )
@@ -94,7 +96,7 @@ def test_where_cards_are_named_nothing_is_measured():
     assert (found.timing_cache, found.dla, found.version_compatible) == (False, False, False)
 
 
-def test_what_is_said_goes_to_the_log_of_the_run(caplog):
+def test_messages_go_to_the_log_of_the_run(caplog):
     logger = make_logger(fake_tensorrt())
     with caplog.at_level(logging.DEBUG, "hookline"):
         for severity, text in ((0, "internal"), (1, "wrong"), (2, "odd"), (3, "news"), (4, "chat")):
@@ -118,8 +120,8 @@ def journal(*messages: tuple[int, str]) -> Journal:
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
-        ((), "it does not say why"),
-        (((3, "news"),), "it does not say why"),
+        ((), "it logged no reason"),
+        (((3, "news"),), "it logged no reason"),
         (((2, "odd"), (2, "odder")), "odder"),
         (((1, "a"),), "a"),
         (((1, "a"), (1, "a")), "a"),
@@ -130,17 +132,17 @@ def test_reasons(messages, reason):
     assert journal(*messages).reason(0) == reason
 
 
-def test_a_reason_is_of_what_was_done_last():
+def test_a_reason_is_of_the_last_call():
     made = journal((1, "of the build before"))
     begun = made.count
-    assert made.reason(begun) == "it does not say why"
+    assert made.reason(begun) == "it logged no reason"
     made.add(1, "of this build")
     assert made.reason(begun) == "of this build"
 
 
 def test_the_newest_messages_are_kept():
-    made = journal(*((1, str(number)) for number in range(KEPT + 5)))
-    assert made.count == KEPT + 5
+    made = journal(*((1, str(number)) for number in range(KEPT_MESSAGES + 5)))
+    assert made.count == KEPT_MESSAGES + 5
     assert made.since(0)[0] == "5"
 
 
@@ -165,7 +167,7 @@ class Line:
         self.notes.append(note)
 
 
-def test_the_innermost_phase_is_told():
+def test_the_innermost_phase_is_shown():
     line = Line()
     course = BuildProgress(partial(line.advance, 0))
     course.begin("outer", 2)
@@ -176,14 +178,14 @@ def test_the_innermost_phase_is_told():
     assert line.notes == ["outer 0/2", "inner", "inner", "outer 0/2"]
 
 
-def test_steps_of_a_phase_that_is_not_known():
+def test_steps_of_an_unknown_phase():
     assert BuildProgress().step("unheard of", 3)
 
 
-def test_what_work_raises_is_raised():
+def test_an_exception_of_the_work_is_raised():
     with pytest.raises(ZeroDivisionError):
         cancellable(lambda: 1 // 0, BuildProgress())
 
 
-def test_work_that_goes_well():
+def test_work_that_succeeds():
     assert cancellable(lambda: 7, BuildProgress()) == 7

@@ -1,4 +1,4 @@
-"""Which engine fits which machine, by NVIDIA's rules for plans, and what a refusal says."""
+"""Which engines fit which machine, by NVIDIA's rules for plans, and the message of a refusal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import machine
 from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
@@ -115,7 +115,7 @@ def test_fits(engine, machine):
         (
             built(),
             here(replace(L4, uuid="MIG-1", total=5 << 30)),
-            "GPU NVIDIA L4 (here NVIDIA L4, instance of MIG of 5120 MiB)",
+            "GPU NVIDIA L4 (here NVIDIA L4, MIG instance of 5120 MiB)",
         ),
         (
             built(LARGE),
@@ -158,8 +158,8 @@ def test_refused(engine, machine, differences):
 @pytest.mark.parametrize(
     ("engine", "machine", "advice"),
     [
-        (built(), here(L40S), "runtimes.tensorrt.hardware=same_compute_capability fits every GPU of 8.9"),
-        (built(), here(A10), "runtimes.tensorrt.hardware=ampere_plus fits GPUs of 8.0 and later"),
+        (built(), here(L40S), "runtimes.tensorrt.hardware=same_compute_capability fits all GPUs of 8.9"),
+        (built(), here(A10), "runtimes.tensorrt.hardware=ampere_plus fits GPUs of compute capability 8.0 and later"),
         (built(T4), here(A10), ""),
         (built(), here(version="11.4.0.106"), "runtimes.tensorrt.version_compatible=true fits later releases too"),
         (built(), here(version="10.9.0.34"), ""),
@@ -177,14 +177,14 @@ def test_an_engine_of_a_calibrator_is_rebuilt_by_it():
 
 @pytest.fixture
 def several(monkeypatch):
-    """Says which GPUs this machine has."""
+    """Return the GPUs of this machine."""
 
     def there(*found: Gpu) -> None:
         def choose(device: str) -> Gpu:
             return found[int(device.partition(":")[2])] if ":" in device else max(found, key=lambda gpu: gpu.free)
 
-        monkeypatch.setattr(machine.devices, "gpus", lambda: found)
-        monkeypatch.setattr(machine.devices, "choose", choose)
+        monkeypatch.setattr(machine.nvidia_gpu, "gpus", lambda: found)
+        monkeypatch.setattr(machine.nvidia_gpu, "choose", choose)
 
     return there
 

@@ -1,4 +1,4 @@
-"""Builds over the real bindings of TensorRT 10 and 11: every name, argument and enumeration that they use is there."""
+"""Builds over the real bindings of TensorRT 10 and 11: every name, argument and enumeration member exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_building(bindings: Bindings) -> None:
 
 
 def test_an_older_release_lacks_only_what_is_asked_for(older_bindings: Bindings) -> None:
-    """TensorRT 10.3 has neither plugins ahead of time nor engines for all GPUs of one compute capability."""
+    """TensorRT 10.3 has no ahead-of-time plugins, and no engines for all GPUs of one compute capability."""
     files = [f"tests/backends/trt/over_bindings_{name}.py" for name in ("names", "inspection", "session", "building")]
     newer = ["HardwareCompatibilityLevel", "test_capabilities", "put_into_the_engine", "set_device_memory-"]
     refused = ["test_the_library", "does_not_start", "makes_no_builder"]  # beside NumPy 2: see below
@@ -30,7 +30,7 @@ def test_an_older_release_registers_the_plugin_once(older_bindings: Bindings) ->
 
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="needs NumPy 2")
 def test_an_older_release_is_refused_beside_a_numpy_that_it_misreads(older_bindings: Bindings) -> None:
-    """Anchors would come back as the first of them, repeated."""
+    """Its bindings would read anchors as their first number, repeated."""
     code = (
         "import tensorrt\n"
         "from core.errors import UnavailableError\n"

@@ -1,4 +1,4 @@
-"""The descriptor of the runtime: when it can be used, and what it refuses before anything runs."""
+"""The descriptor of the runtime: when it is usable, and what it refuses before anything runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INT8 = BuildRequest(precision=Precision.int8, batch=None, imgsz=None, device="au
 
 
 def there(monkeypatch, packages: set[str], *, driver: bool) -> None:
-    """A machine with these packages; whatever has to do with the GPU, it is asked of files alone."""
+    """A machine with these packages, whose GPU is known from files only."""
     problem = None if driver else broken("NVIDIA driver", "no kernel module is loaded", "sudo modprobe nvidia")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in packages else None)
     monkeypatch.setattr("backends.nvidia.driver.driver_problem", lambda here: problem)
@@ -52,7 +52,7 @@ def test_usable_where_all_is_there(monkeypatch):
 
 
 def test_a_gpu_that_is_not_there_is_a_problem_of_the_plan(monkeypatch, tmp_path):
-    """Building and opening need it; the ONNX file for another machine does not."""
+    """Building and opening need TensorRT; writing the ONNX file for another machine does not."""
     there(monkeypatch, {"tensorrt", "cupy"}, driver=True)
     missing = HooklineError("there is no GPU 7 for device=cuda:7", "possible: auto, cuda:0 (NVIDIA L4)")
 
@@ -60,7 +60,7 @@ def test_a_gpu_that_is_not_there_is_a_problem_of_the_plan(monkeypatch, tmp_path)
         if device == "cuda:7":
             raise missing
 
-    monkeypatch.setattr("backends.nvidia.devices.choose", choose)
+    monkeypatch.setattr("backends.nvidia.gpu.choose", choose)
     (runtime,) = hookline_runtimes()
     assert list(runtime.check_device("cuda:7")) == [missing]
     assert list(runtime.check_device("auto")) == []

@@ -1,4 +1,4 @@
-"""Which sizes an engine takes: ``build.batch`` and ``build.imgsz`` over the axes of the model."""
+"""Optimisation profiles from ``build.batch``, ``build.imgsz`` and the axes of the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model(*dynamic: str, batch: int = 2, height: int = 64, width: int = 96) -> G
 def read_profile(
     given: GraftedModel, batch: object = None, imgsz: object = None
 ) -> tuple[SizeProfile | None, InputContract]:
-    """Sizes as on the command line, read as the stage does."""
+    """Return the profile for sizes from the command line, read as the stage does."""
     stride = given.facts.max_stride
     return profile_of(
         given,
@@ -90,23 +90,23 @@ def test_the_contract_says_what_the_engine_leaves_open():
             (),
             {"batch": {"min": 1, "opt": 2, "max": 4}},
             (
-                "build.batch asks for a batch of 1 to 4, and that of 'best.onnx' is 2 for good;"
-                " export.dynamic=[batch] leaves it open"
+                "build.batch requests a batch of 1 to 4, but 'best.onnx' has a static batch of 2;"
+                " set export.dynamic=[batch], and export the model again"
             ),
         ),
         (
             (),
             {"batch": 8},
-            "batch of 8, ... is 2 for good; export.batch=8 exports it so, export.dynamic=[batch] leaves",
+            "batch of 8, ... a static batch of 2; set export.batch=8, or export.dynamic=[batch], and export",
         ),
-        (("batch",), {"imgsz": 64}, "a width of 64, ... imgsz=64 exports it so, export.dynamic=[batch,height,width]"),
-        (("height", "width"), {"batch": 1}, "export.dynamic=[height,width,batch] leaves it open"),
+        (("batch",), {"imgsz": 64}, "a width of 64, ... set imgsz=64, or export.dynamic=[batch,height,width]"),
+        (("height", "width"), {"batch": 1}, "export.dynamic=[height,width,batch], and export"),
         (ALL, {"batch": {"min": 4, "opt": 2, "max": 8}}, "build.batch={min: 4, opt: 2, max: 8} is not in order"),
         (ALL, {"imgsz": {"min": 64, "opt": 32, "max": 96}}, "build.imgsz={min: 64, opt: 32, max: 96} is not in order"),
         (ALL, {"imgsz": {"min": [64, 32], "opt": [32, 64], "max": 96}}, "is not in order; it must be min <= opt <="),
         (ALL, {"imgsz": 100}, "build.imgsz=100: ... 32"),
         (ALL, {"batch": 0}, "build.batch=0: 0 is not a number of images"),
-        (ALL, {"batch": {"min": 1, "max": 4}}, "build.batch={min: 1, max: 4}: it names min, max; give min, opt and"),
+        (ALL, {"batch": {"min": 1, "max": 4}}, "build.batch={min: 1, max: 4}: its keys are min, max; give min, opt"),
     ],
 )
 def test_refusals(dynamic, options, words):

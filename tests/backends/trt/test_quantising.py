@@ -1,4 +1,4 @@
-"""INT8 of TensorRT's own choice: what a builder is told, with pictures and with the ranges of a table."""
+"""INT8 by TensorRT itself: the calls of a build, with images and with the ranges of a table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Tensor:
 
 @dataclass
 class Network:
-    """One input, and layers with two outputs each."""
+    """A network with one input, and layers with two outputs each."""
 
     tensors: list[Tensor]
     num_inputs: int = 1
@@ -90,7 +90,7 @@ class Config:
 
 
 class Base:
-    """A calibrator's base."""
+    """The base class of a calibrator."""
 
 
 def network(*names: str) -> Network:
@@ -129,7 +129,7 @@ def quantising(tmp_path, **changes: Any) -> Quantising:
 def test_refused_where_tensorrt_cannot():
     check_calibrators(library())
     with pytest.raises(
-        UnavailableError, match=r"TensorRT 11\.4\.0\.106 has no calibrators: .*; leave runtimes\.tensorrt\.int8 out"
+        UnavailableError, match=r"TensorRT 11\.4\.0\.106 has no calibrators: .*; remove runtimes\.tensorrt\.int8"
     ):
         check_calibrators(library("11.4.0.106", calibrators=False))
 
@@ -152,7 +152,7 @@ def test_a_static_network_needs_no_profile(tmp_path):
 
 
 def test_a_size_that_tensorrt_does_not_calibrate_at(tmp_path):
-    with pytest.raises(HooklineError, match=r"does not calibrate at \(2, 3, 8, 8\); give another build\.imgsz"):
+    with pytest.raises(HooklineError, match=r"cannot calibrate at \(2, 3, 8, 8\); set another build\.imgsz"):
         quantising(tmp_path).prepare(network("images"), Config(takes=False))
 
 
@@ -184,7 +184,9 @@ def test_a_table_gives_its_ranges_and_needs_no_calibrator(tmp_path):
 def test_a_table_where_no_ranges_are_taken(tmp_path):
     table(images=1.0).write(tmp_path / "table.json")
     feed = CalibrationFeed("", tmp_path / "table.json", None)
-    with pytest.raises(UnavailableError, match=r"takes no ranges from outside; set runtimes\.tensorrt\.method=minmax"):
+    with pytest.raises(
+        UnavailableError, match=r"does not accept ranges from a table; set runtimes\.tensorrt\.method=minmax"
+    ):
         quantising(tmp_path, feed=feed, library=library(dynamic_ranges=False)).prepare(network("images"), Config())
 
 
@@ -197,7 +199,7 @@ def test_ranges_of_zero_are_left_out_and_constants_may_be_missing():
 
 def test_a_table_of_another_model():
     known = [f"t{number}" for number in range(8)]
-    with pytest.raises(HooklineError, match=r"another model: 1 of its 9 tensors are not in this one, as 'x'; calibr"):
+    with pytest.raises(HooklineError, match=r"another model: 1 of its 9 tensors are not in this one, for example 'x'"):
         apply_ranges(network(*known), table(**dict.fromkeys(known, 1.0), x=1.0))
 
 

@@ -1,4 +1,4 @@
-"""The runtime as the stages see it: what is asked before CUDA starts, and with what engines are opened."""
+"""The runtime for the stages: what happens before CUDA starts, and how engines are opened."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.nvidia import devices
-from backends.nvidia.devices import Gpu
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt import library, opening
 from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
@@ -29,7 +29,7 @@ def opened(monkeypatch) -> list:
     """Calls that start CUDA or open a plan."""
     calls: list = []
     monkeypatch.setattr(library, "load", lambda: RELEASE)
-    monkeypatch.setattr(devices, "choose", lambda device: T4 if device == "cuda:1" else L4)
+    monkeypatch.setattr(nvidia_gpu, "choose", lambda device: T4 if device == "cuda:1" else L4)
     monkeypatch.setattr(opening, "open_on", lambda gpu: calls.append(gpu.uuid))
     monkeypatch.setattr(
         opening,

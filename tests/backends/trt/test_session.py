@@ -1,4 +1,4 @@
-"""Sessions on engines that compute: any batch, from anywhere, plainly or as graphs, gives what the engine gives."""
+"""Sessions on computing engines: batches of any length and memory, with and without graphs, give equal outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backends.gpu.device import fetch, view
-from backends.trt.execution import IDLE
+from backends.trt.execution import UNUSED_BATCHES
 from core.errors import HooklineError
 from core.kinds.session import DeviceSession, ReportingSession
 from cuda_plugins import tensorrt_types as callbacks
@@ -29,7 +29,7 @@ def same(found, images):
 
 
 def run_on_device(session, device, images):
-    """Outputs of images that were put on the device."""
+    """Return the outputs for images in device memory."""
     outputs = session.run_device(put(device, images, session.stream))
     return {name: fetch(array, device, session.stream) for name, array in outputs.items()}
 
@@ -104,7 +104,7 @@ def test_half_images():
         images = pictures(3, dtype=np.float16)
         same(session.run(images.astype(np.float32)), images)
         same(run_on_device(session, device, images), images)
-        with pytest.raises(ValueError, match="takes float16, the array is float32"):
+        with pytest.raises(ValueError, match="accepts float16, the array is float32"):
             session.run_device(put(device, images.astype(np.float32), session.stream))
 
 
@@ -183,7 +183,7 @@ def test_leaving_the_session_frees_the_memory_of_the_device(monkeypatch):
 
 
 def held(reference):
-    """Bytes that are still held."""
+    """Return the bytes that are still allocated."""
     array = reference()
     return view(array).size if array else 0
 
@@ -241,7 +241,10 @@ def test_another_context_runs_beside_in_another_thread():
 @pytest.mark.parametrize(
     ("shape", "told"),
     [
-        ((2, 3, 8, 17), r"\[2, 3, 8, 17\] does not fit the engine, which takes \[any, 3, 8, 8\] to \[any, 3, 16, 16\]"),
+        (
+            (2, 3, 8, 17),
+            r"8, 17\] does not fit the engine, which accepts \[any, 3, 8, 8\] to \[any, 3, 16, 16\]",
+        ),
         ((2, 3, 4, 8), "does not fit"),
         ((2, 4, 8, 8), "does not fit"),
         ((0, 3, 8, 8), "does not fit"),
@@ -264,12 +267,12 @@ def test_a_static_engine():
     with session:
         images = pictures(5)
         same(session.run(images), images)
-        with pytest.raises(HooklineError, match=r"takes \[any, 3, 8, 8\];"):
+        with pytest.raises(HooklineError, match=r"accepts \[any, 3, 8, 8\];"):
             session.run(pictures(2, 16, 16))
 
 
 def test_no_room_for_a_context():
-    with pytest.raises(HooklineError, match="cannot make room to run the engine: out of memory; end what else"):
+    with pytest.raises(HooklineError, match="not enough GPU memory to run the engine: out of memory; end other"):
         opened_session(room=False)
 
 
@@ -298,7 +301,7 @@ def test_shapes_that_the_bindings_refuse():
     engine.contexts[0].infer_shapes = infer_shapes
     with (
         session,
-        pytest.raises(HooklineError, match=r"the input shape \[2, 3, 8, 8\] alone \(shape inference failed\)"),
+        pytest.raises(HooklineError, match=r"from the input shape \[2, 3, 8, 8\] \(shape inference failed\)"),
     ):
         session.run(pictures(2))
 
@@ -346,12 +349,12 @@ def test_work_that_cannot_be_captured_is_enqueued_plainly(caplog):
     assert len(engine.contexts) == 2
     told = [record.getMessage() for record in caplog.records if "CUDA graph" in record.getMessage()]
     assert len(told) == 1
-    assert "captured as a CUDA graph, kernels are launched one by one: TensorRT refuses the work: operation" in told[0]
+    assert "captured as a CUDA graph; kernels are launched one by one: TensorRT refuses the work: operation" in told[0]
 
 
 @pytest.mark.parametrize(("buffers", "graphs"), [(6, 6), (8, 8), (12, 8)])
 def test_addresses_in_turn_share_the_graphs_there_are(buffers, graphs):
-    """A queue of batches before a slow session: each is in memory of its own, and comes again."""
+    """A queue of batches before a slow session: each has its own memory, and is reused."""
     session, engine, device = opened_session()
     with session:
         places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(buffers)]
@@ -371,7 +374,7 @@ def test_graphs_of_addresses_that_come_no_more_give_way():
     with session:
         for first in (0, 8):
             places = [put(device, pictures(2, seed=seed), session.stream) for seed in range(first, first + 8)]
-            for turn in range(8 * (2 + IDLE // 8)):
+            for turn in range(8 * (2 + UNUSED_BATCHES // 8)):
                 session.run_device(places[turn % 8])
         assert [graph.freed for graph in device.graphs] == [True] * 8 + [False] * 8
 
@@ -408,7 +411,7 @@ def test_no_room_for_the_context_of_a_graph_is_no_end(caplog):
             same(session.run(images), images)
             engine.room = False
     assert device.graphs == []
-    assert "kernels are launched one by one: TensorRT cannot make room" in caplog.text
+    assert "kernels are launched one by one: there is not enough GPU memory" in caplog.text
 
 
 def test_a_context_stays_until_its_work_is_done_where_the_capture_fails():
@@ -417,5 +420,5 @@ def test_a_context_stays_until_its_work_is_done_where_the_capture_fails():
         place = put(device, pictures(2), session.stream)
         for _ in range(2):
             session.run_device(place)
-        # The work of the second call stood on the new context, and has been waited for before that went.
+        # The work of the second call used the new context, and had to finish before the context was freed.
         assert all(work.__name__ == "<lambda>" for work in device._work[session.stream])

@@ -1,4 +1,4 @@
-"""Each option of the runtime reaches the configuration, and what a release does not have is refused."""
+"""Each runtime option reaches the builder configuration; unsupported ones are refused."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_refusals(major, options, words):
 
 
 def test_tactic_sources_that_tensorrt_refuses():
-    with pytest.raises(HooklineError, match="refuses the tactic sources CUDNN; leave them out"):
+    with pytest.raises(HooklineError, match="refuses the tactic sources CUDNN; remove runtimes"):
         configured(script={"tactics": False}, tactic_sources=["CUDNN"])
 
 
@@ -105,5 +105,5 @@ def test_what_a_release_does_not_have(gone, options, word):
     trt = fake_tensorrt(11)
     config = trt.IBuilderConfig()
     setattr(trt, gone, object())
-    with pytest.raises(HooklineError, match=rf"TensorRT 11\.0\.0\.0 has no runtimes\.tensorrt\.{word}; "):
+    with pytest.raises(HooklineError, match=rf"TensorRT 11\.0\.0\.0 does not support runtimes\.tensorrt\.{word}; "):
         apply_options(adopt(trt), config, TrtOptions(**options))

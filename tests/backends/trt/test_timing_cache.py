@@ -1,4 +1,4 @@
-"""The file of measurements: one a kind of GPU and release, and only a help."""
+"""The timing cache: one file per GPU model and release, and optional."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, caplog):
         cache.attach(config)
     cache.keep(config)
     (said,) = caplog.messages
-    assert said.startswith(f"measurements of kernels cannot be kept in '{cache.path}': ")
+    assert said.startswith(f"the timing cache '{cache.path}' cannot be written: ")
 
 
 def test_a_full_disk_keeps_what_was_there(cache, caplog, monkeypatch):

@@ -1,4 +1,4 @@
-"""A worker that does what the job says: to see what becomes of the program that waits for it."""
+"""A worker that behaves as its job says, to test the waiting program."""
 
 from __future__ import annotations
 

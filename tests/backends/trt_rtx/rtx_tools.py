@@ -27,7 +27,7 @@ ALL = ("batch", "height", "width")
 
 
 def tiny(folder: Path, precision: Precision, *, dynamic: bool = False, fixed_sizes: bool = True) -> GraftedModel:
-    """A detector with all that quantisation meets, 64x64, grafted."""
+    """Return a grafted 64x64 detector with all operators that quantisation handles."""
     model = tiny_detector(folder / "tiny.onnx")
     ranges = seen_ranges(model)
     if dynamic:
@@ -37,7 +37,7 @@ def tiny(folder: Path, precision: Precision, *, dynamic: bool = False, fixed_siz
 
 
 def official(folder: Path, weights: Path, *, dynamic: bool) -> tuple[OnnxModel, dict[str, TensorRange]]:
-    """An official network of 640x640, and ranges that suffice to build."""
+    """Return an official network of 640x640, and ranges that are sufficient to build."""
     checkpoint = YOLOv5Backend().read(weights, folder / "own.safetensors")
     contract = InputContract(1, 640, 640, dynamic=ALL if dynamic else ())
     path = folder / f"{checkpoint.facts.variant}.onnx"
@@ -50,7 +50,7 @@ def official(folder: Path, weights: Path, *, dynamic: bool) -> tuple[OnnxModel, 
 def graft(
     model: OnnxModel, ranges: dict[str, TensorRange], precision: Precision, folder: Path, *, fixed_sizes: bool = True
 ) -> GraftedModel:
-    """``model`` in ``precision``, with the decode."""
+    """Return ``model`` in ``precision``, with the decode."""
     graph = onnx.load(model.path)
     if precision is Precision.fp16:
         graph = convert_to_half(graph)
@@ -66,7 +66,7 @@ def graft(
 
 
 def seen_ranges(model: OnnxModel) -> dict[str, TensorRange]:
-    """Ranges of one seeded picture: enough to build."""
+    """Return the ranges of one seeded image, which are sufficient to build."""
     size = (1, 3, model.contract.height, model.contract.width)
     feed = np.random.default_rng(0).random(size, dtype=np.float32)
     with OrtRuntime(OrtOptions(threads=1)).record_activations(model) as recorder:

@@ -1,4 +1,4 @@
-"""TensorRT-RTX really parses and builds, on the CPU: in a process of its own, as the stage does."""
+"""TensorRT-RTX parses and builds on the CPU, in a worker process as in the stage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WEIGHTS = {"yolov5n": "yolov5n-v7.0.pt", "yolov5s": "yolov5s-v6.0.pt"}
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, shared_data):
-    """An official network with its ranges, exported once."""
+    """Return an official network with its ranges, exported once."""
 
     @functools.cache
     def export(variant, dynamic):
@@ -78,7 +78,7 @@ def test_profile(tmp_path):
     engine = built(tmp_path, model, **sizes)
     assert engine.machine["profile"] == "1x3x32x32 2x3x64x64 4x3x64x96"
     assert engine.contract == replace(model.contract, batch=2)
-    with pytest.raises(HooklineError, match=r"asks for a batch of 4, .* export\.batch=4 exports it so"):
+    with pytest.raises(HooklineError, match=r"requests a batch of 4, .* set export\.batch=4"):
         built(tmp_path, tiny(tmp_path, Precision.int8), batch=4)
 
 
@@ -99,7 +99,7 @@ def test_cards_change_the_engine(tmp_path):
     ("cards", "message"),
     [
         (["sm85"], r"unknown compute capability 'sm85'; did you mean .*possible: current, sm120"),
-        (["current", "sm86"], "holds 'current' and others"),
+        (["current", "sm86"], "contains 'current' and other"),
     ],
 )
 def test_cards_that_are_not_there(tmp_path, cards, message):
@@ -119,7 +119,7 @@ def test_operator_that_is_not_there(tmp_path):
 
 def test_form_of_the_decode_that_it_does_not_know(tmp_path):
     model = tiny(tmp_path, Precision.fp32, fixed_sizes=False)
-    with pytest.raises(HooklineError, match=r"NonZero.*make the file again with \+stage=graft"):
+    with pytest.raises(HooklineError, match=r"NonZero.*write the file again with \+stage=graft"):
         built(tmp_path, model)
 
 

@@ -1,4 +1,4 @@
-"""From weights to an INT8 engine for cards that are not here, by the command line."""
+"""From weights to an INT8 engine for cards of other machines, on the command line."""
 
 from __future__ import annotations
 

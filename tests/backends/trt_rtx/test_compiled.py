@@ -1,4 +1,4 @@
-"""What was compiled for a card is kept, and read again where it fits."""
+"""Kernels compiled for a card are kept, and reused if they fit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.trt_rtx.opening import CompiledKernels
+from backends.trt_rtx.opening import RtxKernelCache
 from tests.backends.trt.engines import EngineShim, session_on
 
 TRT = SimpleNamespace(ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"))
 
 
 class Cache:
-    """``IRuntimeCache`` whose content is what has been compiled."""
+    """An ``IRuntimeCache`` that contains the compiled kernels."""
 
     def __init__(self):
         self.content = b""
@@ -46,7 +46,7 @@ class Config:
 
 
 class Engine:
-    """``ICudaEngine`` whose contexts compile."""
+    """An ``ICudaEngine`` whose contexts compile."""
 
     def __init__(self):
         self.configs = []
@@ -62,11 +62,11 @@ class Engine:
 
 def test_kernels_are_kept_from_program_to_program(tmp_path):
     path = tmp_path / "new" / "a.cache"
-    first = CompiledKernels(TRT, Engine(), path)
+    first = RtxKernelCache(TRT, Engine(), path)
     assert first.new_context().strategy == "user's"
     first.keep()
     assert path.read_bytes() == b"of this card"
-    second = CompiledKernels(TRT, Engine(), path)
+    second = RtxKernelCache(TRT, Engine(), path)
     second.new_context()
     second.keep()
     assert path.read_bytes() == b"of this card and more"
@@ -76,7 +76,7 @@ def test_kernels_are_kept_from_program_to_program(tmp_path):
 def test_what_is_damaged_or_of_another_card_is_begun_anew(tmp_path):
     path = tmp_path / "a.cache"
     path.write_bytes(b"of another card")
-    kernels = CompiledKernels(TRT, Engine(), path)
+    kernels = RtxKernelCache(TRT, Engine(), path)
     kernels.new_context()
     kernels.keep()
     assert path.read_bytes() == b"of this card"
@@ -84,10 +84,10 @@ def test_what_is_damaged_or_of_another_card_is_begun_anew(tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_nothing_else(tmp_path, caplog):
     (tmp_path / "file").touch()
-    kernels = CompiledKernels(TRT, Engine(), tmp_path / "file" / "a.cache")
+    kernels = RtxKernelCache(TRT, Engine(), tmp_path / "file" / "a.cache")
     kernels.new_context()
     kernels.keep()
-    assert "cannot be kept" in caplog.text
+    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("graphs", [True, False])
@@ -101,7 +101,7 @@ def test_a_session_takes_its_contexts_from_there_and_keeps_what_it_compiled(grap
 
 
 class Told:
-    """Kernels that tell what is asked of them."""
+    """A kernel cache that records its calls."""
 
     def __init__(self, engine, told):
         self.engine, self.told = engine, told

@@ -1,4 +1,4 @@
-"""The protocols that stand for TensorRT's objects state what the real bindings have."""
+"""The protocols of TensorRT's objects declare members that the real bindings have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backends.trt import bindings
+from backends.trt import builder_types, runtime_types
 
 trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux on x86-64 only)")
 
@@ -18,20 +18,21 @@ CALLED = {
     "IParserError": "ParserError",
     "IRuntime": "Runtime",
 }
-"""The class of a protocol, where it is not called the same."""
+"""The class of a protocol with another name."""
 REMOVED = {
     "ITensor.set_dynamic_range",
     "IBuilderConfig.int8_calibrator",
     "IBuilderConfig.set_calibration_profile",
 }
-"""What only TensorRT up to release 10 has."""
+"""Members that TensorRT removed after release 10."""
 
 
 def declared() -> Iterator[tuple[str, str]]:
-    for protocol in vars(bindings).values():
-        if getattr(protocol, "_is_protocol", False) and protocol.__module__ == bindings.__name__:
-            public = {name for name in vars(protocol) if not name.startswith("_")}
-            yield from ((protocol.__name__, name) for name in sorted(public | set(protocol.__annotations__)))
+    for module in (builder_types, runtime_types):
+        for protocol in vars(module).values():
+            if getattr(protocol, "_is_protocol", False) and protocol.__module__ == module.__name__:
+                public = {name for name in vars(protocol) if not name.startswith("_")}
+                yield from ((protocol.__name__, name) for name in sorted(public | set(protocol.__annotations__)))
 
 
 @pytest.mark.parametrize(("protocol", "member"), list(declared()))

@@ -1,4 +1,4 @@
-"""Engines of TensorRT-RTX at the door: what fits is handed to the session of TensorRT, the rest is told."""
+"""Opening TensorRT-RTX engines: those that fit become TensorRT sessions, others are refused with the reason."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt.library import load
 from backends.trt.opening import open_session
 from backends.trt_rtx import opening, targets
-from backends.trt_rtx.opening import open_engine, this_release, try_out
+from backends.trt_rtx.opening import open_engine, this_release, warm_up_here
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.runtime import TensorRtRtx
 from core.artifacts import Engine
@@ -44,7 +44,7 @@ class FakeSession:
 
 @pytest.fixture
 def engine(tmp_path):
-    """An engine for two cards; its plan is nothing that could be opened."""
+    """Return an engine for two cards; its plan cannot be opened."""
     (tmp_path / "tiny.engine").write_bytes(b"plan")
     return Engine(
         path=tmp_path / "tiny.engine",
@@ -60,7 +60,7 @@ def engine(tmp_path):
 
 @pytest.fixture
 def card(monkeypatch):
-    """A machine with an Ampere card, whose sessions are not real; gives them."""
+    """Provide a machine with an Ampere card and fake sessions; return the sessions."""
     made = []
 
     def session(engine, library, device, *, graphs, kernels):
@@ -97,12 +97,12 @@ def test_cards_that_tensorrt_rtx_chose_are_left_to_it(engine, card):
         ({"sha256": "0" * 64}, "is not the file that was written"),
         (
             {"machine": {"tensorrt_rtx": "1.6.0"}},
-            r"by TensorRT-RTX 1\.6\.0, here is .*; build it again with \+stage=build",
+            r"by TensorRT-RTX 1\.6\.0; the installed .*; build it again with \+stage=build",
         ),
         ({"machine": {}}, "by TensorRT-RTX an unknown release"),
         (
             {"machine": {**this_release(), "compute_capabilities": "sm89,sm120"}},
-            r"was built for sm89, sm120, the NVIDIA A10 here is sm86; .*=\[sm89,sm120,sm86\]",
+            r"was built for sm89, sm120, but the NVIDIA A10 here is sm86; .*=\[sm89,sm120,sm86\]",
         ),
     ],
 )
@@ -114,7 +114,7 @@ def test_engines_that_do_not_fit(engine, card, change, message):
 
 def test_cards_before_ampere_must_be_named(engine, card, monkeypatch):
     monkeypatch.setattr(opening, "choose", lambda device: Gpu("GPU-1", "NVIDIA T4", "7.5", 0, 0, ""))
-    with pytest.raises(HooklineError, match=r"for Ampere and later, the NVIDIA T4 here is sm75; .*=\[sm75\]"):
+    with pytest.raises(HooklineError, match=r"for Ampere and later, but the NVIDIA T4 here is sm75; .*=\[sm75\]"):
         open_engine(replace(engine, machine=this_release()), "auto")
 
 
@@ -150,7 +150,7 @@ def job(context, warmup):
 
 def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
     context, memory = make_context(tmp_path)
-    try_out(engine, job(context, 2))
+    warm_up_here(engine, job(context, 2))
     session = card[0][0]
     assert [batch.shape for batch in session.batches] == [(1, 3, 64, 96)] * 2
     assert np.unique(session.batches[0]) == pytest.approx(114 / 255)
@@ -159,26 +159,26 @@ def test_warm_up_runs_grey_pictures_on_the_card(tmp_path, engine, card):
 
 def test_warm_up_without_a_card_is_told(tmp_path, engine, no_card):
     context, memory = make_context(tmp_path)
-    try_out(engine, job(context, 3))
+    warm_up_here(engine, job(context, 3))
     assert memory.notes == ["build: the engine was not run here: no GPU can be used: there is no driver"]
-    try_out(engine, job(context, 0))
+    warm_up_here(engine, job(context, 0))
     assert len(memory.notes) == 1
 
 
 def test_an_engine_that_cannot_be_run_here_is_built_all_the_same(tmp_path, engine, card, monkeypatch):
-    """CuPy runs engines, and building them needs none."""
+    """Engines run through CuPy; building them does not need it."""
 
     def refuse(gpu):
         raise UnavailableError("the CUDA kernels need the package CuPy", "install it")
 
     monkeypatch.setattr(opening, "open_on", refuse)
     context, memory = make_context(tmp_path)
-    try_out(engine, job(context, 3))
+    warm_up_here(engine, job(context, 3))
     assert memory.notes == ["build: the engine was not run here: the CUDA kernels need the package CuPy"]
 
 
 class Here:
-    """A device to name only."""
+    """A device with a name only."""
 
     def here(self):
         return nullcontext()
@@ -223,7 +223,7 @@ def test_a_fresh_engine_that_cannot_be_opened_on_its_card_is_an_error(tmp_path, 
     monkeypatch.setattr(opening, "open_session", refuse)
     context, memory = make_context(tmp_path)
     with pytest.raises(HooklineError, match="magic tag does not match"):
-        try_out(engine, job(context, 3))
+        warm_up_here(engine, job(context, 3))
     assert memory.notes == []
 
 

@@ -1,4 +1,4 @@
-"""Options of the runtime ``tensorrt`` on the builder of TensorRT-RTX, which has the same classes, and is there."""
+"""Options of the runtime ``tensorrt`` with the builder of TensorRT-RTX, which has the same classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from core.storage.serial import decode
 
 model, options = json.load(sys.stdin)
 try:
-    print(len(build_plan(load("tensorrt_rtx"), Recipe(Path(model), options=decode(TrtOptions, options)))))
+    print(len(build_plan(load("tensorrt_rtx"), BuildSpec(Path(model), options=decode(TrtOptions, options)))))
 except HooklineError as error:
     print(error)
 """
@@ -39,7 +39,7 @@ def model(tmp_path_factory):
 
 
 def built(model, **options: Any) -> str:
-    """The size of the plan, or what was refused; in a process of its own, since the library may crash."""
+    """Return the size of the plan or the refusal, from a child process, because the library may crash."""
     done = subprocess.run(
         [sys.executable, "-c", CODE],
         input=json.dumps([str(model), asdict(TrtOptions(**options))]),
@@ -61,8 +61,8 @@ def test_options_that_it_takes(model, options):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"version_compatible": True}, "has no runtimes.tensorrt.version_compatible; leave it out"),
-        ({"dla": 0}, "has no runtimes.tensorrt.dla; leave it out"),
+        ({"version_compatible": True}, "does not support runtimes.tensorrt.version_compatible; remove"),
+        ({"dla": 0}, "does not support runtimes.tensorrt.dla; remove"),
         ({"tactic_sources": ["CUBLAS"]}, "'CUBLAS'"),
     ],
 )

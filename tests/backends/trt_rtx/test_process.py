@@ -1,4 +1,4 @@
-"""The process that builds, in the hands of the program that waits for it."""
+"""The worker process, as the waiting program controls it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from backends.trt_rtx.engine import run_worker
+from backends.trt_rtx.process import run_worker
 from core.errors import HooklineError
 
 FAKE = "tests.backends.trt_rtx.fake_worker"

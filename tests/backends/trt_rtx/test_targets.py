@@ -1,4 +1,4 @@
-"""Which cards an engine is for."""
+"""The target cards of an engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.nvidia.devices import Gpu
+from backends.nvidia.nvml import Gpu
 from backends.trt_rtx import targets
 from backends.trt_rtx.targets import read_targets, set_targets
 from core.errors import HooklineError, UnavailableError
@@ -16,7 +16,7 @@ TRT = SimpleNamespace(ComputeCapability=SimpleNamespace(__members__={name: name 
 
 
 class Config:
-    """An ``IBuilderConfig`` that remembers; ``refused`` cards are not taken."""
+    """An ``IBuilderConfig`` that records its calls and refuses the ``refused`` cards."""
 
     def __init__(self, refused=()):
         self.num_compute_capabilities, self.set, self.refused = 0, {}, refused
@@ -50,7 +50,7 @@ def test_names(names, cards):
         (["none"], "unknown compute capability 'none'"),
         (["rtx4090"], "unknown compute capability 'rtx4090'"),
         ([""], "unknown compute capability ''"),
-        (["current", "sm86"], "holds 'current' and others; name the cards"),
+        (["current", "sm86"], "contains 'current' and other cards; name all cards"),
     ],
 )
 def test_names_that_are_not_there(names, message):
@@ -66,7 +66,7 @@ def test_current_is_the_gpu_of_the_device(monkeypatch):
 
 def test_current_where_nothing_is_built_for_it(monkeypatch):
     monkeypatch.setattr(targets, "choose", lambda device: gpu("9.0"))
-    with pytest.raises(HooklineError, match=r"builds nothing for the NVIDIA Some here, of compute capability 9.0"):
+    with pytest.raises(HooklineError, match=r"does not support the NVIDIA Some here, of compute capability 9.0"):
         read_targets(["current"], TRT)
 
 

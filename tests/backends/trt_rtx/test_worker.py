@@ -1,4 +1,4 @@
-"""The worker itself: what it writes, and what it does when nobody listens any more."""
+"""The worker: what it writes, and that it stops when nobody reads its messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backends.trt.settings import SizeProfile
-from backends.trt_rtx.engine import REFUSED, Job, run_worker
+from backends.trt_rtx.process import REFUSED, Job, run_worker
 from core.errors import HooklineError
 from core.model_facts import Precision
 from core.storage.serial import encode
@@ -41,9 +41,9 @@ def test_phases_are_reported_while_it_builds(tmp_path):
     [
         (
             profile((2, 64), (1, 64), (4, 64)),
-            "refuses the sizes 2x3x64x64 1x3x64x64 4x3x64x64: .*min <= opt <= max",
+            "refuses the shapes 2x3x64x64 1x3x64x64 4x3x64x64: .*min <= opt <= max",
         ),
-        (profile((1, 64), (2, 64), (1, 64)), "refuses the sizes"),
+        (profile((1, 64), (2, 64), (1, 64)), "refuses the shapes"),
         (None, "cannot build .* no optimization profile has been defined; "),
     ],
 )

@@ -22,8 +22,10 @@ from core.model_facts import DECODED, InputContract
 from tests.backends.yolov5.official_files import P5, write_official
 from tests.support.yolov5_tools import tiny_checkpoint
 
-FRAMEWORK = {"anchors", "head", "recognising", "__init__", "plugin", "backend", "trainer", "devices"}
-"""Files that know the framework; the others are plain PyTorch."""
+FRAMEWORK = frozenset(
+    "backend devices facts head initial_network plugin session training_job training_reports".split()  # noqa: SIM905
+)
+"""Modules that implement the model family; the others are plain PyTorch."""
 IMAGES = np.random.default_rng(0).random((2, 3, 64, 96), dtype=np.float32)
 
 
@@ -53,11 +55,12 @@ def test_the_library_below_is_plain_pytorch(repo_root: Path) -> None:
     folder = repo_root / "backends" / "yolov5"
     paths = [file.relative_to(folder).with_suffix("") for file in sorted(folder.rglob("*.py"))]
     names = [".".join(path.parts) for path in paths if path.name not in FRAMEWORK]
-    assert {"model", "official", "onnx_export", "training.loop", "pictures.loader"} <= set(names)
+    assert {"model", "convert_checkpoint", "onnx_export", "training.loop", "data.loader"} <= set(names)
     code = f"import sys; [__import__('backends.yolov5.' + name) for name in {names}]; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=repo_root).split()
-    plain = {"core", "core.errors", "core.masking", "core.model_limits", "core.storage.serial"}
-    plain |= {"core.config", "core.options.ranges", "core.kinds.training"}
+    light = ("errors", "masking", "model_limits", "model_facts", "artifacts", "storage.serial", "kinds.training")
+    light += ("kinds.training_progress", "options.fields", "options.ranges")
+    plain = {"core", "core.storage", "core.options", "core.kinds", *(f"core.{name}" for name in light)}
     assert {name for name in loaded if name.partition(".")[0] == "core"} <= plain
 
 
@@ -125,7 +128,7 @@ def test_there_is_no_decoded_layout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+def test_a_missing_gpu_is_reported(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "x.safetensors")
     with pytest.raises(HooklineError, match=r"^device=cuda:1.* cannot be used: PyTorch"):
         YOLOv5Backend().open(checkpoint, InputContract(1, 64, 96), layout="heads", device="cuda:1")

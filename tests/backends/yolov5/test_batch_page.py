@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backends.yolov5.data.samples import TrainingBatch
-from backends.yolov5.training_job import TILES, draw_batch
+from backends.yolov5.training_reports import TILES, draw_batch
 from core.drawing.palette import class_colour
 
 

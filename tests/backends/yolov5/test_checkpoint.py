@@ -1,4 +1,4 @@
-"""Our own format: whole or not there, and told apart from other safetensors files."""
+"""Our checkpoint format: written atomically, and distinguished from other safetensors files."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _edit(path: Path, change: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lambda content: content.update(format=3), "has format 3, this version reads up to 2"),
         (lambda content: content["facts"].update(family="yolox"), "of the family 'yolox'"),
@@ -132,10 +132,10 @@ def _edit(path: Path, change: Any) -> None:
         (lambda content: content["model"].update(channels="x"), "metadata of .* is damaged"),
     ],
 )
-def test_other_metadata(tmp_path: Path, change: Any, told: str) -> None:
+def test_other_metadata(tmp_path: Path, change: Any, expected: str) -> None:
     save(tiny_weights(), tmp_path / "x.safetensors")
     _edit(tmp_path / "x.safetensors", change)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=expected):
         load(tmp_path / "x.safetensors")
 
 
@@ -170,7 +170,7 @@ def test_foreign_safetensors(tmp_path: Path) -> None:
 def test_truncated(tmp_path: Path, keep: int) -> None:
     save(tiny_weights(), tmp_path / "whole")
     (tmp_path / "x.safetensors").write_bytes((tmp_path / "whole").read_bytes()[:keep])
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         load(tmp_path / "x.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Which GPU PyTorch takes, on machines whose GPUs and drivers are made up."""
+"""Choose a PyTorch device, with simulated GPUs and drivers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from backends.nvidia import devices as nvml
-from backends.nvidia.devices import Gpu
+from backends.nvidia import gpu as nvidia_gpu
+from backends.nvidia.nvml import Gpu
 from backends.yolov5 import devices as torch_devices
-from backends.yolov5 import plugin
-from backends.yolov5 import training_job as trainer
-from backends.yolov5.devices import Chosen, choose_device
+from backends.yolov5 import plugin, training_job
+from backends.yolov5.devices import TorchDevice, choose_device
 from core.errors import HooklineError, UnavailableError
 from core.kinds.check import broken
 from core.process.environment import Ranks
@@ -33,7 +32,7 @@ Make = Callable[..., list[str]]
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     """A machine with two GPUs in NVML's order, the second of them freer, as PyTorch counts them.
 
-    The list tells what was named to CUDA, and when PyTorch was asked, in turn.
+    The list records in order what was named to CUDA, and when PyTorch was queried.
     """
 
     def machine(
@@ -50,15 +49,15 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
             return BOTH[int(number)] if number else SECOND
 
         def is_available() -> bool:
-            done.append("PyTorch asked")
+            done.append("PyTorch queried")
             warnings.warn("CUDA initialization: several\nlines", stacklevel=1)
             return bool(order)
 
         def properties(index: int) -> Any:
             return SimpleNamespace(uuid=order[index].uuid.partition("-")[2].lower(), name=order[index].name)
 
-        monkeypatch.setattr(nvml, "choose", choose)
-        monkeypatch.setattr(nvml, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
+        monkeypatch.setattr(nvidia_gpu, "choose", choose)
+        monkeypatch.setattr(nvidia_gpu, "prepare_environment", lambda gpu: done.append(f"{gpu.name} named"))
         monkeypatch.setattr(torch.cuda, "is_available", is_available)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(order))
         monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
@@ -74,17 +73,17 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
 def test_one_gpu_however_pytorch_counts(make: Make, order: tuple[Gpu, ...], word: str, gpu: Gpu) -> None:
     done = make(order)
     index = order.index(gpu)
-    assert choose_device(word) == Chosen(torch.device("cuda", index), f"cuda:{index} ({gpu.name})")
-    assert done == [f"{gpu.name} named", "PyTorch asked"]
+    assert choose_device(word) == TorchDevice(torch.device("cuda", index), f"cuda:{index} ({gpu.name})")
+    assert done == [f"{gpu.name} named", "PyTorch queried"]
 
 
-def test_where_nvml_does_not_tell_pytorch_counts(make: Make) -> None:
+def test_without_nvml_pytorch_counts(make: Make) -> None:
     make(by_nvml=False)
     assert choose_device("auto").device == torch.device("cuda", 0)
     assert choose_device("cuda:1").device == torch.device("cuda", 1)
 
 
-def test_where_uuids_do_not_tell_pytorch_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uuids_pytorch_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make()
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace())
     assert choose_device("auto").device == torch.device("cuda", 0)
@@ -97,7 +96,7 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 ) -> None:
     make((FIRST,))
     instance = Gpu("MIG-1", "NVIDIA A100 MIG 3g.20gb", "8.0", 20, 20, "580.95.05")
-    monkeypatch.setattr(nvml, "choose", lambda word: instance)
+    monkeypatch.setattr(nvidia_gpu, "choose", lambda word: instance)
     if named:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
         assert choose_device("cuda:3").device == torch.device("cuda", 0)
@@ -108,78 +107,80 @@ def test_the_one_instance_that_cuda_shows_is_the_chosen_one(
 
 
 @pytest.mark.parametrize("by_nvml", [True, False])
-def test_a_gpu_that_is_not_there(make: Make, by_nvml: bool) -> None:
+def test_a_missing_gpu(make: Make, by_nvml: bool) -> None:
     make(by_nvml=by_nvml)
-    told = r"^there is no GPU 3 for device=cuda:3: PyTorch sees 2; possible: auto, cuda:0 \(NVIDIA T4\), cuda:1 \(NVI"
-    with pytest.raises(UnavailableError, match=told):
+    message = (
+        r"^there is no GPU 3 for device=cuda:3: PyTorch sees 2; possible: auto, cuda:0 \(NVIDIA T4\), cuda:1 \(NVI"
+    )
+    with pytest.raises(UnavailableError, match=message):
         choose_device("cuda:3")
 
 
-def test_each_process_of_a_training_takes_its_own(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_rank_takes_its_own_gpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     done = make()
     monkeypatch.setattr(torch_devices, "RANKS", Ranks(0, 2, 0))
-    assert choose_device("auto") == choose_device("cuda") == Chosen(torch.device("cuda"))
-    assert set(done) == {"PyTorch asked"}, "a GPU that is named to CUDA would be the only one"
+    assert choose_device("auto") == choose_device("cuda") == TorchDevice(torch.device("cuda"))
+    assert set(done) == {"PyTorch queried"}, "a GPU that is named to CUDA would be the only one"
 
 
-def test_the_cpu_asks_nobody(make: Make) -> None:
+def test_the_cpu_needs_no_query(make: Make) -> None:
     done = make()
-    assert choose_device("cpu") == Chosen(torch.device("cpu"))
+    assert choose_device("cpu") == TorchDevice(torch.device("cpu"))
     assert done == []
 
 
 @pytest.mark.parametrize(
     ("cuda", "why"),
     [
-        ("13.0", f"PyTorch {torch.__version__} for CUDA 13.0 finds no GPU by driver 580.95.05; update the driver"),
+        ("13.0", f"PyTorch {torch.__version__} for CUDA 13.0 finds no GPU with driver 580.95.05; update the driver"),
         (None, f"PyTorch {torch.__version__} is built without CUDA; install PyTorch for CUDA"),
     ],
 )
-def test_a_gpu_that_pytorch_cannot_use_is_told(make: Make, cuda: str | None, why: str) -> None:
+def test_a_gpu_that_pytorch_cannot_use_is_reported(make: Make, cuda: str | None, why: str) -> None:
     make((), cuda=cuda)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chosen = choose_device("auto")
-    assert (chosen.device, chosen.place) == (torch.device("cpu"), "")
-    assert chosen.doubt.startswith(f"NVIDIA L40 is there, and the CPU computes: {why}")
-    assert "device=cpu says that it is meant" in chosen.doubt
-    assert "\n" not in chosen.doubt
+    assert (chosen.device, chosen.description) == (torch.device("cpu"), "")
+    assert chosen.warning.startswith(f"NVIDIA L40 is present but PyTorch cannot use it: {why}")
+    assert "Set device=cpu to silence this" in chosen.warning
+    assert "\n" not in chosen.warning
     with pytest.raises(
         UnavailableError, match=r"^device=cuda:1 \(NVIDIA L40\) cannot be used: PyTorch .*; set device=cpu"
     ):
         choose_device("cuda:1")
 
 
-def test_without_a_gpu_the_cpu_is_taken_without_a_word(make: Make) -> None:
+def test_without_a_gpu_the_cpu_is_taken_silently(make: Make) -> None:
     make((), by_nvml=False)
-    assert choose_device("auto") == Chosen(torch.device("cpu"))
+    assert choose_device("auto") == TorchDevice(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
     ("chosen", "notes", "warned"),
     [
-        (Chosen(torch.device("cpu"), "cuda:1 (NVIDIA L40)"), ["training on cuda:1 (NVIDIA L40)"], []),
-        (Chosen(torch.device("cpu"), doubt="the driver is old"), [], ["the driver is old"]),
-        (Chosen(torch.device("cpu")), [], []),
+        (TorchDevice(torch.device("cpu"), "cuda:1 (NVIDIA L40)"), ["training on cuda:1 (NVIDIA L40)"], []),
+        (TorchDevice(torch.device("cpu"), warning="the driver is old"), [], ["the driver is old"]),
+        (TorchDevice(torch.device("cpu")), [], []),
     ],
 )
-def test_a_training_tells_where_it_is(
-    monkeypatch: pytest.MonkeyPatch, chosen: Chosen, notes: list[str], warned: list[str]
+def test_training_reports_its_device(
+    monkeypatch: pytest.MonkeyPatch, chosen: TorchDevice, notes: list[str], warned: list[str]
 ) -> None:
     class Begun(Exception):
         pass
 
-    def processes(device: torch.device) -> Any:
+    def join_processes(device: torch.device) -> Any:
         raise Begun
 
-    told: dict[str, list[str]] = {"note": [], "warn": []}
-    watcher = SimpleNamespace(note=told["note"].append, warn=told["warn"].append)
-    monkeypatch.setattr(trainer, "choose_device", lambda word: chosen)
-    monkeypatch.setattr(trainer, "processes", processes)
+    messages: dict[str, list[str]] = {"note": [], "warn": []}
+    watcher = SimpleNamespace(note=messages["note"].append, warn=messages["warn"].append)
+    monkeypatch.setattr(training_job, "choose_device", lambda word: chosen)
+    monkeypatch.setattr(training_job, "join_processes", join_processes)
     job: Any = SimpleNamespace(device="auto", watcher=watcher)
     with pytest.raises(Begun):
-        trainer.train(job)
-    assert told == {"note": notes, "warn": warned}
+        training_job.train(job)
+    assert messages == {"note": notes, "warn": warned}
 
 
 @pytest.fixture
@@ -188,35 +189,35 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     return lambda problem: monkeypatch.setattr("backends.nvidia.driver.driver_problem", lambda here=None: problem)
 
 
-def told(word: str) -> list[str]:
+def problems(word: str) -> list[str]:
     (family,) = plugin.hookline_models()
     return [str(problem) for problem in family.check_device(word)]
 
 
-def test_the_plan_is_told_of_a_gpu_that_is_not_there(make: Make, driver: Callable[[Any], None]) -> None:
+def test_the_plan_reports_a_missing_gpu(make: Make, driver: Callable[[Any], None]) -> None:
     make()
     driver(None)
-    assert told("cuda:5") == ["there is no GPU 5"]
-    assert told("cuda:1") == told("auto") == told("cpu") == []
+    assert problems("cuda:5") == ["there is no GPU 5"]
+    assert problems("cuda:1") == problems("auto") == problems("cpu") == []
 
 
-def test_the_plan_is_told_of_a_driver_that_is_not_there(make: Make, driver: Callable[[Any], None]) -> None:
+def test_the_plan_reports_a_missing_driver(make: Make, driver: Callable[[Any], None]) -> None:
     make()
     driver(broken("NVIDIA driver", "no kernel module is loaded", "sudo modprobe nvidia"))
     said = "device=cuda:0 cannot be used: no kernel module is loaded; set device=cpu, or sudo modprobe nvidia"
-    assert told("cuda:0") == [said]
-    assert told("auto") == []
+    assert problems("cuda:0") == [said]
+    assert problems("auto") == []
 
 
-def test_what_nvml_does_not_know_is_left_to_pytorch(
+def test_without_nvml_the_plan_leaves_the_gpu_to_pytorch(
     make: Make, driver: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(by_nvml=False)
     driver(None)
-    assert told("cuda:0") == []
+    assert problems("cuda:0") == []
     driver(broken("NVIDIA driver", "there is none", "install it"))
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.9.0+rocm6.4")
-    assert told("cuda:0") == [], "PyTorch for AMD calls its GPUs cuda"
+    assert problems("cuda:0") == [], "PyTorch for AMD calls its GPUs cuda"
 
 
 def test_the_check_of_the_plan_is_light(repo_root: Path) -> None:

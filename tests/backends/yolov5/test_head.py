@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.yolov5.anchors import check_head
+from backends.yolov5.facts import check_head
 from backends.yolov5.head import head
 from core.detections import Filter
 from core.errors import HooklineError
@@ -117,7 +117,7 @@ def test_shapes() -> None:
 def test_heads_need_anchors() -> None:
     facts = replace(FACTS, head={})
     assert list(check_head(facts)) == []
-    with pytest.raises(HooklineError, match="the model 'tiny' has no anchors, which its heads need"):
+    with pytest.raises(HooklineError, match="the model 'tiny' has no anchors for the layout 'heads'"):
         head(facts, "heads")
 
 

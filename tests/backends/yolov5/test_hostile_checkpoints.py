@@ -21,7 +21,8 @@ from torch import nn
 from backends.yolov5 import checkpoint, pickle_machine
 from backends.yolov5 import convert_checkpoint as official
 from backends.yolov5.errors import CheckpointError
-from backends.yolov5.pickle_machine import Machine, Name, PickleError, StandIn
+from backends.yolov5.pickle_machine import PickleMachine
+from backends.yolov5.pickle_values import Name, PickleError, StandIn
 from backends.yolov5.unpickle import read_pickle
 from tests.backends.yolov5.official_files import P5, write_official
 from tests.backends.yolov5.test_unpickle import zipped
@@ -178,9 +179,9 @@ def test_small_pickles_that_explode(tmp_path: Path, name: str) -> None:
 def test_the_limit_on_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pickle_machine, "OPERATIONS", 100)
     machine: dict[str, Any] = {"name": Name, "call": lambda *_: None, "stored": lambda _: None}
-    assert Machine(b"N" * 98 + b".", **machine).run() is None
+    assert PickleMachine(b"N" * 98 + b".", **machine).run() is None
     with pytest.raises(PickleError, match="more than 100 operations"):
-        Machine(b"N" * 100 + b".", **machine).run()
+        PickleMachine(b"N" * 100 + b".", **machine).run()
 
 
 def small_model(path: Path, change: Callable[[Any], object] = lambda _: None) -> Path:

@@ -59,7 +59,7 @@ def test_logits_a_level(levels: int, strides: tuple[int, ...], pool_first: bool)
     assert [tuple(level.shape) for level in logits] == [(2, 3 * 7, 128 // s, 192 // s) for s in strides]
 
 
-def test_start_biases_expect_eight_objects_a_picture() -> None:
+def test_start_biases_expect_eight_objects_a_image() -> None:
     torch.manual_seed(0)
     network = YOLOv5(scaled(depth=0.33, width=0.125, num_classes=10))
     for conv, stride in zip(network.detect.convs, (8, 16, 32), strict=True):

@@ -8,10 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from backends.yolov5.plugin import hookline_models
-from backends.yolov5.training import state
-from backends.yolov5.training import trainer as course
-from backends.yolov5.training.hyperparameters import Hyperparameters
-from backends.yolov5.training.options import TrainingOptions
+from backends.yolov5.training import state, trainer
+from backends.yolov5.training.options import Hyperparameters, TrainingOptions
 from core.kinds import training
 from core.kinds.family_options import FamilyOptions
 from core.options.fields import keyed_options
@@ -22,7 +20,7 @@ from tests.support.stage_tools import make_context
 
 
 def test_the_names_of_the_files() -> None:
-    assert (course.BEST, course.LAST, state.STATE) == (training.BEST, training.LAST, training.STATE)
+    assert (trainer.BEST, trainer.LAST, state.STATE) == (training.BEST, training.LAST, training.STATE)
 
 
 def test_the_defaults_of_the_recipe() -> None:

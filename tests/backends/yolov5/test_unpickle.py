@@ -1,4 +1,4 @@
-"""A pickle cannot run anything here, and files that are not checkpoints are told apart."""
+"""A pickle cannot run anything here, and other files are recognised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import torch
 
 from backends.yolov5 import archive
 from backends.yolov5.errors import CheckpointError
-from backends.yolov5.pickle_machine import Name, StandIn
+from backends.yolov5.pickle_values import Name, StandIn
 from backends.yolov5.unpickle import read_pickle
 
 
@@ -61,7 +61,7 @@ def zipped(path: Path, content: bytes, **members: bytes) -> Path:
 def test_calls_are_refused_by_name(tmp_path: Path, function: Any, arguments: str, name: str, protocol: int) -> None:
     proof = tmp_path / "proof"
     content = pickle.dumps({"model": Call(function, arguments.format(proof=proof))}, protocol=protocol)
-    with pytest.raises(CheckpointError, match=rf"refused .*: its pickle wants '{name}'"):
+    with pytest.raises(CheckpointError, match=rf"refused .*: its pickle uses '{name}'"):
         read_pickle(zipped(tmp_path / "x.pt", content))
     assert not proof.exists()
 
@@ -70,7 +70,7 @@ def test_a_chain_of_calls_is_refused_before_its_first_link_runs(tmp_path: Path) 
     """The allowed call inside must not matter: getattr(__import__("os"), "system")("...")."""
     proof = tmp_path / "proof"
     chain = Call(Call(getattr, Call(builtins.__import__, "os"), "system"), f"touch {proof}")
-    with pytest.raises(CheckpointError, match=r"wants '(builtins|__builtin__)\.getattr'"):
+    with pytest.raises(CheckpointError, match=r"uses '(builtins|__builtin__)\.getattr'"):
         read_pickle(zipped(tmp_path / "x.pt", pickle.dumps({"epoch": -1, "model": chain}, protocol=2)))
     assert not proof.exists()
 
@@ -88,7 +88,7 @@ def test_only_listed_modules_become_stand_ins(tmp_path: Path, module: str) -> No
 
 def test_names_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
     content = b"\x80\x04" + _stack_global("os\x1b[2J", "system") + b"."
-    with pytest.raises(CheckpointError, match=r"wants 'os\\x1b\[2J\.system'"):
+    with pytest.raises(CheckpointError, match=r"uses 'os\\x1b\[2J\.system'"):
         read_pickle(zipped(tmp_path / "x.pt", content))
 
 
@@ -163,7 +163,7 @@ def test_a_high_memo_index_takes_no_memory(tmp_path: Path) -> None:
 def test_compressed_parts_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.pt", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("archive/data.pkl", bytes(1 << 20))
-    with pytest.raises(CheckpointError, match=r"compressed part 'archive/data\.pkl'"):
+    with pytest.raises(CheckpointError, match=r"compressed member 'archive/data\.pkl'"):
         read_pickle(tmp_path / "x.pt")
 
 
@@ -199,11 +199,11 @@ def test_damaged_storage(tmp_path: Path) -> None:
     content = (tmp_path / "x.pt").read_bytes()
     value = struct.pack("<f", 3.0)
     (tmp_path / "x.pt").write_bytes(content.replace(value * 10, value * 9 + bytes(4), 1))
-    with pytest.raises(CheckpointError, match=r"is damaged: its part '.*data/0' cannot be read"):
+    with pytest.raises(CheckpointError, match=r"is damaged: its member '.*data/0' cannot be read"):
         read_pickle(tmp_path / "x.pt")
 
 
-def test_every_cut_of_a_pickle_is_told(tmp_path: Path) -> None:
+def test_every_truncation_of_a_pickle_is_reported(tmp_path: Path) -> None:
     content = pickle.dumps({"a": [1, 2.0, "x"], "b": (None, True)}, protocol=2)
     for end in range(len(content)):
         with pytest.raises(CheckpointError, match="is damaged"):
@@ -211,7 +211,7 @@ def test_every_cut_of_a_pickle_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", "is not a PyTorch checkpoint"),
         (b"<html>not found</html>", "is not a PyTorch checkpoint"),
@@ -219,9 +219,9 @@ def test_every_cut_of_a_pickle_is_told(tmp_path: Path) -> None:
         (pickle.dumps({}, protocol=2), "is a bare pickle"),
     ],
 )
-def test_other_files(tmp_path: Path, content: bytes, told: str) -> None:
+def test_other_files(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=expected):
         read_pickle(tmp_path / "x.pt")
 
 

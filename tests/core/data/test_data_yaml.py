@@ -41,7 +41,7 @@ def test_numbers_as_names_are_text(tmp_path: Path) -> None:
         ("val: images/val\nnames: [a, no]", "class 1 .* is False in YAML, not a string; put the name in quotes"),
         ("val: images/val\nnames: []", "has no class names"),
         ("val: images/val\nnc: 2", "has no class names"),
-        ("names: [a]", "names no images"),
+        ("names: [a]", "has no 'train:', 'val:' or 'test:'"),
         ("val: images/vla\nnames: [a]", "'val: images/vla' .* does not exist; looked for '.*images/vla'"),
         ("val: data.yaml\nnames: [a]", "is neither a folder nor a .txt list"),
         ("val: {a: b}\nnames: [a]", "is not a path"),
@@ -60,7 +60,7 @@ def test_errors(tmp_path: Path, text: str, message: str) -> None:
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, "")
-    with pytest.raises(HooklineError, match=r"no data set file '.*dta.yaml'; did you mean data.yaml"):
+    with pytest.raises(HooklineError, match=r"the data set file '.*dta.yaml' does not exist; did you mean data.yaml"):
         read_data_yaml(tmp_path / "dta.yaml")
 
 

@@ -168,7 +168,7 @@ def test_background(tmp_path: Path, text: str | None) -> None:
         ("0 .5 .5 .1", "has 4 values: '0 .5 .5 .1'"),
         ("0 .1 .1 .2 .2 .3 .3", r"has 7 values \(a polygon\?\)"),
         ("0 .5 .5 .1 .1 0 .5 .5 .1 .1", "has 10 values"),
-        ("0 .5 .5 .1 x", "is not numbers"),
+        ("0 .5 .5 .1 x", "has a value that is not a number"),
         ("2 .5 .5 .1 .1", r"has class 2, but the data set has 2 classes \(0 to 1\)"),
         ("-1 .5 .5 .1 .1", "has class -1"),
         ("0.5 .5 .5 .1 .1", "has class 0.5"),
@@ -253,7 +253,7 @@ def test_the_content_of_a_data_set(tmp_path: Path, change: Callable[[Path], None
 
 @pytest.mark.parametrize("name", ["b.gif", "b", "b.txt", "x" * 5000])
 def test_a_list_that_names_no_image(tmp_path: Path, name: str) -> None:
-    """Whatever a later stage would refuse is found with the data set."""
+    """The check of the data set finds what a later stage would refuse."""
     write_picture(tmp_path / "a.jfif.png").rename(tmp_path / "a.jfif")
     (tmp_path / "list.txt").write_text(f"a.jfif\n\n{name}\n")
     (tmp_path / "data.yaml").write_text("train: list.txt\nval: list.txt\nnames: [a]")

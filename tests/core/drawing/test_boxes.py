@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.drawing.boxes import Painter, TextWriter, has_glyph, to_ascii
-from core.drawing.labels import drawable, place_plates
+from core.drawing.labels import drawable, place_labels
 from core.drawing.palette import class_colour, text_colour
 from tests.support.fake_parts import detections
 from tests.support.media_tools import level_picture
@@ -15,16 +15,16 @@ from tests.support.media_tools import level_picture
 NAMES = ("person", "行人", "Größe")
 
 
-def test_boxes_and_labels_mark_pixels_and_the_picture_stays() -> None:
+def test_boxes_and_labels_mark_pixels_and_the_image_stays() -> None:
     picture = level_picture(90, 200, 300)
     drawn = Painter(NAMES).draw(picture, detections([50, 60, 150, 160, 0.9, 0]))
     assert (picture == 90).all()
     colour = class_colour(0)
     assert tuple(drawn[160, 100]) == tuple(drawn[100, 50]) == tuple(drawn[100, 150]) == colour
     assert (drawn[80:140, 70:130] == 90).all()
-    plate = drawn[40:60, 50:120].reshape(-1, 3)
-    assert (plate == colour).all(axis=1).mean() > 0.3
-    assert (plate == text_colour(colour)).all(axis=1).any()
+    place = drawn[40:60, 50:120].reshape(-1, 3)
+    assert (place == colour).all(axis=1).mean() > 0.3
+    assert (place == text_colour(colour)).all(axis=1).any()
 
 
 def test_labels_can_be_left_out() -> None:
@@ -41,7 +41,7 @@ def test_the_first_boxes_get_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert changed[100, 200:240].all()
 
 
-def test_line_width_is_obeyed_and_follows_the_picture() -> None:
+def test_line_width_is_obeyed_and_follows_the_image() -> None:
     def width(picture: np.ndarray, line: int | None) -> int:
         height, length = picture.shape[:2]
         box = [0.25 * length, 0.25 * height, 0.75 * length, 0.75 * height, 0.9, 0]
@@ -53,13 +53,13 @@ def test_line_width_is_obeyed_and_follows_the_picture() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (9, 9), (3000, 4000)])
-def test_any_size_of_picture_can_be_drawn_into(size: tuple[int, int]) -> None:
+def test_any_size_of_image_can_be_drawn_into(size: tuple[int, int]) -> None:
     height, width = size
     boxes = detections([0, 0, width, height, 0.9, 0], [0, 0, 0, 0, 0.1, 1])
     assert Painter(NAMES).draw(level_picture(0, *size), boxes).shape == (*size, 3)
 
 
-def test_nothing_found_gives_the_picture() -> None:
+def test_nothing_found_gives_the_image() -> None:
     picture = level_picture(7)
     np.testing.assert_array_equal(Painter(NAMES).draw(picture, detections()), picture)
 
@@ -89,27 +89,27 @@ def overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) ->
 
 def test_labels_make_room_for_one_another() -> None:
     boxes = [(100, 100, 150, 300), (110, 102, 160, 300), (105, 98, 155, 300)]
-    plates = place_plates(boxes, [(60, 16)] * 3, (400, 400), 2)
-    assert plates[0] == (99, 83, 159, 99)
-    assert not any(overlap(one, other) for one, other in itertools.combinations(plates, 2))
+    places = place_labels(boxes, [(60, 16)] * 3, (400, 400), 2)
+    assert places[0] == (99, 83, 159, 99)
+    assert not any(overlap(one, other) for one, other in itertools.combinations(places, 2))
 
 
 @pytest.mark.parametrize("box", [(0, 0, 50, 50), (380, 0, 399, 399), (0, 390, 399, 399), (-5, -5, 500, 500)])
 @pytest.mark.parametrize("count", [1, 9, 40])
-def test_labels_stay_inside_the_picture(box: tuple[int, int, int, int], count: int) -> None:
-    for plate in place_plates([box] * count, [(60, 16)] * count, (400, 400), 2):
-        assert plate
-        left, top, right, bottom = plate
+def test_labels_stay_inside_the_image(box: tuple[int, int, int, int], count: int) -> None:
+    for place in place_labels([box] * count, [(60, 16)] * count, (400, 400), 2):
+        assert place
+        left, top, right, bottom = place
         assert left >= 0
         assert top >= 0
         assert right <= 400
         assert bottom <= 400
 
 
-@pytest.mark.parametrize("plate", [(401, 16), (60, 401)])
-def test_a_label_larger_than_the_picture_is_left_out(plate: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(401, 16), (60, 401)])
+def test_a_label_larger_than_the_image_is_left_out(size: tuple[int, int]) -> None:
     small = (0, 0, 50, 50)
-    assert place_plates([small, small], [plate, (60, 16)], (400, 400), 2) == [None, (0, 51, 60, 67)]
+    assert place_labels([small, small], [size, (60, 16)], (400, 400), 2) == [None, (0, 51, 60, 67)]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -117,15 +117,15 @@ def test_labels_of_twenty_boxes_do_not_hide_one_another(seed: int) -> None:
     rng = np.random.default_rng(seed)
     corners = rng.integers(0, 500, (20, 2))
     boxes = [(int(x), int(y), int(x) + 90, int(y) + 70) for x, y in corners]
-    plates = [plate for plate in place_plates(boxes, [(80, 16)] * 20, (640, 640), 2) if plate]
-    assert len(plates) == 20
-    assert not any(overlap(one, other) for one, other in itertools.combinations(plates, 2))
+    places = [place for place in place_labels(boxes, [(80, 16)] * 20, (640, 640), 2) if place]
+    assert len(places) == 20
+    assert not any(overlap(one, other) for one, other in itertools.combinations(places, 2))
 
 
-def test_where_no_place_is_free_the_least_is_hidden() -> None:
-    plates = place_plates([(0, 0, 60, 60)] * 9, [(60, 20)] * 9, (80, 80), 2)
+def test_if_no_place_is_free_the_fewest_pixels_are_covered() -> None:
+    places = place_labels([(0, 0, 60, 60)] * 9, [(60, 20)] * 9, (80, 80), 2)
     covered = np.zeros((80, 80), int)
-    for left, top, right, bottom in filter(None, plates):
+    for left, top, right, bottom in filter(None, places):
         covered[top:bottom, left:right] += 1
     assert covered.max() <= 4  # three lines for nine labels, and half a line below
 
@@ -139,16 +139,16 @@ SIZES = [(480, 640), (100, 100), (64, 400), (400, 64), (12, 12), (40, 25)]
 )
 @pytest.mark.parametrize("opencv", [4, 5])
 def test_no_label_is_cut(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], name: str, opencv: int) -> None:
-    """Every label is as wide as its text, whole, and inside the picture."""
+    """Each label has the width of its text and is completely inside the image."""
     if opencv == 4:
         monkeypatch.delattr(cv2, "FontFace", raising=False)
     written: list[tuple[str, tuple[int, int, int, int]]] = []
     write = TextWriter.write
 
-    def note(self: TextWriter, canvas: np.ndarray, text: str, plate: tuple[int, int, int, int], colour: object) -> None:
-        written.append((text, plate))
-        assert plate[2] - plate[0] == self.plate(text)[0]
-        write(self, canvas, text, plate, colour)  # type: ignore[arg-type]
+    def note(self: TextWriter, canvas: np.ndarray, text: str, place: tuple[int, int, int, int], colour: object) -> None:
+        written.append((text, place))
+        assert place[2] - place[0] == self.label_size(text)[0]
+        write(self, canvas, text, place, colour)  # type: ignore[arg-type]
 
     monkeypatch.setattr(TextWriter, "write", note)
     height, width = size
@@ -189,7 +189,7 @@ def test_names_alone_take_less_room() -> None:
 UNDRAWABLE = "caf\udce9\x00\x1b\n\ud83d"
 
 
-def test_what_cannot_be_drawn_is_replaced() -> None:
+def test_undrawable_characters_are_replaced() -> None:
     assert drawable(UNDRAWABLE) == "caf?????"
     assert drawable("Größe 行人") == "Größe 行人"
 

@@ -15,7 +15,7 @@ from core.drawing.boxes import Painter
 from core.drawing.palette import class_colour, class_hex
 from core.evaluation.charts import confusion_figure
 from core.evaluation.images import draw_pages
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
 from stages.dataset.page import sample_sheet
 from tests.support.fake_parts import detections
@@ -54,7 +54,7 @@ def test_a_class_has_one_colour(tmp_path: Path, number: int) -> None:
     drawn = {"prediction": Painter(NAMES).draw(level_picture(128, 400, 400), detections(box))}
     sample_sheet([Sample(file, rows)], NAMES, 0, tmp_path / "sheet.jpg")
     drawn["sheet"] = cv2.imread(str(tmp_path / "sheet.jpg"))
-    (page,) = draw_pages([Sample(file, rows)], [label], [Seen(0, 400, 400, detections(box))], NAMES, tmp_path)
+    (page,) = draw_pages([Sample(file, rows)], [label], [EvaluatedImage(0, 400, 400, detections(box))], NAMES, tmp_path)
     drawn["labels"], drawn["predictions"] = np.split(cv2.imread(str(page))[:, 10:], 2, axis=1)
     for place, picture in drawn.items():
         assert shares(picture, number) > 200, place

@@ -8,7 +8,7 @@ import pytest
 
 from core.detections import Detections
 from core.drawing.boxes import Painter
-from core.drawing.tiles import Tiles, labelled, write_jpeg
+from core.drawing.tiles import Tiles, label_boxes, write_jpeg
 from core.labels import Labels
 
 TILES = Tiles(side=100, gap=10, caption=12)
@@ -16,7 +16,7 @@ NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zero
 
 
 @pytest.mark.parametrize(("size", "drawn"), [((200, 400), (50, 100)), ((50, 25), (100, 50)), ((10, 10), (40, 40))])
-def test_a_tile_is_as_high_as_its_picture(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+def test_a_tile_is_as_high_as_its_image(size: tuple[int, int], drawn: tuple[int, int]) -> None:
     tile = TILES.tile(np.zeros((*size, 3), np.uint8), NONE, Painter(["a"]), "")
     black = np.argwhere((tile == 0).all(axis=2))
     assert tuple(black.max(0) - black.min(0) + 1) == drawn
@@ -48,7 +48,7 @@ def test_the_tiles_of_a_row_end_at_one_line() -> None:
 
 def test_labels_become_boxes_with_the_small_ones_on_top() -> None:
     labels = Labels(np.array([3, 4], np.int32), np.array([[0.5, 0.5, 0.5, 0.5], [0.9, 0.5, 0.4, 0.1]]))
-    found = labelled(labels, np.zeros((100, 200, 3), np.uint8))
+    found = label_boxes(labels, np.zeros((100, 200, 3), np.uint8))
     assert found.classes.tolist() == [4, 3]
     np.testing.assert_allclose(found.boxes, [[140, 45, 200, 55], [50, 25, 150, 75]], atol=1e-3)
 

@@ -47,14 +47,16 @@ def test_a_contract_that_is_not_square() -> None:
     assert shapes((480, 640), contract=InputContract(1, 320, 640, ("height", "width"))) == [(352, 448)]
 
 
-def test_pictures_go_by_aspect_ratio_and_none_is_lost() -> None:
+def test_images_go_by_aspect_ratio_and_none_is_lost() -> None:
     sizes = [(640, 480), (480, 640), (100, 100), (480, 640), (640, 320)]
     batches = rectangular_batches(sizes, 2, ANY_SIZE, 32)
     assert [batch.indices for batch in batches] == [(1, 3), (2, 0), (4,)]
 
 
 def test_a_model_of_one_size_is_refused() -> None:
-    with pytest.raises(HooklineError, match=r"takes 640x640 only; export it with export.dynamic=\[height,width\]"):
+    with pytest.raises(
+        HooklineError, match=r"input size of this model is 640x640; export it with export.dynamic=\[height,width\]"
+    ):
         rectangular_batches([(1, 1)], 1, InputContract(1, 640, 640, ("batch", "height")), 32)
 
 

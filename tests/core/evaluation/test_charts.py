@@ -1,4 +1,4 @@
-"""Charts of an evaluation: all can be read whatever the classes are called, and say what they show."""
+"""Charts of an evaluation: readable for any class names, with a header."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 from core.drawing.fonts import class_lettering
 from core.drawing.palette import GREY, class_hex
-from core.evaluation.charts import LARGEST, confusion_figure, curve_figures, draw_confusion, draw_curves
+from core.evaluation.charts import MAX_CLASSES, confusion_figure, curve_figures, draw_confusion, draw_curves
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves
 from core.media.picture import read_picture
 from tests.support.chart_tools import COUNTS, LENGTHS, SCRIPTS, assert_readable, names_of
@@ -52,7 +52,7 @@ def test_curves_can_be_read(count: int, length: int, script: str) -> None:
         assert_readable(figure)
 
 
-def test_the_header_states_what_was_measured_and_how() -> None:
+def test_the_header_states_data_and_thresholds() -> None:
     figure = confusion_figure(matrix_of(3), range(3), "abc", FACTS)
     header = " · ".join(text.get_text() for text in figure.texts)
     assert all(fact in header for fact in FACTS)
@@ -95,11 +95,11 @@ def test_numbers_stand_in_the_cells_while_they_fit() -> None:
 
 
 def test_the_classes_that_are_left_out_are_counted() -> None:
-    count = LARGEST + 5
+    count = MAX_CLASSES + 5
     matrix = np.ones((count + 1, count + 1), np.int64)
     matrix[:5, :] = matrix[:, :5] = 0
     figure = confusion_figure(matrix, range(count), names_of(count, 4, "latin"))
-    assert f"the {LARGEST} classes with the most objects and boxes of {count}" in figure.texts[1].get_text()
+    assert f"the {MAX_CLASSES} classes with the most objects and boxes of {count}" in figure.texts[1].get_text()
     assert to_hex(figure.axes[0].collections[1].get_facecolors()[0]) == class_hex(5)
 
 
@@ -121,7 +121,7 @@ def test_files(tmp_path: Path) -> None:
         assert (picture < 250).any()
 
 
-def test_what_no_font_has_is_a_question_mark_and_the_number_says_which_class() -> None:
+def test_missing_glyphs_become_question_marks_with_the_class_number() -> None:
     unassigned = "\U000e0fff"
     found = class_lettering([4, 5], [f"a{unassigned}", "é"])
     assert found.labels == ("4: a?", "é")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.evaluation.confusion import confusion_matrix
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
 from tests.support.fake_parts import detections
 
@@ -22,7 +22,7 @@ def labels_of(*rows: tuple[float, ...]) -> Labels:
 
 
 def matrix_of(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], **options: object) -> list[list[int]]:
-    seen = [Seen(0, SIZE, SIZE, detections(*found))]
+    seen = [EvaluatedImage(0, SIZE, SIZE, detections(*found))]
     return confusion_matrix([labels_of(*objects)], seen, 2, **options).tolist()  # type: ignore[arg-type]
 
 
@@ -41,9 +41,7 @@ def matrix_of(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], 
         ([], [], [[0, 0, 0], [0, 0, 0], [0, 0, 0]]),
     ],
 )
-def test_one_picture(
-    objects: list[tuple[float, ...]], found: list[tuple[float, ...]], expected: list[list[int]]
-) -> None:
+def test_one_image(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], expected: list[list[int]]) -> None:
     assert matrix_of(objects, found) == expected
 
 
@@ -59,7 +57,7 @@ def test_sums_are_the_objects_and_the_boxes(tmp_path: Path) -> None:
         boxes = np.concatenate([corner, corner + rng.uniform(10, 40, corner.shape)], axis=1)
         labels.append(labels_of(*((*box, rng.integers(2)) for box in boxes)))
         rows = [(*(box + rng.normal(0, 4, 4)), rng.random(), rng.integers(2)) for box in boxes]
-        seen.append(Seen(index, SIZE, SIZE, detections(*sorted(rows, key=lambda row: -row[4]))))
+        seen.append(EvaluatedImage(index, SIZE, SIZE, detections(*sorted(rows, key=lambda row: -row[4]))))
     matrix = confusion_matrix(labels, seen, 2)
     true = np.bincount(np.concatenate([item.classes for item in labels]), minlength=2)
     kept = np.concatenate([item.found.classes[item.found.scores >= 0.25] for item in seen])

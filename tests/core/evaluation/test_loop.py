@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.data.dataset import Sample
 from core.detections import Filter
 from core.errors import HooklineError
-from core.evaluation.loop import PHASES, evaluate_session
+from core.evaluation.loop import evaluate_session
+from core.inference.pipeline import PHASES
 from core.media.tolerance import Tolerance
 from tests.support.dataset_tools import write_picture
 from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
@@ -35,8 +38,8 @@ def test_every_picture_in_order(tmp_path: Path, batch: int) -> None:
         batch=batch,
         advance=told.append,  # type: ignore[arg-type]
     )
-    assert [(seen.index, seen.width, seen.height) for seen in result.pictures] == [(i, 40 + i, 30) for i in range(5)]
-    assert [seen.found.boxes[0, 2] for seen in result.pictures] == [1, 2, 3, 4, 5]
+    assert [(seen.index, seen.width, seen.height) for seen in result.images] == [(i, 40 + i, 30) for i in range(5)]
+    assert [seen.found.boxes[0, 2] for seen in result.images] == [1, 2, 3, 4, 5]
     assert session.calls[0] == session.contract.batch  # the warm-up
     assert sum(session.calls[1:]) == sum(told) == 5
     assert max(session.calls) <= batch
@@ -50,7 +53,7 @@ def test_unreadable_picture_is_left_out(tmp_path: Path) -> None:
     processor = FakeProcessor({"fake": [detections()] * 20})
     session = FakeSession(fake_engine(tmp_path))
     result = evaluate_session(session, samples, processor, Filter(), tolerance, head=head_for(session), batch=4)
-    assert [seen.index for seen in result.pictures] == [index for index in range(21) if index != 3]
+    assert [seen.index for seen in result.images] == [index for index in range(21) if index != 3]
     assert len(warnings) == len(tolerance.unreadable) == 1
     assert "3.png" in warnings[0]
 
@@ -73,7 +76,7 @@ def test_a_damaged_picture_is_used_and_named(tmp_path: Path) -> None:
     processor = FakeProcessor({"fake": [detections()] * 3})
     session = FakeSession(fake_engine(tmp_path))
     result = evaluate_session(session, samples, processor, Filter(), tolerance, head=head_for(session))
-    assert len(result.pictures) == 3
+    assert len(result.images) == 3
     assert list(tolerance.damaged) == [str(samples[1].image)]
     assert len(warnings) == 1
 
@@ -103,9 +106,52 @@ def test_batches_in_another_order_and_shape(tmp_path: Path) -> None:
         rectangular=True,
         upscale=False,
     )
-    assert [(seen.index, seen.found.boxes[0, 2]) for seen in result.pictures] == [(0, 1), (1, 2), (2, 3)]
+    assert [(seen.index, seen.found.boxes[0, 2]) for seen in result.images] == [(0, 1), (1, 2), (2, 3)]
     assert session.shapes[1:] == [(32, 64), (64, 64), (64, 32)]
     assert {(fit, upscale) for _, fit, upscale in processor.prepared} == {((32, 32), False)}
+
+
+def test_the_next_images_are_prepared_while_the_model_infers(tmp_path: Path) -> None:
+    threads: dict[str, list[str]] = {"prepare": [], "detect": []}
+
+    class Processor(FakeProcessor):
+        def prepare(self, *arguments: Any, **options: Any) -> Any:
+            threads["prepare"].append(threading.current_thread().name)
+            return super().prepare(*arguments, **options)
+
+        def detect(self, *arguments: Any) -> Any:
+            threads["detect"].append(threading.current_thread().name)
+            return super().detect(*arguments)
+
+    session = FakeSession(fake_engine(tmp_path))
+    evaluate_session(
+        session,
+        make_samples(tmp_path, 3),
+        Processor({"fake": [detections()] * 3}),
+        Filter(),
+        Tolerance(3, lambda _: None),
+        head=head_for(session),
+    )
+    here = threading.current_thread().name
+    assert threads == {"prepare": [here, "ahead", "ahead", "ahead"], "detect": [here] * 3}  # the first: the warm-up
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_several_reading_threads_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    samples = make_samples(tmp_path, 30)
+    samples[3].image.write_text("no image")
+    results = []
+    for threads in (1, 4):
+        monkeypatch.setattr("core.evaluation.loop.reading_threads", lambda threads=threads: threads)
+        session, warnings = FakeSession(fake_engine(tmp_path)), list[str]()
+        processor = FakeProcessor({"fake": [detections((0, 0, index + 1, 1, 0.5, 0)) for index in range(29)]})
+        tolerance, head = Tolerance(30, warnings.append), head_for(session)
+        found = evaluate_session(session, samples, processor, Filter(), tolerance, head=head, batch=batch)
+        results.append(
+            ([(seen.index, seen.width, seen.found.boxes.tolist()) for seen in found.images], warnings, session.calls)
+        )
+    assert results[0] == results[1]
+    assert len(results[0][0]) == 29
 
 
 def test_no_pictures(tmp_path: Path) -> None:
@@ -113,7 +159,7 @@ def test_no_pictures(tmp_path: Path) -> None:
     result = evaluate_session(
         session, [], FakeProcessor({}), Filter(), Tolerance(0, lambda _: None), head=head_for(session)
     )
-    assert (result.pictures, session.calls) == ([], [])
+    assert (result.images, session.calls) == ([], [])
 
 
 def test_times_by_phase(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from core.data.dataset import Sample
 from core.evaluation.coco import ground_truth, results
-from core.evaluation.loop import Seen
+from core.evaluation.loop import EvaluatedImage
 from core.evaluation.scores import STATS, score
 from core.labels import Labels, image_ids
 from tests.support.fake_parts import detections
@@ -21,7 +21,7 @@ SIZE = 200
 
 
 def make_case(objects: list[list[tuple[float, ...]]], found: list[list[tuple[float, ...]]], classes: int = 2) -> Any:
-    """COCO forms of pixel rows: objects x1, y1, x2, y2, class and found x1, y1, x2, y2, score, class a picture."""
+    """COCO JSON of rows per image: objects x1, y1, x2, y2, class and boxes x1, y1, x2, y2, score, class."""
     samples = [Sample(Path(f"{index}.png"), None) for index in range(len(objects))]
     labels = []
     for rows in objects:
@@ -29,7 +29,7 @@ def make_case(objects: list[list[tuple[float, ...]]], found: list[list[tuple[flo
         corners = table[:, :4] / SIZE
         boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
         labels.append(Labels(table[:, 4].astype(np.int32), boxes))
-    seen = [Seen(index, SIZE, SIZE, detections(*rows)) for index, rows in enumerate(found)]
+    seen = [EvaluatedImage(index, SIZE, SIZE, detections(*rows)) for index, rows in enumerate(found)]
     truth = ground_truth(samples, labels, seen, [f"class {index}" for index in range(classes)])
     return truth, results(samples, seen)
 

@@ -1,4 +1,4 @@
-"""What a person sees where there is no terminal, and where there is one."""
+"""Output with and without a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.execution.console import Console
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that reports to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -30,7 +30,7 @@ def test_plain_progress_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_plain_progress_is_quiet_between_intervals() -> None:
+def test_plain_progress_prints_nothing_between_intervals() -> None:
     stream = io.StringIO()
     with Console(stream).progress("export", total=1000, unit="layers") as progress:
         for _ in range(1000):
@@ -44,7 +44,7 @@ def test_progress_on_a_terminal_is_drawn_by_rich(capsys: pytest.CaptureFixture[s
     assert "export" in capsys.readouterr().err
 
 
-def test_warnings_are_coloured_on_a_terminal_and_remembered_once() -> None:
+def test_warnings_are_coloured_on_a_terminal_and_recorded_once() -> None:
     stream = Terminal()
     console = Console(stream)
     console.warn("mind")
@@ -53,7 +53,7 @@ def test_warnings_are_coloured_on_a_terminal_and_remembered_once() -> None:
     assert "\x1b[33mwarning: mind" in stream.getvalue()
 
 
-def test_colours_of_a_note_are_for_terminals_only(caplog: pytest.LogCaptureFixture) -> None:
+def test_colours_of_a_note_appear_on_terminals_only(caplog: pytest.LogCaptureFixture) -> None:
     plain, terminal = io.StringIO(), Terminal()
     module.log.addHandler(caplog.handler)
     for stream in (plain, terminal):

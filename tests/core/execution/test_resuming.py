@@ -22,7 +22,7 @@ def run(config: object) -> Artifact: ...
 
 
 STAGE = Stage(name="predict", summary="", run=run, stored=False, incremental=True, resumable=lambda config: config != 0)
-STEP = Step(STAGE, config=1, asked=True, inputs={}, provides=Artifact, parts=())
+STEP = Step(STAGE, config=1, requested=True, inputs={}, provides=Artifact, parts=())
 NAMES = ("plain", "a b", "a'b", "a\\b", "a\\", "a\\'", "\\\\'", "$x", "${x}", "\\${x}", "a=b", "[a]", "{a}", "é", "\n")
 
 

@@ -21,7 +21,7 @@ def test_a_second_run_is_refused_and_changes_nothing(tmp_path: Path) -> None:
         pass
 
 
-def test_what_a_killed_run_left_is_removed_and_results_stay(tmp_path: Path) -> None:
+def test_unfinished_files_of_a_killed_run_are_removed_and_results_stay(tmp_path: Path) -> None:
     (left := unfinished(tmp_path / "evaluate")).mkdir()
     (left / "x").write_text("half")
     (tmp_path / ".part-0123456789abcdef.json").write_text("half")
@@ -45,8 +45,8 @@ def test_a_link_named_like_a_leftover_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "victim" / "x").read_text() == "the user's"
 
 
-def test_only_what_this_process_made_is_removed(tmp_path: Path) -> None:
-    """In a process of its own: what it remembers holds for the rest of it."""
+def test_only_directories_of_this_process_are_removed(tmp_path: Path) -> None:
+    """In a new process, because the record of directories is global."""
     (tmp_path / "mine").mkdir()
     code = """
 import sys
@@ -66,7 +66,7 @@ for name in ("outputs/day/time", "mine", "mine/run"):
     assert {path.name for path in (tmp_path / "mine").iterdir()} <= {LOCK}
 
 
-def test_a_directory_is_new_until_a_run_has_made_something(tmp_path: Path) -> None:
+def test_a_directory_is_new_until_it_has_results(tmp_path: Path) -> None:
     with run_directory(tmp_path):
         assert is_new(tmp_path)
         (tmp_path / "summary.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""What the runner does with stages that are stored and incremental, with supplements, and with reused measurements."""
+"""The runner with stored incremental stages, supplements and reused measurements."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Options:
 
 @dataclass
 class Work:
-    """The stage under test, and where it was called."""
+    """The stage under test, and the folders of its calls."""
 
     folders: list[Path] = field(default_factory=list)
 
@@ -105,7 +105,7 @@ def names(folder: Path) -> set[str]:
 RESULT = {"result.txt", "result.txt.json", "log"}
 
 
-def test_it_works_in_the_directory_of_the_run_and_the_store_has_a_copy(program: Program) -> None:
+def test_it_works_in_the_directory_of_the_run_and_is_copied_to_the_store(program: Program) -> None:
     made = program.run("one")
     assert program.work.folders == [program.folder / "one" / "steps"] == [made.path.parent]
     assert names(made.path.parent) == RESULT
@@ -117,7 +117,7 @@ def test_it_works_in_the_directory_of_the_run_and_the_store_has_a_copy(program: 
     assert names(again.path.parent) == RESULT
 
 
-def test_what_a_failed_one_has_finished_stays_and_is_resumed_there(program: Program) -> None:
+def test_finished_items_of_a_failed_stage_stay_and_are_resumed(program: Program) -> None:
     with pytest.raises(HooklineError, match="no power"):
         program.run("one", fail=2)
     folder = program.folder / "one" / "steps"
@@ -131,7 +131,7 @@ def test_what_a_failed_one_has_finished_stays_and_is_resumed_there(program: Prog
 
 
 @pytest.mark.parametrize(("options", "resume"), [({"steps": 4}, True), ({}, False)])
-def test_other_work_gets_a_directory_of_its_own(program: Program, options: dict[str, int], resume: bool) -> None:
+def test_other_options_get_a_new_directory(program: Program, options: dict[str, int], resume: bool) -> None:
     with pytest.raises(HooklineError):
         program.run("one", fail=2)
     made = program.run("one", resume=resume, **options)
@@ -139,7 +139,7 @@ def test_other_work_gets_a_directory_of_its_own(program: Program, options: dict[
     assert names(program.folder / "one" / "steps") == {"result.txt", STATE, MARKER}
 
 
-def test_a_run_that_was_killed_after_the_store_had_its_copy_is_settled(program: Program) -> None:
+def test_the_directory_of_a_run_killed_after_the_copy_to_the_store_is_completed(program: Program) -> None:
     with pytest.raises(HooklineError):
         program.run("one", fail=2)
     folder = program.folder / "one" / "steps"
@@ -153,7 +153,7 @@ def test_a_run_that_was_killed_after_the_store_had_its_copy_is_settled(program: 
     assert names(folder.parent) == {"steps"}
 
 
-def test_an_interrupted_directory_of_other_content_is_not_settled(program: Program) -> None:
+def test_an_interrupted_directory_with_other_content_is_not_completed(program: Program) -> None:
     with pytest.raises(HooklineError):
         program.run("one", fail=2)
     program.run("two")
@@ -162,13 +162,13 @@ def test_an_interrupted_directory_of_other_content_is_not_settled(program: Progr
     assert made.path.parent == program.folder / "one" / "steps-2"
 
 
-def test_nothing_finished_leaves_no_directory(program: Program) -> None:
+def test_no_directory_stays_without_finished_items(program: Program) -> None:
     with pytest.raises(HooklineError):
         program.run("one", fail=0)
     assert names(program.folder / "one") == set()
 
 
-def test_a_supplement_adds_what_a_stored_result_lacks(program: Program) -> None:
+def test_a_supplement_adds_missing_files_to_a_stored_result(program: Program) -> None:
     program.run("one")
     made = program.run("two", charts=True)
     assert program.memory.notes == ["draws"]
@@ -181,7 +181,7 @@ def test_a_supplement_adds_what_a_stored_result_lacks(program: Program) -> None:
     assert Store(program.folder / "store").find("steps", entry.name) is not None
 
 
-def test_times_of_an_earlier_run_are_said_to_be_that(program: Program) -> None:
+def test_times_of_an_earlier_run_are_reported_as_such(program: Program) -> None:
     program.measures = True
     program.run("one")
     assert program.memory.notes == []
@@ -192,7 +192,7 @@ def test_times_of_an_earlier_run_are_said_to_be_that(program: Program) -> None:
 
 
 def test_options_that_depend_on_the_inputs_are_settled_before_the_key(tmp_path: Path) -> None:
-    """Two inputs for which the same words mean different things give two results; one that repeats is reused."""
+    """Two inputs for which equal options mean different things give two results; a repeated one is reused."""
     settled: list[str] = []
     observers: Any = SimpleNamespace(notify=lambda *_, **__: None)
 

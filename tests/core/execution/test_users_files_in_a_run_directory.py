@@ -1,4 +1,4 @@
-"""``hydra.run.dir=`` may name a folder that is not ours: what was there before the run stays."""
+"""A run keeps the existing files in a folder that ``hydra.run.dir=`` names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.snapshots import changes, snapshot
 
 
 def refused_run(work: Path, repo_root: Path, directory: str) -> subprocess.CompletedProcess[str]:
-    """A run that ends before it has made anything."""
+    """Run a plan that is refused."""
     settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(work.parent / "home")}
     words = ["+stage=predict", "source=absent.png", f"hydra.run.dir={directory}"]
     line = [sys.executable, "-m", "core.run", *words]
@@ -24,21 +24,21 @@ def refused_run(work: Path, repo_root: Path, directory: str) -> subprocess.Compl
     return done
 
 
-def test_a_refused_run_leaves_the_working_directory(tmp_path: Path, repo_root: Path) -> None:
+def test_a_refused_run_keeps_the_working_directory(tmp_path: Path, repo_root: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     refused_run(work, repo_root, ".")
     assert work.is_dir()
 
 
-def test_a_refused_run_leaves_folders_that_it_did_not_make(tmp_path: Path, repo_root: Path) -> None:
+def test_a_refused_run_keeps_existing_folders(tmp_path: Path, repo_root: Path) -> None:
     work = tmp_path / "work"
     (work / "mine" / "empty").mkdir(parents=True)
     refused_run(work, repo_root, "mine/empty")
     assert (work / "mine" / "empty").is_dir()
 
 
-def test_a_refused_run_leaves_the_record_of_another_hydra_program(tmp_path: Path, repo_root: Path) -> None:
+def test_a_refused_run_keeps_the_files_of_another_hydra_program(tmp_path: Path, repo_root: Path) -> None:
     record = tmp_path / "work" / "theirs" / ".hydra" / "config.yaml"
     record.parent.mkdir(parents=True)
     record.write_text("theirs: 1\n")

@@ -1,4 +1,4 @@
-"""A data set with everything in it that is not a file: nothing hangs, and everything is named."""
+"""A data set with FIFOs, devices and broken links: no read blocks, and messages name the file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_images_are_listed_digested_and_named(root: Path) -> None:
     assert sorted(item.name for item in tolerance.unreadable) == list(UNREADABLE)
 
 
-def test_a_label_that_cannot_be_read_makes_no_background(root: Path) -> None:
+def test_an_unreadable_label_file_is_not_a_background_image(root: Path) -> None:
     spec = read_data_yaml(root / "data.yaml")
     refused = []
     for sample in list_samples(spec, "val"):

@@ -53,7 +53,7 @@ def test_hostile_names_stay_inside_or_are_refused(tmp_path: Path, make: object) 
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/passwd", "../x", "a\0b"])
-def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_invalid_names_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(HooklineError, match="cannot write an output named"):
         output_path(tmp_path, name)
 
@@ -68,7 +68,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert free_path(tmp_path / "out", "dangling.txt").name == "dangling.txt-2"
 
 
-def test_long_names_are_shortened_and_stay_apart(tmp_path: Path) -> None:
+def test_long_names_are_shortened_and_stay_unique(tmp_path: Path) -> None:
     names = ["日" * 200 + ending for ending in ("a.jpg", "b.jpg")]
     paths = [output_path(tmp_path, name) for name in names]
     assert len({path.name for path in paths}) == 2
@@ -80,7 +80,7 @@ def test_long_names_are_shortened_and_stay_apart(tmp_path: Path) -> None:
     assert output_path(tmp_path, "x" * NAME_BYTES).name == "x" * NAME_BYTES
 
 
-def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     write_file(target, b"one")
 
@@ -95,7 +95,7 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_files_get_the_rights_that_the_user_gives(tmp_path: Path) -> None:
+def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
         write_file(tmp_path / "a", b"")

@@ -53,7 +53,7 @@ def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[Path], No
 
 
 @pytest.mark.timeout(5)
-def test_a_fifo_that_takes_the_place_of_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fifo_that_replaces_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "x"
     file.write_bytes(b"1")
     status = file.stat()
@@ -65,7 +65,7 @@ def test_a_fifo_that_takes_the_place_of_the_file_is_refused(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_names_that_no_file_can_have(name: str) -> None:
+def test_invalid_file_names(name: str) -> None:
     assert not is_file(name)
     assert not is_folder(name)
     assert not exists(name)
@@ -92,7 +92,7 @@ def test_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="needs /proc")
-def test_a_file_that_is_larger_than_it_says() -> None:
+def test_a_file_that_is_larger_than_its_stated_size() -> None:
     assert Path("/proc/meminfo").stat().st_size == 0
     with pytest.raises(TooLargeError, match="the limit is 10"):
         read_regular("/proc/meminfo", 10)

@@ -26,7 +26,7 @@ def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.Mon
         user_path("~u.jpg")
 
 
-def test_an_address_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_is_not_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HooklineError, match=r"'s3://u:\*\*\*@bucket' is a URL"):
         user_path("s3://u:secret@bucket")
@@ -53,5 +53,5 @@ def test_paths_in_text_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert path_of("caf\udce9") == Path("caf\udce9")
 
 
-def test_tests_have_a_cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_tests_have_a_temporary_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert tmp_path_factory.getbasetemp().resolve() in cache_home().parents

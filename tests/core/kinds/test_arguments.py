@@ -1,4 +1,4 @@
-"""The functions of a descriptor have parameters for the arguments that they need."""
+"""Functions of a descriptor declare only the parameters that they need."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_guarded_function_may_leave_arguments_out() -> None:
 
 def test_a_default_is_not_guarded() -> None:
     part = Calibrator(name="toy", summary="", load=lambda: "observer")
-    assert guarded(part, OUTSIDE).check_options.__wrapped__.__module__ == "core.parts"  # type: ignore[attr-defined]
+    assert guarded(part, OUTSIDE).check_options.__wrapped__.__module__ == "core.kinds.part"  # type: ignore[attr-defined]
 
 
 def test_every_function_of_a_descriptor_has_its_arguments() -> None:

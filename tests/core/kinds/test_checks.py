@@ -1,4 +1,4 @@
-"""Findings say what to do; checks are loaded when they are needed."""
+"""Findings need a remedy; the functions of checks are imported on first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.kinds.check import Check, Finding, State, Target, absent, broken, doub
 
 @pytest.mark.parametrize("state", [State.warning, State.error, State.absent])
 def test_a_finding_that_is_not_fine_says_what_to_do(state: State) -> None:
-    with pytest.raises(ValueError, match="does not say what to do"):
+    with pytest.raises(ValueError, match="has no remedy"):
         Finding("driver", state, "none")
 
 
@@ -19,8 +19,8 @@ def test_the_four_kinds_of_finding() -> None:
     assert found[0].facts == {"version": "1"}
 
 
-def look(asked: Target) -> list[Finding]:
-    return [fine("backend", asked.backend)]
+def look(target: Target) -> list[Finding]:
+    return [fine("backend", target.backend)]
 
 
 def test_a_check_is_imported_when_it_is_loaded(tmp_path: object) -> None:

@@ -1,4 +1,4 @@
-"""Options that model families declare under the name of a stage: their union, their defaults, and the key."""
+"""Options that model families add to a stage: their union, their defaults, and the store key."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class First:
 
 @dataclass(frozen=True)
 class Second:
-    """Options of another: one of its own, one with another default, one alike, one that is not in the key."""
+    """Options of a second family: a new one, one with another default, an equal one, and one outside the key."""
 
     focal: Annotated[float, Range(0, 5)] = 2.0
     lr0: PositiveFloat = 0.1
@@ -112,7 +112,7 @@ def registry(*families: ModelFamily, version: str = "1") -> Registry:
 
 
 def given(**values: Any) -> Config:
-    """What the command line makes of ``learn.<name>=<value>``."""
+    """Return the options for ``learn.<name>=<value>`` on the command line."""
     node = OmegaConf.structured(options_node(Config, FAMILIES))
     return split_options(Config, OmegaConf.to_object(OmegaConf.merge(node, values)), values)
 
@@ -196,8 +196,8 @@ def test_an_option_of_another_family_is_refused_with_the_plan(tmp_path: Path) ->
             planned(config, tmp_path, parts)
         (problem,) = caught.value.problems
         assert str(problem) == (
-            "learn.focal is an option of the family second, and this network is of first; "
-            "leave it out, or take a network of that family"
+            "learn.focal is an option of the family second, but this model is of first; "
+            "remove the option, or choose a model of that family"
         )
         planned(replace(config, family="second"), tmp_path, parts)
 

@@ -1,4 +1,4 @@
-"""Heads: the decoded one of every graft, and the head of a family bound to a model."""
+"""The head of grafted models, and the head of a family bound to a model."""
 
 from __future__ import annotations
 

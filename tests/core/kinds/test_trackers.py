@@ -22,7 +22,7 @@ from tests.support.stage_tools import Memory, make_context
 
 @dataclass
 class Recorder:
-    """Remembers what it was told; raises at the method ``breaks``."""
+    """A tracker that records its calls and raises in the method ``breaks``."""
 
     breaks: str = ""
     error: Exception = field(default_factory=lambda: OSError(28, "No space left on device"))
@@ -39,8 +39,8 @@ class Recorder:
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._note("scalars")
 
-    def picture(self, name: str, path: Path, step: int) -> None:
-        self._note("picture")
+    def image(self, name: str, path: Path, step: int) -> None:
+        self._note("image")
 
     def close(self) -> None:
         self._note("close")
@@ -65,34 +65,34 @@ def test_those_that_are_named_are_told(tmp_path: Path, names: Any, told: str) ->
     context, memory = context_with(tmp_path, **recorders)
     with context.trackers(names, make_run(tmp_path)) as trackers:
         trackers.scalars({"loss": 1.0}, 1)
-        trackers.picture("page", tmp_path / "page.png", 1)
+        trackers.image("page", tmp_path / "page.png", 1)
     trackers.close()
-    everything = ["start", "scalars", "picture", "close"]
+    everything = ["start", "scalars", "image", "close"]
     assert {name: recorder.told for name, recorder in recorders.items()} == {
         name: everything if name in told else [] for name in recorders
     }
     assert memory.warnings == []
 
 
-@pytest.mark.parametrize("breaks", ["scalars", "picture", "close"])
+@pytest.mark.parametrize("breaks", ["scalars", "image", "close"])
 def test_one_that_fails_is_told_once_and_the_others_go_on(tmp_path: Path, breaks: str) -> None:
     bad, good = Recorder(breaks), Recorder()
     context, memory = context_with(tmp_path, bad=bad, good=good)
     with context.trackers(["bad", "good"], make_run(tmp_path)) as trackers:
         for epoch in (1, 2):
             trackers.scalars({}, epoch)
-            trackers.picture("page", tmp_path / "page.png", epoch)
-    assert good.told == ["start", *["scalars", "picture"] * 2, "close"]
+            trackers.image("page", tmp_path / "page.png", epoch)
+    assert good.told == ["start", *["scalars", "image"] * 2, "close"]
     assert bad.told[-1] == breaks
     assert bad.told.count(breaks) == 1
     (warning,) = memory.warnings
-    assert warning.startswith("tracker 'bad' failed and records no more, the training goes on: OSError: [Errno 28]")
+    assert warning.startswith("tracker 'bad' failed and is disabled, the training continues: OSError: [Errno 28]")
 
 
 def test_one_that_cannot_start_stops_before_anything_is_lost(tmp_path: Path) -> None:
     good, bad = Recorder(), Recorder("start")
     context, _ = context_with(tmp_path, good=good, bad=bad)
-    with pytest.raises(HooklineError, match=r"tracker 'bad' cannot start \(OSError: .*No space.*leave it out"):
+    with pytest.raises(HooklineError, match=r"tracker 'bad' cannot start \(OSError: .*No space.*remove it"):
         context.trackers(["good", "bad"], make_run(tmp_path))
     assert good.told == ["start", "close"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.media.ahead import ahead
+from core.media.ahead import ahead, in_order
 
 
 def threads() -> int:
@@ -67,3 +67,42 @@ def test_leaving_early_ends_the_thread_and_closes_the_source() -> None:
         consume()
     assert closed == [True]
     assert threads() == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_results_in_order(threads: int) -> None:
+    def work(item: int) -> int:
+        time.sleep(0.001 * (7 * item % 5))
+        return item * item
+
+    assert list(in_order(work, range(40), threads)) == [item * item for item in range(40)]
+
+
+def test_few_results_wait() -> None:
+    done: list[int] = []
+    results = in_order(done.append, range(100), 3)
+    next(results)
+    time.sleep(0.05)
+    assert len(done) == 6
+    results.close()
+    assert len(done) == 6
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("in_order")]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_comes_where_the_result_would_have_come(threads: int) -> None:
+    def work(item: int) -> int:
+        if item == 2:
+            raise ValueError("broken")
+        return item
+
+    results = in_order(work, range(100), threads)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="broken"):
+        next(results)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("in_order")]
+
+
+def test_several_items_are_worked_on_at_the_same_time() -> None:
+    together = threading.Barrier(3, timeout=30)
+    assert len(list(in_order(lambda _: together.wait(), range(6), 3))) == 6

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from core.media import picture as picture_module
-from core.media.exif import orientation
 from core.media.header import stored_size
 from core.media.picture import UnreadableError, decode_checked, picture_size, read_picture
+from core.media.segments import orientation
 from core.media.tolerance import MAX_PIXELS
 
 FORMATS = (
@@ -60,7 +60,7 @@ def test_the_limit_is_checked_before_anything_is_decoded(suffix: str, monkeypatc
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_no_header_lets_a_decoder_make_more_pixels(suffix: str) -> None:
-    """Whatever is written over the header: what is decoded never has more pixels than the limit."""
+    """With any damage to the header, a decoded image never exceeds the limit."""
     content, chance = readable(suffix), random.Random(suffix)
     start = max(content.find(b"ispe"), content.find(b"\xff\x4f\xff\x51"), content.find(b"\xff\xc0"), 0)
     if suffix == "tif":
@@ -106,7 +106,7 @@ def test_every_start_of_a_file_has_a_size_or_none(suffix: str) -> None:
 @pytest.mark.parametrize(
     "content", [b"text", b"BM", b"%PDF-1.4", b"\0" * 100, b"8BPS" + bytes(50), b"\x76\x2f\x31\x01" * 9]
 )
-def test_what_is_not_known_is_not_decoded(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_formats_are_not_decoded(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture_module, "_decode", refused)
     with pytest.raises(UnreadableError, match="not an image, or damaged"):
         decode_checked(content)

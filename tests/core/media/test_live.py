@@ -15,11 +15,11 @@ import pytest
 from core.errors import HooklineError
 from core.media import live, stream
 from core.media.ahead import ahead
-from core.media.connection import OPEN_SECONDS, connect
 from core.media.inbox import BrokenError, Shot
 from core.media.live import SILENT_SECONDS, WAITS, Waits, live_frames
 from core.media.reader import read_frames
 from core.media.source import list_source
+from core.media.stream import OPEN_SECONDS, connect
 from core.media.tolerance import Tolerance
 from tests.support.media_tools import level_picture, write_video
 
@@ -27,7 +27,7 @@ FAST = Waits(silent=0.4, first=0.6, delay=0.02, longest=0.1)
 
 
 class Sender:
-    """Plays one script per connection: a number is so many frames, text a break, seconds are silence."""
+    """Plays one script per connection: int is a number of frames, str an interruption, float seconds of silence."""
 
     def __init__(self, *scripts: list[object]) -> None:
         self.scripts, self.opened, self.closed = list(scripts), 0, 0
@@ -73,7 +73,7 @@ def test_frames_go_on_after_a_gap() -> None:
     assert (last.after, last.ended) == (9, None)
     assert (
         heard[0]
-        == "the stream 'cam' broke off (the sender ended the stream) after 5 frames; trying again for up to 1 s"
+        == "the stream 'cam' was interrupted (the sender ended the stream) after 5 frames; reconnecting for up to 1 s"
     )
     assert heard[1].startswith("the stream 'cam' is back after 0.")
     assert len(heard) == 3
@@ -152,7 +152,7 @@ def test_a_connection_without_frames_does_not_reset_the_delay_or_the_gap() -> No
 
 @pytest.mark.parametrize(
     ("script", "message"),
-    [([REFUSED], "cannot open it"), ([EOF], "'cam' gave no frames .the sender ended"), ([5.0], "no frame for 0.6 s")],
+    [([REFUSED], "cannot open it"), ([EOF], "'cam' sent no frames .the sender ended"), ([5.0], "no frame for 0.6 s")],
 )
 def test_a_source_that_never_gave_a_frame_is_an_error_at_once(script: list[object], message: str) -> None:
     with pytest.raises(HooklineError, match=message):

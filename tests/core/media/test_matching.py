@@ -50,7 +50,7 @@ def test_a_folder_that_is_called_star_hides_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_without_links_and_brackets_it_matches_what_glob_matches(tmp_path: Path, seed: int) -> None:
+def test_without_links_and_brackets_the_matches_are_those_of_glob(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(30):
         touch(tmp_path, "/".join(chance.choice(("a", "b", "ab", ".h")) for _ in range(chance.randint(1, 4))) + "/f.jpg")
@@ -99,7 +99,7 @@ def test_names_that_no_file_can_have(tmp_path: Path) -> None:
             list_source(name)
 
 
-def test_what_is_not_a_file(tmp_path: Path) -> None:
+def test_special_files_and_missing_folders(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     os.mkfifo(tmp_path / "list.txt")
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")

@@ -11,7 +11,7 @@ from tests.support.media_tools import make_picture, write_pictures
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])
-def test_reads_what_was_written(tmp_path: Path, suffix: str) -> None:
+def test_lossless_images_are_read_exactly(tmp_path: Path, suffix: str) -> None:
     (path,) = write_pictures(tmp_path, [f"ü {suffix}.{suffix}"])
     np.testing.assert_array_equal(read_picture(path), make_picture())
 
@@ -69,7 +69,7 @@ def test_a_thumbnail_does_not_hide_that_a_jpeg_is_truncated(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"", "the file is empty"), (b"no picture at all", "not an image")])
-def test_not_a_picture(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_not_an_image(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x.jpg").write_bytes(content)
     with pytest.raises(UnreadableError, match=reason):
         read_picture(tmp_path / "x.jpg")

@@ -11,7 +11,7 @@ from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames, sample_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import OnError, Tolerance
-from core.media.video import VideoReport
+from core.media.video_report import VideoReport
 from tests.support.media_tools import (
     damage_packets,
     level_of,
@@ -24,14 +24,14 @@ from tests.support.media_tools import (
 
 
 class Ears:
-    """A tolerance and what it was told."""
+    """A tolerance and its warnings."""
 
     def __init__(self, total: int | None = None) -> None:
         self.heard: list[str] = []
         self.tolerance = Tolerance(total, self.heard.append)
 
 
-def test_pictures_in_order(tmp_path: Path) -> None:
+def test_images_in_order(tmp_path: Path) -> None:
     write_pictures(tmp_path, ["b.png", "a.png", "c/a.png"])
     frames = list(read_frames(list_source(str(tmp_path)), Ears().tolerance))
     assert [(frame.index, frame.name, frame.seconds) for frame in frames] == [
@@ -88,7 +88,7 @@ def test_a_sample_larger_than_the_source_is_all_of_it(tmp_path: Path) -> None:
     assert [f.name for f in sample_frames(list_source(str(tmp_path)), 9, 0, Ears().tolerance)] == ["a.png", "b.png"]
 
 
-def test_pictures_that_are_not_drawn_are_not_read(tmp_path: Path) -> None:
+def test_images_that_are_not_drawn_are_not_read(tmp_path: Path) -> None:
     write_pictures(tmp_path, [f"{index}.png" for index in range(10)])
     source = list_source(str(tmp_path))
     drawn = {frame.name for frame in sample_frames(source, 5, 0, Ears().tolerance)}
@@ -113,7 +113,7 @@ def test_up_to_five_percent_may_be_unreadable(tmp_path: Path, broken: int, accep
     assert len(ears.tolerance.unreadable) == broken
 
 
-def test_a_video_that_ends_early_gives_what_it_has(tmp_path: Path) -> None:
+def test_a_truncated_video_yields_its_frames(tmp_path: Path) -> None:
     path = write_levels(tmp_path / "x.avi", 60)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
@@ -242,7 +242,7 @@ def test_finished_files_are_not_read_again(tmp_path: Path) -> None:
     assert list(read_frames(source, Ears().tolerance, finished=dict.fromkeys(source.names, 15))) == []
 
 
-def test_finished_pictures_are_not_read_again(tmp_path: Path) -> None:
+def test_finished_images_are_not_read_again(tmp_path: Path) -> None:
     write_pictures(tmp_path, ["a.png", "b.png", "c.png"])[1].write_bytes(b"gone bad since")
     source = list_source(str(tmp_path))
     frames = list(read_frames(source, Ears(3).tolerance, finished={"b.png": 2}))
@@ -269,7 +269,7 @@ def test_corrupt_frames_are_given_flagged_counted_and_named_once(tmp_path: Path,
     assert ears.tolerance.damaged == {name: line.removeprefix(f"'{name}' is damaged: ")}
 
 
-def test_a_limit_still_names_what_was_damaged(tmp_path: Path) -> None:
+def test_damage_is_reported_with_a_limit_too(tmp_path: Path) -> None:
     source = list_source(str(damage_packets(write_textured(tmp_path / "x.avi", 30), [3])))
     ears = Ears()
     frames = read_frames(source, ears.tolerance, limit=10)
@@ -278,7 +278,7 @@ def test_a_limit_still_names_what_was_damaged(tmp_path: Path) -> None:
     assert len(ears.heard) == 1
 
 
-def test_zeroed_packets_are_counted_with_what_is_missing(tmp_path: Path) -> None:
+def test_zeroed_packets_and_missing_frames_are_counted(tmp_path: Path) -> None:
     import av
 
     path = write_textured(tmp_path / "x.mp4", 30)
@@ -343,7 +343,7 @@ def test_a_turned_video_is_turned(tmp_path: Path) -> None:
 
 
 def test_a_stream_cannot_be_sampled() -> None:
-    with pytest.raises(HooklineError, match="cannot draw frames from the stream"):
+    with pytest.raises(HooklineError, match="cannot sample frames of the stream"):
         sample_frames(list_source("rtsp://host/1"), 3, 0, Ears().tolerance)
 
 

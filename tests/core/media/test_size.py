@@ -83,7 +83,7 @@ def test_png_with_exif_is_as_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\xff\xd8", b"\xff\xd8\xff\xc0", b"\x89PNG\r\n\x1a\n\0\0"])
-def test_no_picture(tmp_path: Path, content: bytes) -> None:
+def test_no_image(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(UnreadableError):

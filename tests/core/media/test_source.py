@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
-from core.media.source import PICTURES, VIDEOS, SourceKind, is_image, list_source
+from core.media.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image
+from core.media.source import SourceKind, list_source
 from tests.support.media_tools import write_levels, write_pictures
 
 
@@ -30,7 +31,7 @@ def test_a_linked_folder_is_followed_once(folder: Path) -> None:
     assert list_source(str(folder)).names == ("a.jpg", "b.png", "link/z.jpg", "sub/a.jpg")
 
 
-def test_a_picture_is_named_by_its_file(folder: Path) -> None:
+def test_a_image_is_named_by_its_file(folder: Path) -> None:
     assert list_source(str(folder / "sub" / "a.jpg")).names == ("a.jpg",)
 
 
@@ -103,10 +104,10 @@ def test_streams(text: str, live: bool) -> None:
     [
         ("", "the source is empty"),
         ("{folder}/aa.jpg", "no such source .*aa.jpg'; did you mean a.jpg"),
-        ("{folder}/nowhere/deep/a.jpg", "there is no folder '.*/nowhere'"),
-        ("{folder}/empty", r"no images or video in folder .*empty'; what counts: images such as \.jpg"),
-        ("{folder}/*.tif", r"no image or video matches '.*\*\.tif'; what counts"),
-        ("{folder}/*.md", r"matches '.*\*\.md'; it matches 1 of other kinds"),
+        ("{folder}/nowhere/deep/a.jpg", "the folder '.*/nowhere' does not exist"),
+        ("{folder}/empty", r"no images or video in folder .*empty'; supported: images such as \.jpg"),
+        ("{folder}/*.tif", r"no image or video matches '.*\*\.tif'; supported"),
+        ("{folder}/*.md", r"matches '.*\*\.md'; it matches 1 file of other kinds"),
         ("{folder}/notes.md", "unknown kind of file"),
         ("{folder}/empty.txt", "names no files"),
         ("{folder}/bad.txt", "line 2 of .*bad.txt': no such file 'c.png'; did you mean b.png"),
@@ -114,7 +115,7 @@ def test_streams(text: str, live: bool) -> None:
         ("http://host/a.jpg", "is an image on a server; download it"),
     ],
 )
-def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) -> None:
+def test_mistakes_are_reported_in_one_line(folder: Path, text: str, message: str) -> None:
     (folder / "empty").mkdir()
     (folder / "empty.txt").write_text("\n# nothing\n")
     (folder / "bad.txt").write_text("a.jpg\nc.png\n")
@@ -123,7 +124,7 @@ def test_mistakes_are_told_in_one_line(folder: Path, text: str, message: str) ->
     assert "\n" not in str(raised.value)
 
 
-def test_pictures_and_video_do_not_mix(folder: Path) -> None:
+def test_images_and_video_do_not_mix(folder: Path) -> None:
     write_levels(folder / "x.avi", 1)
     with pytest.raises(HooklineError, match=r"3 images and 1 video \(x.avi\);"):
         list_source(str(folder))
@@ -161,12 +162,12 @@ def test_listing_imports_nothing_heavy(repo_root: Path) -> None:
 
 def test_the_documentation_lists_every_suffix(repo_root: Path) -> None:
     lines = (repo_root / "docs" / "sources.md").read_text().splitlines()
-    for word, suffixes in (("- images:", PICTURES), ("- video:", VIDEOS)):
+    for word, suffixes in (("- images:", IMAGE_SUFFIXES), ("- video:", VIDEO_SUFFIXES)):
         (line,) = (line for line in lines if line.startswith(word))
         assert tuple(re.findall(r"`(\.\w+)`", line)) == suffixes
 
 
 @pytest.mark.parametrize(("name", "image"), [("a.JFIF", True), ("a.jpe", True), ("a.gif", False), ("a", False)])
-def test_what_counts_as_an_image(name: str, image: bool) -> None:
+def test_suffixes_of_images(name: str, image: bool) -> None:
     assert is_image(name) is image
     assert is_image(Path("folder.jpg") / name) is image

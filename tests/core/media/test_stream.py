@@ -109,7 +109,7 @@ class Cut(Quiet):
     ("handler", "stored", "message"),
     [
         (Quiet, 2 / 3, r"x\.avi' ends early: \d+ of 60 frames"),
-        (Cut, 1, r"x\.avi' (ends early: \d+ of 60 frames|broke off)"),
+        (Cut, 1, r"x\.avi' (ends early: \d+ of 60 frames|was interrupted)"),
     ],
     ids=["a cut file", "a cut connection"],
 )

@@ -13,13 +13,14 @@ from core.errors import HooklineError
 from core.media.reader import frame_count, read_frames, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance
-from core.media.video import UnreadableVideoError, VideoReport, count_frames, video_frames
+from core.media.video import UnreadableVideoError, count_frames, video_frames
+from core.media.video_report import VideoReport
 
 pytestmark = pytest.mark.timeout(20)
 
 
 def write_video(path: Path, sizes: list[tuple[int, int]], frames: int = 5) -> Path:
-    """An MPEG transport stream whose frames change their size, or any other container with one size."""
+    """An MPEG transport stream with frames of several sizes, or another container with one size."""
     form = "mpegts" if path.suffix == ".ts" else None
     parts = []
     for number, (width, height) in enumerate(sizes):

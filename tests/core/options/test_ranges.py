@@ -1,4 +1,4 @@
-"""Ranges as they are declared and as they are printed."""
+"""Declaration and text of ranges."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def options(**changes: Any) -> Options:
         ("rounds", LARGEST_INTEGER + 1, f"1 to {LARGEST_INTEGER}"),
         ("rounds", 10**400, f"1 to {LARGEST_INTEGER}"),
         ("speed", math.inf, "finite numbers"),
-        ("batch", "many", "whole numbers from 1 to 64, or auto"),
-        ("batch", 2.5, "whole numbers from 1 to 64, or auto"),
-        ("batch", True, "whole numbers from 1 to 64, or auto"),
-        ("batch", [1], "whole numbers from 1 to 64, or auto"),
+        ("batch", "many", "integers, 1 to 64, or auto"),
+        ("batch", 2.5, "integers, 1 to 64, or auto"),
+        ("batch", True, "integers, 1 to 64, or auto"),
+        ("batch", [1], "integers, 1 to 64, or auto"),
         ("even", 3, "2 to 8, multiples of 2"),
         ("over", 0.0, "above 0"),
         ("inner", Inner(0), "1 or more"),

@@ -18,11 +18,11 @@ def test_one_number_and_three():
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (0, r"build\.batch=0: 0 is not a number of images; possible: whole numbers from 1 to 65536"),
+        (0, r"build\.batch=0: 0 is not a number of images; possible: integers, 1 to 65536"),
         (True, "is not a number of images"),
         ("8", "is not a number of images"),
-        ({"min": 1, "max": 8}, r"build\.batch=\{min: 1, max: 8\}: it names min, max; give min, opt and max"),
-        ({}, "it names nothing"),
+        ({"min": 1, "max": 8}, r"build\.batch=\{min: 1, max: 8\}: its keys are min, max; give min, opt and max"),
+        ({}, "its keys are none"),
         ({"min": 8, "opt": 4, "max": 16}, r"\{min: 8, opt: 4, max: 16\} is not in order; it must be min <= opt <= max"),
         ({"min": 1, "opt": 32, "max": 16}, "is not in order"),
     ],
@@ -36,4 +36,4 @@ def test_no_size():
     with pytest.raises(HooklineError, match=r"build\.imgsz=330: .*stride 32; nearest: 320 or 352"):
         read_size(330, 32)
     with pytest.raises(HooklineError, match="is not in order"):
-        read_size({"min": [320, 640], "opt": [640, 320], "max": 640}, 32)  # wider than the usual one
+        read_size({"min": [320, 640], "opt": [640, 320], "max": 640}, 32)  # wider than opt

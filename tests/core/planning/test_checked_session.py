@@ -67,7 +67,7 @@ def opened(folder: Path, session: object, *, decoded: bool = False) -> Any:
     part = Runtime(
         name="odd",
         summary="",
-        load=lambda options: type("Opens", (), {"open": lambda _, model, *, device: session})(),
+        load=type("Opens", (), {"open": lambda _, model, *, device: session}),
         available=lambda: Availability(True, ""),
         device="cpu",
         precisions=frozenset(),
@@ -154,9 +154,9 @@ def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, tol
     [
         (put(SCORES, np.array([[np.nan, 0.0]], np.float32)), "DecodeDetectionScores' of .* has nan"),
         (put(SCORES, np.array([[0.9, 0.5]], np.float32)), "DecodeDetectionBoxes' of .* has nan"),
-        (put(CLASSES, np.array([[2, 0]], np.int32)), "gives a box of class 2, of 2"),
+        (put(CLASSES, np.array([[2, 0]], np.int32)), "outputs a box with class id 2, and has 2 classes"),
         (put(CLASSES, np.array([[1.0, 0.0]], np.float32)), "DecodeDetectionClasses' of .* is float32, not int32"),
-        (put(CLASSES, np.array([[1]], np.int32)), r"gives \[1, 2\] boxes, scores and classes"),
+        (put(CLASSES, np.array([[1]], np.int32)), r"the numbers of boxes, scores and classes of .* differ: \[1, 2\]"),
     ],
 )
 def test_boxes_that_are_none(tmp_path: Path, change: Change, told: str) -> None:

@@ -357,7 +357,7 @@ def test_the_key_of_quantize_has_the_quantizer_with_version_and_options(program:
         registry.add("quantizers", quantizer, Origin("toys", "toys", version))
         options = {"quantizers": QuantizerOptions(bits), "runtimes": context.options("runtimes", "onnxruntime")}
         given = replace(config, quantizer=name)
-        step = Step(stage, given, asked=True, inputs={}, provides=QuantizedModel, parts=shaping_parts(given))
+        step = Step(stage, given, requested=True, inputs={}, provides=QuantizedModel, parts=shaping_parts(given))
         return key_of(step, {}, replace(context, registry=registry, options=lambda kind, _: options[kind]))
 
     assert key() == key()

@@ -38,7 +38,7 @@ from tests.support import toys
 def test_chain(tmp_path: Path, asked: list[str], changes: dict[str, object], expected: str) -> None:
     plan = make_plan(asked, toys.configs(**changes), toys.context(tmp_path))
     assert " ".join(step.stage.name for step in plan.steps) == expected
-    assert [step.stage.name for step in plan.steps if step.asked] == asked
+    assert [step.stage.name for step in plan.steps if step.requested] == asked
 
 
 def test_newer_artifact_outdates_what_was_made_from_the_older(tmp_path: Path) -> None:

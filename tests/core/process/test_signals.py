@@ -59,13 +59,13 @@ def test_an_ignored_signal_stays_ignored(repo_root: Path) -> None:
 
 def test_a_forked_process_ends_by_the_signal(repo_root: Path) -> None:
     code = """
-ready, said = os.pipe()
+reader, writer = os.pipe()
 child = os.fork()
 if not child:
-    os.write(said, b"1")  # a signal that comes before Python has set up the child is lost
+    os.write(writer, b"1")  # a signal that comes before Python has set up the child is lost
     time.sleep(10)
     os._exit(9)
-os.read(ready, 1)
+os.read(reader, 1)
 os.kill(child, signal.SIGTERM)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

@@ -98,7 +98,7 @@ def test_a_file_changed_just_now_is_not_remembered(tmp_path: Path, monkeypatch: 
 def test_a_file_changed_while_it_is_read_is_not_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """The digest is of neither version, or of the one whose name is gone."""
+    """The digest is of neither version, or of the replaced one."""
     file, cache = write_old(tmp_path / "x", b"abc"), tmp_path / "cache"
     settle()
     read = digest._read
@@ -121,7 +121,7 @@ def test_a_file_changed_while_it_is_read_is_not_remembered(
 def test_a_file_that_settles_while_it_is_read_is_not_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have been changed after its first part was read, and within the same time stamp."""
+    """It may have changed after its first part was read, within the same time stamp."""
     file, cache = tmp_path / "x", tmp_path / "cache"
     file.write_bytes(b"abc")
     monkeypatch.setattr(digest, "_read", lambda _: settle() or "of another version")
@@ -132,7 +132,7 @@ def test_a_file_that_settles_while_it_is_read_is_not_remembered(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_order_of_changes_gives_a_former_digest(tmp_path: Path, seed: int) -> None:
-    """Whatever is done to files, their digests are those of what they hold now."""
+    """After any changes of files, their digests are those of the current content."""
     chance, names, cache = random.Random(seed), [tmp_path / name for name in "abc"], tmp_path / "cache"
 
     def rewrite(file: Path) -> None:
@@ -179,14 +179,14 @@ def test_no_order_of_changes_gives_a_former_digest(tmp_path: Path, seed: int) ->
         assert list(digest_each(names, cache)) == [sha256(name.read_bytes()) for name in names]
 
 
-def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
+def test_a_broken_cache_has_no_effect(tmp_path: Path) -> None:
     file, cache = write_old(tmp_path / "x", b"abc"), tmp_path / "cache"
     cache.mkdir()
     (cache / CACHE_NAME).write_bytes(b"this is no database" * 100)
     assert file_digest(file, cache) == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
+def test_a_cache_with_a_damaged_page_has_no_effect(tmp_path: Path) -> None:
     files, cache = [write_old(tmp_path / str(index), b"abc") for index in range(100)], tmp_path / "cache"
     expected = [hashlib.sha256(b"abc").hexdigest()] * 100
     settle()
@@ -196,7 +196,7 @@ def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
     assert list(digest_each(files, cache)) == expected
 
 
-def test_many_at_once(tmp_path: Path) -> None:
+def test_concurrent_processes(tmp_path: Path) -> None:
     files = [write_old(tmp_path / str(index), bytes([index])) for index in range(20)]
     settle()
     results: list[list[str]] = []
@@ -215,7 +215,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert files_digest([(file.name, file)], tmp_path / "cache") == files_digest([(file.name, file)])
 
 
-def test_each_file_for_itself(tmp_path: Path) -> None:
+def test_digests_of_single_files(tmp_path: Path) -> None:
     file = write_old(tmp_path / "x", b"abc")
     known = hashlib.sha256(b"abc").hexdigest()
     assert list(digest_each([file, tmp_path / "missing", tmp_path, file], tmp_path / "cache")) == [known, "", "", known]

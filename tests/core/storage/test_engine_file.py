@@ -31,13 +31,13 @@ def engine(tmp_path: Path) -> Engine:
     )
 
 
-def test_the_file_that_was_built(engine: Engine) -> None:
+def test_an_unchanged_engine(engine: Engine) -> None:
     assert check_engine_file(engine, "tensorrt") is engine
     unstored = replace(engine, sha256="")
     assert check_engine_file(unstored, "tensorrt") is unstored
 
 
-def test_what_cannot_be_opened(engine: Engine) -> None:
+def test_models_that_cannot_be_opened(engine: Engine) -> None:
     model = OnnxModel(path=engine.path, facts=FACTS, contract=engine.contract, layout="heads")
     with pytest.raises(HooklineError, match=r"tensorrt opens engines only, not 'a\.engine'"):
         check_engine_file(model, "tensorrt")

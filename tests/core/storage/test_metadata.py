@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself."""
+"""The metadata of an ONNX file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), (8, 16), {"anchor
 METADATA = ModelMetadata(FACTS, InputContract(1, 64, 96, dynamic=("batch",)), "heads")
 
 
-def test_ours_survives() -> None:
+def test_round_trip() -> None:
     assert from_properties(to_properties(METADATA)) == METADATA
 
 
-def test_the_ecosystem_can_read_it() -> None:
+def test_stride_and_names_have_their_common_form() -> None:
     properties = to_properties(METADATA)
     assert int(properties["stride"]) == 16
     assert ast.literal_eval(properties["names"]) == {0: "person", 1: "l'été"}
 
 
-def test_not_ours() -> None:
+def test_a_file_of_another_exporter() -> None:
     assert from_properties({"stride": "32"}) is None
 
 
@@ -40,11 +40,11 @@ def test_names(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[1000, 2.5]", "{0: 1000, 1: 2.5}"])
-def test_names_that_are_numbers_become_texts(text: str) -> None:
+def test_names_that_are_numbers_become_text(text: str) -> None:
     assert parse_names(text) == ("1000", "2.5")
 
 
 @pytest.mark.parametrize("text", ["", "a, b", "{1: 'a'}", "[None]", "[]", "3", "__import__('os')", "{'x': 'a'}"])
-def test_names_that_are_none(text: str) -> None:
+def test_invalid_names(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_names(text)

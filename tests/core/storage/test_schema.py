@@ -1,4 +1,4 @@
-"""Files that an older hookline wrote are converted, files of a newer one refused."""
+"""Files of an older version are converted, files of a newer one are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def written(folder: Path, facts: ModelFacts = FACTS, layout: str = "heads") -> t
 
 
 def as_first(content: dict[str, Any], anchors: object = ANCHORS, family: str = "yolov5") -> dict[str, Any]:
-    """The content as schema 1 has it."""
+    """Return the content in schema 1."""
     facts = {key: value for key, value in content["facts"].items() if key != "head"}
     contract = {key: value for key, value in content["contract"].items() if key not in {"padding", "offset"}}
     first = content | {"facts": facts | {"anchors": anchors, "family": family}, "contract": contract}
@@ -43,7 +43,7 @@ def store(sidecar: Path, content: dict[str, Any]) -> None:
     sidecar.write_text(json.dumps(content | {DIGEST: sidecar_digest(content)}))
 
 
-def test_what_is_written_says_its_schema(tmp_path: Path) -> None:
+def test_written_files_have_their_schema_version(tmp_path: Path) -> None:
     model, sidecar = written(tmp_path)
     assert json.loads(sidecar.read_text())["schema"] == SCHEMA
     assert json.loads(to_properties(ModelMetadata(FACTS, CONTRACT, "heads"))[KEY])["schema"] == SCHEMA
@@ -59,7 +59,7 @@ def test_anchors_become_facts_of_the_head(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_exporter_gets_its_family(tmp_path: Path) -> None:
-    """Schema 1 named no family for these: there was one only."""
+    """Schema 1 has no family for these files."""
     model, sidecar = written(tmp_path, ModelFacts("yolov5", "x", ("a",), (8, 16)), "classic")
     store(sidecar, as_first(json.loads(sidecar.read_text()), [], ""))
     assert read_artifact(model.path) == model
@@ -78,25 +78,25 @@ def test_artifacts_without_a_model_need_no_conversion(tmp_path: Path) -> None:
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     model, sidecar = written(tmp_path)
     store(sidecar, json.loads(sidecar.read_text()) | {"schema": SCHEMA + 1})
-    told = (
+    message = (
         rf"was written by a newer hookline \(schema {SCHEMA + 1}; this version reads up to {SCHEMA}\); update hookline"
     )
-    with pytest.raises(HooklineError, match=rf"x\.onnx\.json' {told}"):
+    with pytest.raises(HooklineError, match=rf"x\.onnx\.json' {message}"):
         read_artifact(model.path)
     text = json.loads(to_properties(ModelMetadata(FACTS, CONTRACT, "heads"))[KEY]) | {"schema": SCHEMA + 1}
-    with pytest.raises(HooklineError, match=rf"the ONNX file {told}"):
+    with pytest.raises(HooklineError, match=rf"the ONNX file {message}"):
         from_properties({KEY: json.dumps(text)})
 
 
 @pytest.mark.parametrize("schema", [0, -1, True, "2", 2.0, None, [2]])
-def test_no_number(schema: object) -> None:
+def test_invalid_schema_versions(schema: object) -> None:
     with pytest.raises(DecodeError, match=r"^schema: expected a whole number above 0"):
         upgraded({"schema": schema}, "x")
 
 
 @pytest.mark.parametrize("key", ["padding", "offset"])
 def test_a_contract_is_complete_in_each_schema(tmp_path: Path, key: str) -> None:
-    """Schema 1 has neither of the two, and what is written today has both."""
+    """Schema 1 has neither key, schema 2 has both."""
     model, sidecar = written(tmp_path)
     content = json.loads(sidecar.read_text())
     first = as_first(content)

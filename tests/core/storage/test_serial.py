@@ -1,4 +1,4 @@
-"""Artifacts survive the way through JSON."""
+"""Artifacts are unchanged after encoding to JSON and decoding."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_round_trip() -> None:
         ({"notes": "x" * 99}, "notes: expected a list, got 'x{9}"),
     ],
 )
-def test_wrong_values_are_refused_with_their_place(edits: dict[str, Any], problem: str) -> None:
+def test_wrong_values_are_refused_with_their_path(edits: dict[str, Any], problem: str) -> None:
     content = encode(ENGINE)
     for place, value in edits.items():
         *above, key = place.split(".")
@@ -75,7 +75,7 @@ def test_missing_keys_are_refused() -> None:
         decode(Engine, content)
 
 
-def test_kinds_of_annotation() -> None:
+def test_annotations() -> None:
     assert decode(tuple[int, str], [1, "a"]) == (1, "a")
     assert decode(list[float], [1, 2.5]) == [1.0, 2.5]
     assert decode(int | str, "a") == "a"
@@ -106,7 +106,7 @@ def test_whole_numbers_in_fields_of_floats_are_written_as_floats() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "NaN", "[Infinity]", '{"a": -Infinity}', '{"a": {"b": 1, "b": 2}}', "[" * 200_000, b"\xff\xff"]
 )
-def test_texts_that_are_not_plain_json(text: str | bytes) -> None:
+def test_invalid_json(text: str | bytes) -> None:
     with pytest.raises(DecodeError, match=r".+"):
         parse(text)
 
@@ -116,13 +116,13 @@ def test_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1}) != digest({"a": 1.5})
 
 
-def test_what_has_no_json_form_is_named() -> None:
+def test_a_value_without_json_form_is_named() -> None:
     with pytest.raises(TypeError, match=r"object .* has no JSON form"):
         encode({"a": object()})
 
 
 @pytest.mark.parametrize("name", ["caf\udce9.jpg", "\udcff\udcfe", "\ud800", "Größe", "plain"])
-def test_json_is_utf8_whatever_a_file_is_named(name: str) -> None:
+def test_json_is_utf8_for_any_file_name(name: str) -> None:
     text = json_text({"file": name, "other": "ü"}, 1)
     assert json.loads(text.encode()) == {"file": name, "other": "ü"}
     assert ("Größe" in text) is (name == "Größe")

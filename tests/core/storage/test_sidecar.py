@@ -1,4 +1,4 @@
-"""Sidecars: whatever is done to one, it is read as it was written or refused in one line."""
+"""An edited sidecar is read as it was written, or refused in one line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MARK = "\ue000"
 
 @pytest.fixture(params=ARTIFACTS)
 def artifact(request: pytest.FixtureRequest, tmp_path: Path) -> Artifact:
-    """An artifact with its sidecar and another file."""
+    """Write an artifact with its sidecar and another file."""
     path = tmp_path / "x.engine"
     path.write_bytes(b"content")
     (tmp_path / "other.txt").write_text("other")
@@ -58,7 +58,7 @@ def artifact(request: pytest.FixtureRequest, tmp_path: Path) -> Artifact:
 
 
 def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every value in a JSON value, from the whole down to the leaves."""
+    """Yield every value in a JSON value, from the root to the leaves."""
     yield above
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -77,7 +77,7 @@ def changed(content: Any, place: tuple[Any, ...], value: Any) -> Any:
 
 
 def edits(content: Any) -> Iterator[Any]:
-    """Edited copies: every value replaced by each of VALUES or removed, and a key added to every object."""
+    """Yield edited copies: every value replaced by each of VALUES or removed, and a key added to every object."""
     for place in places(content):
         yield from (changed(content, place, value) for value in VALUES)
         if place:
@@ -115,7 +115,7 @@ def test_an_edited_sidecar_is_refused(artifact: Artifact) -> None:
 
 
 def test_an_edited_sidecar_with_its_digest_is_read_as_it_is_or_refused(artifact: Artifact) -> None:
-    """What is accepted has the types and says what the text says: nothing is converted or left out."""
+    """An accepted sidecar has the right types and all values of the text, without conversion."""
     sidecar = sidecar_path(artifact.path)
     content = json.loads(sidecar.read_text())
     for edited in edits(content):
@@ -128,13 +128,13 @@ def test_an_edited_sidecar_with_its_digest_is_read_as_it_is_or_refused(artifact:
         except HooklineError as error:
             assert "\n" not in str(error)  # noqa: PT017 - one line
             continue
-        said = {
+        stated = {
             key: value for key, value in edited.items() if key not in {"artifact", "files", DIGEST, "path", "schema"}
         }
-        assert {key: value for key, value in encode(found).items() if key != "path"} == said
+        assert {key: value for key, value in encode(found).items() if key != "path"} == stated
 
 
-def test_texts_that_are_damaged(artifact: Artifact) -> None:
+def test_damaged_texts(artifact: Artifact) -> None:
     sidecar = sidecar_path(artifact.path)
     content = json.loads(sidecar.read_text())
     for place in places(content):
@@ -145,7 +145,7 @@ def test_texts_that_are_damaged(artifact: Artifact) -> None:
                 read_artifact(artifact.path)
 
 
-def test_spaces_and_the_order_of_keys_do_not_matter(artifact: Artifact) -> None:
+def test_spaces_and_the_order_of_keys_have_no_effect(artifact: Artifact) -> None:
     sidecar = sidecar_path(artifact.path)
     content = json.loads(sidecar.read_text())
     sidecar.write_text(json.dumps(dict(reversed(content.items())), indent=7))
@@ -162,7 +162,7 @@ def test_a_sidecar_of_an_older_hookline(artifact: Artifact) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"null"])
-def test_files_that_are_no_sidecar(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_sidecars(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.onnx.json").write_bytes(content)
     with pytest.raises(HooklineError, match=r"x\.onnx\.json' does not describe an artifact"):
         read_artifact(tmp_path / "x.onnx")
@@ -174,7 +174,7 @@ def test_a_sidecar_that_is_too_large(tmp_path: Path) -> None:
         read_artifact(tmp_path / "x.onnx")
 
 
-def test_none_and_a_folder_of_that_name(tmp_path: Path) -> None:
+def test_no_sidecar_and_a_folder_of_its_name(tmp_path: Path) -> None:
     assert read_artifact(tmp_path / "x.onnx") is None
     (tmp_path / "x.onnx.json").mkdir()
     assert read_artifact(tmp_path / "x.onnx") is None

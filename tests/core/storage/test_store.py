@@ -1,4 +1,4 @@
-"""The store: whole entries or none, damaged ones made again, one worker a key."""
+"""The store: entries are complete, damaged ones are made again, one run works per key."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(folder: Path, asked: list[str], *plugins: object, reuse: bool = True, **
     return run_plan(plan, context, Store(folder / "store"), observers(*plugins), reuse=reuse)
 
 
-def test_second_run_takes_everything_from_the_store(tmp_path: Path) -> None:
+def test_second_run_reuses_everything(tmp_path: Path) -> None:
     first = run(tmp_path, ["build"])
     assert toys.CALLS == ["weights", "export", "quantize", "build"]
     second = run(tmp_path, ["build"])
@@ -55,7 +55,7 @@ def test_second_run_takes_everything_from_the_store(tmp_path: Path) -> None:
     assert second[-1].path != first[-1].path
 
 
-def test_a_changed_option_reruns_what_depends_on_it(tmp_path: Path) -> None:
+def test_a_changed_option_reruns_the_dependent_stages(tmp_path: Path) -> None:
     run(tmp_path, ["build"])
     run(tmp_path, ["build"], export=toys.Plain("y"))
     assert toys.CALLS == ["export", "quantize", "build"]
@@ -77,7 +77,7 @@ def test_damaged_entry_is_made_again(tmp_path: Path) -> None:
 
 @contextmanager
 def export_replaced(function: Callable[..., Artifact]) -> Iterator[None]:
-    """Swap what the toy stage `export` does (the descriptor is frozen)."""
+    """Replace the function of the toy stage `export`, although the descriptor is frozen."""
     object.__setattr__(toys.STAGES[2], "run", function)
     try:
         yield
@@ -85,7 +85,7 @@ def export_replaced(function: Callable[..., Artifact]) -> Iterator[None]:
         object.__setattr__(toys.STAGES[2], "run", toys.export)
 
 
-def test_interrupted_stage_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_stage_leaves_no_files(tmp_path: Path) -> None:
     def interrupted(config: toys.Plain, context: RunContext, checkpoint: Checkpoint) -> OnnxModel:
         (context.workdir / "half.txt").write_text("half")
         raise KeyboardInterrupt
@@ -99,7 +99,7 @@ def test_interrupted_stage_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", ".former"])
-def test_leftovers_of_killed_processes_are_swept(tmp_path: Path, ending: str) -> None:
+def test_directories_of_killed_processes_are_removed(tmp_path: Path, ending: str) -> None:
     left = tmp_path / "store" / "unfinished" / f"{uuid.uuid4().hex}{ending}"
     left.mkdir(parents=True)
     run(tmp_path, ["weights"])
@@ -107,8 +107,8 @@ def test_leftovers_of_killed_processes_are_swept(tmp_path: Path, ending: str) ->
 
 
 @pytest.mark.parametrize("name", ["mine", "mine.former", "0" * 31, "0" * 33, f"{'0' * 32}.old", "A" * 32])
-def test_what_the_store_did_not_make_is_not_swept(tmp_path: Path, name: str) -> None:
-    """Any folder can be given as the store."""
+def test_files_of_others_are_not_removed(tmp_path: Path, name: str) -> None:
+    """Any folder can be the store."""
     mine = tmp_path / "store" / "unfinished" / name / "notes.txt"
     mine.parent.mkdir(parents=True)
     mine.touch()
@@ -133,8 +133,8 @@ def test_the_file_size_limit_of_the_shell_is_one_line(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [(errno.EACCES, "x"), (errno.EEXIST, "file")])
-def test_what_may_not_be_touched_is_one_line(tmp_path: Path, number: int, name: str) -> None:
-    """Also a file that stands where a folder should be."""
+def test_missing_permissions_are_one_line(tmp_path: Path, number: int, name: str) -> None:
+    """Also a file in place of a folder."""
     (tmp_path / "file").touch()
     message = rf"cannot read or write at '.*{name}' \({os.strerror(number)}\); free disk space or change "
     with pytest.raises(HooklineError, match=message), disk_errors():
@@ -173,7 +173,7 @@ def test_sidecar_round_trip(tmp_path: Path) -> None:
     assert read_artifact(tmp_path / "nothing.onnx") is None
 
 
-def test_notes_travel_with_what_is_made(tmp_path: Path) -> None:
+def test_notes_are_inherited_by_later_artifacts(tmp_path: Path) -> None:
     assert run(tmp_path, ["sharpen", "build"])[-1].notes == ("sharpened",)
 
 
@@ -209,7 +209,7 @@ def test_lifecycle_hooks_and_their_order(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_work_under_way_is_not_swept(tmp_path: Path) -> None:
+def test_directories_in_use_are_not_removed(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with store._workdir() as busy, Store(tmp_path)._workdir() as other:
         assert busy.is_dir()
@@ -225,7 +225,7 @@ class Failing:
         raise ZeroDivisionError(step.stage.name)
 
 
-def test_an_observer_that_fails_changes_nothing_and_is_named(tmp_path: Path) -> None:
+def test_a_failing_observer_is_named_and_has_no_effect(tmp_path: Path) -> None:
     WARNINGS.clear()
     recorder = Recorder()
     run(tmp_path, ["weights"], recorder, Failing())
@@ -246,13 +246,13 @@ def test_damaged_entry_of_any_kind_is_made_again(tmp_path: Path, damage: str) ->
     assert toys.CALLS == ["weights"]
 
 
-def test_editing_what_a_run_shows_leaves_the_store_alone(tmp_path: Path) -> None:
+def test_editing_the_results_of_a_run_does_not_change_the_store(tmp_path: Path) -> None:
     run(tmp_path, ["weights"])[0].path.write_text("edited")
     run(tmp_path, ["weights"])
     assert toys.CALLS == []
 
 
-def test_store_that_cannot_be_written_is_told() -> None:
+def test_an_unwritable_store_is_reported() -> None:
     with pytest.raises(
         HooklineError, match=r"cannot write to the store '/proc/nope' .*; choose another folder with store="
     ):

@@ -17,7 +17,7 @@ FACTS = ModelFacts("yolov5", "yolov5n", ("person", "l'été"), (8, 16), {"anchor
 CONTRACT = InputContract(1, 64, 96, dynamic=("batch", "height"))
 
 
-def test_what_models_have() -> None:
+def test_valid_facts() -> None:
     validate(FACTS)
     validate(replace(FACTS, head={}))  # a family without anchors
     validate(CONTRACT)
@@ -41,7 +41,7 @@ def test_what_models_have() -> None:
         {"head": {"anchors": [[[[[[[[[1]]]]]]]]]}},
     ],
 )
-def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
+def test_invalid_facts(change: dict[str, Any]) -> None:
     (field,) = change
     with pytest.raises(DecodeError, match=rf"^facts\.{field}: expected"):
         validate(Checkpoint(path=Path("x"), facts=replace(FACTS, **change)))
@@ -68,7 +68,7 @@ def test_facts_that_no_model_has(change: dict[str, Any]) -> None:
         {"scale": math.inf},
     ],
 )
-def test_contracts_that_no_model_has(change: dict[str, Any]) -> None:
+def test_invalid_contracts(change: dict[str, Any]) -> None:
     field = next(iter(change))
     with pytest.raises(DecodeError, match=f"^{field}: expected"):
         validate(replace(CONTRACT, **change))

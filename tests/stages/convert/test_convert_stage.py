@@ -19,10 +19,11 @@ from core.media.tolerance import MAX_PIXELS
 from stages.convert import check
 from stages.convert.config import ConvertConfig, Format, Link
 from stages.convert.images import new_names
-from stages.convert.records import turned
+from stages.convert.records import rotated
 from stages.convert.split import sizes, stratify
 from tests.support.convert_tools import by_name, contents, labels_of, pictures, run
 from tests.support.dataset_tools import write_dataset
+from tests.support.media_tools import oriented_tiff
 
 ROW = (0.5, 0.5, 0.5, 0.5)
 
@@ -39,8 +40,8 @@ def test_names_choose_order_rename_and_merge(tmp_path: Path) -> None:
     assert dataset.names == ("woman", "car")
     assert [[name for name, _ in found] for found in by_name(dataset).values()] == [["car"], ["woman"], []]
     assert memory.warnings == [
-        "dropped 2 boxes of classes that convert.names leaves out: 2 man",
-        "images that lost all their boxes, background now: 1",
+        "dropped 2 boxes of classes not in convert.names: 2 man",
+        "images without remaining boxes, now background: 1",
     ]
     merged, _ = run(tmp_path, source=source, names={"man": "person", "woman": "person"})
     assert merged.names == ("person",)
@@ -50,7 +51,7 @@ def test_names_choose_order_rename_and_merge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", list(Link))
-def test_pictures_are_copied_or_linked(tmp_path: Path, link: Link) -> None:
+def test_images_are_copied_or_linked(tmp_path: Path, link: Link) -> None:
     source = source_of(tmp_path)
     before = contents(tmp_path / "set")
     dataset, _ = run(tmp_path, source=source, link=link)
@@ -70,12 +71,12 @@ def test_hard_links_across_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os, "link", refuse)
     with pytest.raises(
-        HooklineError, match=r"cannot hard-link '.*00.png' \(.*\); convert.link=copy works across disks"
+        HooklineError, match=r"cannot hard-link '.*00.png' \(.*\); use convert.link=copy, which works across disks"
     ):
         run(tmp_path, source=source_of(tmp_path), link=Link.hardlink)
 
 
-def test_unreadable_pictures(tmp_path: Path) -> None:
+def test_unreadable_images(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     (source / "bad.jpg").write_bytes(b"no picture")
@@ -89,7 +90,7 @@ def test_unreadable_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", range(1, 9))
-def test_boxes_turn_as_pictures_do(tmp_path: Path, tag: int) -> None:
+def test_boxes_turn_as_images_do(tmp_path: Path, tag: int) -> None:
     """A white rectangle is drawn, the file is tagged, and the box is where the reader shows it."""
     stored = np.zeros((40, 80, 3), np.uint8)
     stored[8:16, 40:72] = 255
@@ -102,11 +103,11 @@ def test_boxes_turn_as_pictures_do(tmp_path: Path, tag: int) -> None:
     rows, columns = np.nonzero(shown[..., 0] > 128)
     expected = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     height, width = shown.shape[:2]
-    corners = turned((0.5, 0.2, 0.9, 0.4), tag)
+    corners = rotated((0.5, 0.2, 0.9, 0.4), tag)
     assert np.allclose(np.array(corners) * [width, height, width, height], expected, atol=1.01)
 
 
-def test_annotations_made_on_the_stored_picture_are_turned(tmp_path: Path) -> None:
+def test_annotations_made_on_the_stored_image_are_turned(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     encoded = (source / "a.jpg").read_bytes()
@@ -114,13 +115,15 @@ def test_annotations_made_on_the_stored_picture_are_turned(tmp_path: Path) -> No
     (source / "a.jpg").write_bytes(encoded[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + encoded[2:])
     place = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>32</xmax><ymax>12</ymax></bndbox>"
     size = "<size><width>64</width><height>48</height></size>"
-    for stem in ("a", "b"):
+    (source / "c.tif").write_bytes(oriented_tiff(read_picture(source / "b.jpg"), 6))
+    for stem in ("a", "b", "c"):
         text = f"<annotation>{size}<object><name>dog</name>{place}</object></annotation>"
         (source / f"{stem}.xml").write_text(text)
     dataset, memory = run(tmp_path, source=str(source))
-    turned_box = [0.875 * 64, 0.25 * 48, 0.25 * 64, 0.5 * 48]
-    assert by_name(dataset) == {"a.jpg": [("dog", turned_box)], "b.jpg": [("dog", [16, 6, 32, 12])]}
-    assert memory.warnings == ["images turned by EXIF, boxes turned too: 1"]
+    rotated_box = [0.875 * 64, 0.25 * 48, 0.25 * 64, 0.5 * 48]
+    expected = {"a.jpg": rotated_box, "b.jpg": [16, 6, 32, 12], "c.tif": rotated_box}
+    assert by_name(dataset) == {name: [("dog", box)] for name, box in expected.items()}
+    assert memory.warnings == ["images rotated by EXIF, boxes rotated too: 2"]
 
 
 def test_every_class_has_its_share_in_every_split() -> None:
@@ -164,9 +167,9 @@ def test_sizes(shares: dict[str, float], total: int, expected: list[int]) -> Non
     assert list(sizes(shares, total).values()) == expected
 
 
-def test_too_few_pictures(tmp_path: Path) -> None:
+def test_too_few_images(tmp_path: Path) -> None:
     split = {"train": 0.8, "val": 0.2}
-    with pytest.raises(HooklineError, match="too few for a split, 1 image: none falls to 'val'; give more"):
+    with pytest.raises(HooklineError, match="too few images \\(1\\): the split 'val' would be empty; give more"):
         run(tmp_path, source=source_of(tmp_path, 1), split=split)
 
 
@@ -186,11 +189,11 @@ def test_new_names_are_unique_without_suffix_and_case() -> None:
         ({"source": "nowhere"}, "no such source '"),
         ({"source": {"trian": "set"}}, "convert.source names the split 'trian'; possible: train, val, test"),
         ({"source": "empty"}, "found no annotations in '"),
-        ({"source": "both"}, "holds annotations of the formats voc, yolo; say convert.format=<one>"),
+        ({"source": "both"}, "contains annotations of several formats: voc, yolo; set convert.format"),
         ({"source": "set", "pictures": "nowhere"}, "convert.pictures='nowhere' is not a folder"),
         ({"source": "set", "split": {"train": 0.8}}, "convert.split={'train': 0.8} adds up to 0.8, not 1"),
         ({"source": "set", "split": {"train": 0.8, "dev": 0.2}}, "names dev, possible: train, val, test"),
-        ({"source": "set", "split": {"train": 1.5, "val": -0.5}}, "has shares outside 0..1"),
+        ({"source": "set", "split": {"train": 1.5, "val": -0.5}}, "has shares outside 0 to 1"),
         ({"source": "set", "split": 0.8}, "convert.split=0.8 is not a mapping"),
         (
             {"source": "set", "names": "dog"},
@@ -229,8 +232,8 @@ def test_one_of_several_sources_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["set", "set/a.xml", "set/b.json"])
-def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """By a patch, as for root there is no such file."""
+def test_unreadable_sources_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Patched, because root can read all files."""
     pictures(tmp_path / "set", "a.jpg")
     (tmp_path / "set" / "a.xml").write_text("<annotation/>")
     if name.endswith("json"):
@@ -246,11 +249,11 @@ def test_what_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != refused or path.is_file())
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(HooklineError, match=rf"'{refused}' (may not be read|\(Permission denied\))"):
+    with pytest.raises(HooklineError, match=rf"'{refused}' (is not readable|\(Permission denied\))"):
         run(tmp_path, source=str(tmp_path / "set"))
 
 
-def test_check_accepts_what_works(tmp_path: Path) -> None:
+def test_check_accepts_valid_options(tmp_path: Path) -> None:
     config = ConvertConfig(
         source=source_of(tmp_path),
         split={"train": 0.7, "val": 0.2, "test": 0.1},

@@ -11,7 +11,7 @@ from tests.support.convert_tools import by_name, labels_of, pictures, run
 
 
 def coco(images: dict[int, str], annotations: list[dict[str, Any]], **size: int) -> dict[str, Any]:
-    """An instances file whose category ids have gaps and are not in order."""
+    """An instances file with category ids that have gaps and are not in order."""
     return {
         "info": {},
         "images": [
@@ -33,7 +33,7 @@ def write(file: Path, content: Any) -> Path:
 
 
 def test_coco_as_it_is_unpacked(tmp_path: Path) -> None:
-    """Annotations beside the folders of pictures, with files of other tasks for the same pictures."""
+    """Annotations next to the folders of images, with files of other tasks for the same images."""
     root = tmp_path / "coco"
     pictures(root, "train2017/000000000009.jpg", "val2017/000000000139.jpg", "val2017/000000000285.jpg")
     train = coco({9: "000000000009.jpg"}, [row(9, 90, 16, 12, 32, 24), row(9, 1, 0, 0, 64, 48, iscrowd=1)])
@@ -62,7 +62,7 @@ def test_coco_files_given_by_split(tmp_path: Path) -> None:
 
 
 def test_one_file_of_all_folders(tmp_path: Path) -> None:
-    """The same name in two folders: file_name tells them apart, also where both lie below another folder."""
+    """The same name in two folders: file_name selects one, also with both below another folder."""
     pictures(tmp_path / "set" / "deep", "left/1.jpg", "right/1.jpg")
     content = coco({1: "left/1.jpg", 2: "right\\1.jpg"}, [row(1, 1, 0, 0, 32, 24), row(2, 18, 0, 0, 64, 48)])
     write(tmp_path / "set" / "all.json", content)
@@ -73,7 +73,7 @@ def test_one_file_of_all_folders(tmp_path: Path) -> None:
     }
 
 
-def test_two_rows_for_one_picture(tmp_path: Path) -> None:
+def test_two_rows_for_one_image(tmp_path: Path) -> None:
     """Of b/1.jpg, which is not there, must not come boxes on a/1.jpg."""
     pictures(tmp_path / "set", "a/1.jpg")
     write(tmp_path / "set" / "all.json", coco({1: "a/1.jpg", 2: "b/1.jpg"}, [row(1, 1, 0, 0, 32, 24)]))
@@ -89,7 +89,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
     assert by_name(dataset) == {"a.jpg": [("person", [16, 12, 32, 24])], "b.jpg": [("person", [62, 44, 4, 8])]}
     assert memory.warnings == [
         "boxes of images that the file does not list, dropped: 1",
-        "boxes reaching out of their image, clipped: 1",
+        "boxes partly outside their image, clipped: 1",
         "objects without a box, dropped: 1",
     ]
 
@@ -99,7 +99,7 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
     [
         (
             {"annotations": [row(1, 5, 0, 0, 1, 1)]},
-            "'annotations[0].category_id' of '{file}' is 5, which 'categories' does not name",
+            "'annotations[0].category_id' of '{file}' is 5, which is not in 'categories'",
         ),
         ({"annotations": [{"bbox": [1, 2, 3, 4]}]}, "'annotations[0].image_id' of '{file}' is missing"),
         ({"annotations": [row(1, 1, 0, 0, 1)]}, "'annotations[0].bbox' of '{file}' is [0, 0, 1], expected 4 numbers"),
@@ -111,8 +111,8 @@ def test_coco_without_sizes_and_with_orphans(tmp_path: Path) -> None:
         ({"images": [{"id": 1, "file_name": "a.jpg", "width": float("inf"), "height": 1}]}, "'images[0].width' of"),
         ({"images": {}}, "'images' of '{file}' is {{}}, expected a list"),
         ({"images": [1]}, "'images[0]' of '{file}' is 1, expected an object"),
-        ({"categories": [], "annotations": []}, "the annotations name no class"),
-        ({"annotations": []}, "no box is left: 1 image without, 0 missing"),
+        ({"categories": [], "annotations": []}, "the annotations contain no class"),
+        ({"annotations": []}, "no boxes remain: 1 image without boxes, 0 missing"),
     ],
 )
 def test_damaged_coco(tmp_path: Path, change: dict[str, Any], line: str) -> None:

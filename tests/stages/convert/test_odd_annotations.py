@@ -1,4 +1,4 @@
-"""Annotations with absurd values: the stage writes a data set that can be read, or says in one line what is wrong."""
+"""Annotations with absurd values: the stage writes a valid data set or reports the error in one line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def answered(folder: Path, source: Path) -> bool:
-    """Whether it was converted; what was written can be read."""
+    """Return whether it was converted, to a readable data set."""
     try:
         dataset, _ = run(folder, source=str(source), missing=Missing.skip)
     except HooklineError as error:
@@ -215,5 +215,5 @@ def test_three_hundred_thousand_classes(tmp_path: Path) -> None:
     pictures(source, "a.jpg")
     (source / "classes.txt").write_text("".join(f"c{number}\n" for number in range(300_000)), encoding="utf-8")
     (source / "a.txt").write_text("299999 .5 .5 .5 .5\n", encoding="utf-8")
-    with pytest.raises(HooklineError, match=r"too many: 300,000 classes; the limit is 20,000"):
+    with pytest.raises(HooklineError, match=r"too many classes: 300,000; the maximum is 20,000"):
         run(tmp_path, source=str(source))

@@ -29,7 +29,7 @@ def write(folder: Path, **texts: str) -> Path:
     return folder
 
 
-def test_beside_the_pictures_with_the_quirks_of_files(tmp_path: Path) -> None:
+def test_annotations_next_to_images_with_unusual_files(tmp_path: Path) -> None:
     """Names with folders of another machine, spaces, no or another suffix; size missing or zero; floats."""
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b b.PNG", "c.jpg", "d.jpg", "é.jpg")
@@ -69,7 +69,7 @@ def test_devkit_layout_with_its_splits(tmp_path: Path) -> None:
     for source in (root, root / "Annotations"):
         dataset, memory = run(tmp_path, source=str(source))
         assert list(labels_of(dataset)) == ["train/000002.jpg", "val/000001.jpg"]
-        assert "left out 1 image in no split of the source" in memory.warnings[0]
+        assert "skipped 1 image in no split of the source" in memory.warnings[0]
 
 
 def test_same_names_in_two_folders(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_same_names_in_two_folders(tmp_path: Path) -> None:
     }
 
 
-def test_flags_are_kept_and_told(tmp_path: Path) -> None:
+def test_flagged_boxes_are_kept_and_reported(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     flags = "<truncated>1</truncated><difficult>1</difficult><pose>Left</pose>"
@@ -97,14 +97,14 @@ def test_flags_are_kept_and_told(tmp_path: Path) -> None:
     assert memory.warnings == ["objects without a box, dropped: 1"]
 
 
-def test_a_resized_picture_keeps_its_boxes_in_place(tmp_path: Path) -> None:
+def test_a_resized_image_keeps_its_boxes_in_place(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
     size = "<size><width>640</width><height>480</height></size>"
     write(source, a=voc("a.jpg", box("dog", 160, 120, 480, 360), size=size), b=voc("b.jpg"))
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset)["a.jpg"] == [("dog", [32, 24, 32, 24])]
-    assert memory.warnings == ["images of another size than annotated, boxes scaled: 1"]
+    assert memory.warnings == ["images that differ in size from their annotation, boxes scaled: 1"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -126,9 +126,9 @@ def test_entities_are_refused(tmp_path: Path, encoding: str) -> None:
         ("<annotation><object>", "is not valid XML"),
         ("", "is not valid XML"),
         (voc("a.jpg", "<object><bndbox/></object>"), "an object in '.*a.xml' has no name"),
-        (voc("a.jpg", "<object><name>a</name><bndbox/></object>"), "lacks numbers for xmin, ymin, xmax, ymax"),
-        (voc("a.jpg", size="<size><width>wide</width></size>"), "the size in '.*a.xml' is not numbers"),
-        (voc("a.jpg"), "the annotations name no class"),
+        (voc("a.jpg", "<object><name>a</name><bndbox/></object>"), "needs finite numbers for xmin, ymin, xmax, ymax"),
+        (voc("a.jpg", size="<size><width>wide</width></size>"), "the size in '.*a.xml' is not numeric"),
+        (voc("a.jpg"), "the annotations contain no class"),
     ],
 )
 def test_damaged_files(tmp_path: Path, text: str, line: str) -> None:

@@ -11,7 +11,7 @@ from tests.support.dataset_tools import write_dataset
 
 
 def labelimg(folder: Path, **texts: str) -> Path:
-    """labelImg's layout: pictures, their texts and classes.txt in one folder."""
+    """The layout of labelImg: images, label files and classes.txt in one folder."""
     pictures(folder, *(f"{stem}.jpg" for stem in texts))
     for stem, text in texts.items():
         (folder / f"{stem}.txt").write_text(text)
@@ -37,7 +37,7 @@ def test_labelimg_folder(tmp_path: Path) -> None:
     assert memory.warnings == []
 
 
-def test_labels_and_pictures_in_two_folders(tmp_path: Path) -> None:
+def test_labels_and_images_in_two_folders(tmp_path: Path) -> None:
     source, photos = tmp_path / "texts", tmp_path / "photos"
     pictures(photos, "train/1.jpg", "val/1.jpg")
     for split, row in (("train", "0 .5 .5 .5 .5"), ("val", "0 .5 .5 .25 .25")):
@@ -49,7 +49,7 @@ def test_labels_and_pictures_in_two_folders(tmp_path: Path) -> None:
         "train/train-1.jpg": [("dog", [32, 24, 32, 24])],
         "val/val-1.jpg": [("dog", [32, 24, 16, 12])],
     }
-    assert "renamed, for a name of another: 2 images, e.g. to 'train-1.jpg'" in memory.notes
+    assert "renamed 2 images with the name of another, e.g. to 'train-1.jpg'" in memory.notes
 
 
 def test_data_yaml_keeps_its_splits_unless_others_are_asked_for(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_one_folder_for_two_splits(tmp_path: Path) -> None:
     row = (1, 0.5, 0.5, 0.5, 0.5)
     file = write_dataset(tmp_path / "set", {"train": {"a": [row], "b": [row]}})
     file.write_text(file.read_text() + "val: images/train\n")
-    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; draw new ones, e.g. convert"):
+    with pytest.raises(HooklineError, match=r"a.png' is in the splits 'train' and 'val'; make new splits, e.g."):
         run(tmp_path, source=str(file))
     dataset, _ = run(tmp_path, source=str(file), split={"train": 0.5, "val": 0.5})
     assert dataset.splits == {"train": 1, "val": 1}
@@ -91,10 +91,10 @@ def test_label_studio_export(tmp_path: Path) -> None:
         "0a1b2c3d-street.jpg": [("tree", [32, 24, 16, 24])],
         "4e5f6a7b-park.jpg": [("car", [32, 24, 32, 24])],
     }
-    assert memory.warnings == ["polygons replaced by the boxes around them: 1"]
+    assert memory.warnings == ["polygons replaced by their bounding boxes: 1"]
 
 
-def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path) -> None:
+def test_label_studio_export_without_images_finds_the_originals(tmp_path: Path) -> None:
     source, photos = tmp_path / "export", tmp_path / "photos"
     pictures(photos, "street.jpg", "park 1.jpg")
     (source / "labels").mkdir(parents=True)
@@ -109,7 +109,7 @@ def test_label_studio_export_without_pictures_finds_the_originals(tmp_path: Path
     }
 
 
-def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
+def test_unusual_cases_are_reported_with_counts(tmp_path: Path) -> None:
     source = labelimg(
         tmp_path / "set",
         a="0 0.05 0.5 0.5 0.5\n0 0.5 0.5 0 0.5\n0 1.2 0.5 0.1 0.1\n",
@@ -121,12 +121,12 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
     dataset, memory = run(tmp_path, source=str(source))
     assert by_name(dataset) == {"a.jpg": [("dog", [9.6, 24, 19.2, 24])], "b.jpg": [("dog", [32, 24, 32, 24])]}
     assert memory.warnings == [
-        "boxes outside of their image, dropped: 1",
-        "boxes reaching out of their image, clipped: 1",
-        "boxes that repeat another, dropped: 1",
+        "boxes outside their image, dropped: 1",
+        "boxes partly outside their image, clipped: 1",
         "boxes without area, dropped: 1",
-        "rows with a score, which was left out: 1",
-        "text files that are not labels, left out: 1",
+        "duplicate boxes, dropped: 1",
+        "rows with a score, which was ignored: 1",
+        "text files that are not labels, skipped: 1",
         "no objects of 1 of 2 classes: person",
     ]
 
@@ -134,13 +134,13 @@ def test_what_is_odd_is_told_with_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("2 .5 .5 .1 .1", "has class 2, but the list has 2 classes"),
+        ("2 .5 .5 .1 .1", "has class 2, but there are 2 classes"),
         ("0 .5 .5 .1", "is not a box: '0 .5 .5 .1'"),
         ("0 .5 .5 .1 .1 .2 .3 .4", "is not a box"),
-        ("0 320 240 64 48", "is not a box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions 0..1"),
+        ("0 320 240 64 48", "is not a box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions from 0 to 1"),
         ("0 .5 .5 .1 nan", "is not a box"),
-        ("0 .5 .5 .1 .1\n0 a b c d", "is not numbers: '0 a b c d'"),
-        ("dog .5 .5 .1 .1", "is not numbers: 'dog .5 .5 .1 .1'"),
+        ("0 .5 .5 .1 .1\n0 a b c d", "is not numeric: '0 a b c d'"),
+        ("dog .5 .5 .1 .1", "is not numeric: 'dog .5 .5 .1 .1'"),
     ],
 )
 def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
@@ -154,7 +154,7 @@ def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
 def test_class_twice(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="")
     (source / "classes.txt").write_text("dog\ndog\n")
-    with pytest.raises(HooklineError, match=r"class 'dog' stands twice in '.*classes.txt'; give every class"):
+    with pytest.raises(HooklineError, match=r"class 'dog' occurs twice in '.*classes.txt'; give each class"):
         run(tmp_path, source=str(source))
 
 
@@ -163,14 +163,14 @@ def test_folders_below_with_other_classes(tmp_path: Path) -> None:
     one = labelimg(tmp_path / "set" / "one", a="0 .5 .5 .5 .5")
     other = labelimg(tmp_path / "set" / "other", b="0 .5 .5 .5 .5")
     (other / "classes.txt").write_text("person\ndog\n")
-    with pytest.raises(HooklineError, match=r"'.*one/classes.txt' and '.*other/classes.txt' name different classes"):
+    with pytest.raises(HooklineError, match=r"'.*one/classes.txt' and '.*other/classes.txt' list different classes"):
         run(tmp_path, source=str(tmp_path / "set"))
     dataset, _ = run(tmp_path, source=[str(one), str(other)])
     found = {name: [label for label, _ in rows] for name, rows in by_name(dataset).items()}
     assert found == {"a.jpg": ["dog"], "b.jpg": ["person"]}
 
 
-def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
+def test_missing_images_stop_or_are_skipped(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
     for number in range(7):
         (source / f"gone{number}.txt").write_text("0 .5 .5 .5 .5")
@@ -178,14 +178,15 @@ def test_missing_pictures_stop_or_are_skipped(tmp_path: Path) -> None:
         run(tmp_path, source=str(source))
     assert str(error.value) == (
         "7 annotated images missing or unreadable: 'gone0.txt', 'gone1.txt', 'gone2.txt', 'gone3.txt', "
-        "'gone4.txt' and 2 more; convert.pictures=<folder> says where they are; convert.missing=skip leaves them out"
+        "'gone4.txt' and 2 more; give their folder with convert.pictures=<folder>, "
+        "or skip them with convert.missing=skip"
     )
     dataset, memory = run(tmp_path, source=str(source), missing="skip")
     assert sum(dataset.splits.values()) == 2
-    assert memory.warnings[0].startswith("left out 7 annotated images")
+    assert memory.warnings[0].startswith("skipped 7 annotated images")
 
 
-def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
+def test_two_images_fit_one_label(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5")
     pictures(source, "a.png")
     with pytest.raises(HooklineError, match=r"'a' in '.*a.txt' may be '.*a.jpg' or '.*a.png'; rename one"):
@@ -194,7 +195,7 @@ def test_two_pictures_fit_one_label(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by_split", [True, False])
 def test_several_folders_of_labels(tmp_path: Path, by_split: bool) -> None:
-    """A picture that has no label in one folder may have one in another, and is background only without any."""
+    """An image without a label in one folder may have one in another; it is background only without any."""
     one = labelimg(tmp_path / "one", a="1 .5 .5 .5 .5")
     other = labelimg(tmp_path / "other", b="0 .5 .5 .5 .5")
     pictures(other, "background.png")
@@ -209,7 +210,7 @@ def test_several_folders_of_labels(tmp_path: Path, by_split: bool) -> None:
         assert list(labels_of(dataset)) == ["train/a.jpg", "val/b.jpg", "val/background.png"]
 
 
-def test_pictures_beside_those_of_a_data_yaml_are_not_added(tmp_path: Path) -> None:
+def test_images_not_in_a_data_yaml_are_not_added(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [(1, 0.5, 0.5, 0.5, 0.5)]}})
     pictures(tmp_path / "set", "preview.jpg")
     pictures(tmp_path / "photos", "other.jpg")
@@ -217,7 +218,7 @@ def test_pictures_beside_those_of_a_data_yaml_are_not_added(tmp_path: Path) -> N
     assert list(labels_of(dataset)) == ["train/a.png"]
 
 
-def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_image_is_reported(tmp_path: Path) -> None:
     source = labelimg(tmp_path / "set", a="0 .5 .5 .5 .5", b="0 .5 .5 .5 .5")
     (source / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(HooklineError, match=r"1 annotated image missing or unreadable: '.*a.jpg \("):

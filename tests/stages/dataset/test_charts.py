@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from core.drawing.palette import SPLITS, class_hex
 from core.labels import Labels
 from stages.dataset.auditing import SplitStatistics
-from stages.dataset.charts import COLUMNS, LONGEST, centre_figure, class_figure, shape_figure
+from stages.dataset.charts import MAX_COLUMNS, MAX_ROWS, centre_figure, class_figure, shape_figure
 from stages.dataset.image_cache import ImageFacts
 from stages.dataset.statistics import ClassNumbers
 from tests.support.chart_tools import COUNTS, SCRIPTS, assert_readable, names_of
@@ -36,7 +36,7 @@ def test_any_number_of_objects_can_be_read(most: int) -> None:
 
 
 def test_classes_that_are_left_out_are_counted() -> None:
-    count = LONGEST * COLUMNS + 1
+    count = MAX_ROWS * MAX_COLUMNS + 1
     header = class_figure(classes_of(tuple(map(str, range(count))), 1)).texts[1].get_text()
     assert f"the {count - 1} most frequent classes" in header
 
@@ -49,9 +49,9 @@ def test_every_class_has_its_colour() -> None:
 @pytest.mark.parametrize("count", [0, 1, 5000])
 def test_boxes_can_be_read(count: int) -> None:
     rng = np.random.default_rng(0)
-    tally = SplitStatistics()
+    stats = SplitStatistics()
     for _ in range(min(count, 40)):
         labels = Labels(np.zeros(count // 40 + 1, np.int32), rng.random((count // 40 + 1, 4)))
-        tally.add(ImageFacts(640, 480, 1), labels, labelled=True)
+        stats.add(ImageFacts(640, 480, 1), labels, labelled=True)
     for figure in (shape_figure, centre_figure):
-        assert_readable(figure({"train": tally, "val": tally, "test": SplitStatistics()}))
+        assert_readable(figure({"train": stats, "val": stats, "test": SplitStatistics()}))

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.media.picture import decode_checked
-from stages.dataset import checking
-from stages.dataset import image_cache as picture_cache
+from stages.dataset import checking, image_cache
 from stages.dataset.auditing import run_audit
 from stages.dataset.image_cache import CACHE_NAME, ImageFacts
 from stages.dataset.listing import list_splits
@@ -43,10 +42,10 @@ def test_a_known_content_is_not_decoded_again_wherever_it_lies(tmp_path: Path, m
     told = [finding.message.replace("moved", "set") for finding in second.findings]
     assert told == [finding.message for finding in first.findings]
     assert len(told) == 1
-    assert second.tallies["train"].sizes.tolist() == [[64, 48], [64, 48]]
+    assert second.statistics["train"].sizes.tolist() == [[64, 48], [64, 48]]
 
 
-def test_damage_is_remembered_and_the_picture_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_is_remembered_and_the_image_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context, _ = make_context(tmp_path)
     file = write_many(tmp_path / "set", 1)
     (tmp_path / "set" / "images" / "train" / "000.png").write_bytes(half_a_jpeg())
@@ -56,10 +55,10 @@ def test_damage_is_remembered_and_the_picture_used(tmp_path: Path, monkeypatch: 
     assert [finding.kind for finding in first.findings] == ["damaged-picture"]
     assert second.findings == first.findings
     assert len(second.kept["train"]) == 1
-    assert second.tallies["train"].sizes.tolist() == [[64, 48]]
+    assert second.statistics["train"].sizes.tolist() == [[64, 48]]
 
 
-def test_an_image_that_changes_while_it_is_checked_is_known_by_what_was_decoded(
+def test_an_image_that_changes_during_the_check_is_cached_by_its_decoded_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, _ = make_context(tmp_path)
@@ -101,21 +100,21 @@ def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     context.cache_dir.mkdir()
     (context.cache_dir / CACHE_NAME).write_bytes(b"this is no database" * 100)
-    assert run_audit(*list_splits(str(write_many(tmp_path / "set", 2))), context).tallies["train"].pictures == 2
+    assert run_audit(*list_splits(str(write_many(tmp_path / "set", 2))), context).statistics["train"].pictures == 2
 
 
 def test_a_cache_with_a_damaged_page_is_only_slow(tmp_path: Path) -> None:
     facts, digests = ImageFacts(3, 4, 1), [f"{number:064x}" for number in range(2000)]
-    with picture_cache.picture_cache(tmp_path, "x") as cache:
+    with image_cache.image_facts_cache(tmp_path, "x") as cache:
         for digest in digests:
             cache.remember(digest, facts)
     content = (tmp_path / CACHE_NAME).read_bytes()
     (tmp_path / CACHE_NAME).write_bytes(content[:-65536] + b"\xaa" * 65536)
-    with picture_cache.picture_cache(tmp_path, "x") as cache:
+    with image_cache.image_facts_cache(tmp_path, "x") as cache:
         assert {cache.look_up(digest) for digest in digests} == {facts, None}
 
 
-def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_at_once_and_keeps_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context, memory = make_context(tmp_path)
     spec, splits = list_splits(str(write_many(tmp_path / "set")))
     decoded: list[int] = []
@@ -144,12 +143,12 @@ def test_ctrl_c_ends_at_once_and_keeps_what_was_seen(tmp_path: Path, monkeypatch
 
 
 def test_the_cache_writes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_cache, "BATCH", 2)
+    monkeypatch.setattr(image_cache, "BATCH", 2)
     facts = ImageFacts(3, 4, 1)
-    with picture_cache.picture_cache(tmp_path, "x") as cache, picture_cache.picture_cache(tmp_path, "x") as other:
+    with image_cache.image_facts_cache(tmp_path, "x") as cache, image_cache.image_facts_cache(tmp_path, "x") as other:
         cache.remember("00" * 32, facts)
         assert other.look_up("00" * 32) is None
         cache.remember("11" * 32, facts)
         assert other.look_up("00" * 32) == facts
-    with picture_cache.picture_cache(tmp_path, "y") as changed:
+    with image_cache.image_facts_cache(tmp_path, "y") as changed:
         assert changed.look_up("00" * 32) is None

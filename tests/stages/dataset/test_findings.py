@@ -1,4 +1,4 @@
-"""One data set a kind of finding, and the exact words it is told in."""
+"""One data set per kind of finding, and the exact message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = "0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n"
 
 
 def audit_of(folder: Path, change: Callable[[Path], object] = lambda _: None) -> Audit:
-    """Audit a good data set of one picture in train and one in val after ``change`` made it a bad one."""
+    """Audit a data set of one image in train and one in val after ``change`` damaged it."""
     file = write_dataset(folder / "set", {"train": {"a": [OBJECT, OTHER]}, "val": {"b": [OBJECT]}})
     change(file.parent)
     context, _ = make_context(folder)
@@ -42,7 +42,7 @@ def rows(text: str) -> Callable[[Path], object]:
 
 
 def turn(root: Path) -> None:
-    """The picture as a JPEG that EXIF says is turned by 90 degrees."""
+    """The image as a JPEG with an EXIF rotation of 90 degrees."""
     content = cv2.imencode(".jpg", cv2.imread(str(picture(root))))[1].tobytes()
     exif = b"Exif\0\0MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
     picture(root).unlink()
@@ -85,22 +85,22 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("damaged-picture", lambda root: picture(root).write_bytes(half_a_jpeg()),
      "'{picture}' is damaged: Corrupt JPEG data: premature end of data segment"),
     ("turned-picture", turn,
-     ("'{root}/images/train/a.jpg' is turned by its EXIF orientation 6: "
-     "its boxes are taken on the turned image, 48 x 64 pixels")),
+     ("'{root}/images/train/a.jpg' has EXIF orientation 6: "
+     "its boxes refer to the rotated image of 48 x 64 pixels")),
     ("tiny-picture", lambda root: write_picture(picture(root), (9, 40)), "'{picture}' is only 9 x 40 pixels"),
     ("shared-label", lambda root: write_picture(root / "images" / "train" / "a.jpg", seed=9),
      "'{picture}' and '{root}/images/train/a.jpg' share the label file '{label}'"),
     ("repeated-picture", copy("images/train/a.png", "images/train/c.png"),
      "'{root}/images/train/c.png' of 'train' is the same image as '{picture}'"),
     ("leaked-picture", copy("images/train/a.png", "images/val/b.png"),
-     "'{root}/images/val/b.png' of 'val' is in 'train' too, as '{picture}'"),
+     "'{root}/images/val/b.png' of 'val' is also in 'train' as '{picture}'"),
     ("stray-label", copy("labels/train/a.txt", "labels/train/z.txt"),
      "the label file '{root}/labels/train/z.txt' has no image in '{root}/images/train'"),
     ("unlabelled-split", empty_val,
-     "split 'val' has no object: the labels of '{root}/images/val/b.png' would be '{root}/labels/val/b.txt'"),
-    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no object in split 'train'"),
+     "split 'val' has no objects; the labels of '{root}/images/val/b.png' would be in '{root}/labels/val/b.txt'"),
+    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no objects in split 'train'"),
     ("no-label", lambda root: (root / "labels" / "val" / "b.txt").unlink(),
-     "'{root}/images/val/b.png' has no label file: it counts as background"),
+     "'{root}/images/val/b.png' has no label file and counts as background"),
 ]  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_every_kind_has_a_case_here_or_in_the_stage() -> None:
     assert {kind for kind, _, _ in CASES} | {"unlabelled"} == set(KINDS)
 
 
-def test_every_kind_is_told_in_the_documents(repo_root: Path) -> None:
+def test_every_kind_is_documented(repo_root: Path) -> None:
     text = (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")
     assert [kind for kind, (how, what) in KINDS.items() if f"| `{kind}` | {how.value} | {what} |" not in text] == []
 
@@ -123,24 +123,24 @@ def test_every_kind_is_told_in_the_documents(repo_root: Path) -> None:
 def test_a_good_data_set_has_none(tmp_path: Path) -> None:
     audit = audit_of(tmp_path)
     assert audit.findings == []
-    assert {split: tally.objects for split, tally in audit.tallies.items()} == {"train": 2, "val": 1}
+    assert {split: stats.objects for split, stats in audit.statistics.items()} == {"train": 2, "val": 1}
 
 
-def test_pictures_with_errors_are_sorted_out_and_do_not_count(tmp_path: Path) -> None:
+def test_images_with_errors_are_sorted_out_and_do_not_count(tmp_path: Path) -> None:
     audit = audit_of(tmp_path, rows(ROWS + "0 .5 .5\n"))
     assert audit.kept["train"] == []
     assert [item.sample.image.name for item in audit.left_out["train"]] == ["a.png"]
-    assert audit.tallies["train"].pictures == audit.tallies["train"].objects == 0
+    assert audit.statistics["train"].pictures == audit.statistics["train"].objects == 0
 
 
 def test_the_same_folder_as_train_and_val(tmp_path: Path) -> None:
     audit = audit_of(tmp_path, lambda root: (root / "data.yaml").write_text(
         "train: images/train\nval: images/train\nnames: [person, dog]\n"))  # fmt: skip
     (finding,) = audit.findings
-    assert finding.message == f"'{picture(tmp_path / 'set')}' of 'val' is in 'train' too"
+    assert finding.message == f"'{picture(tmp_path / 'set')}' of 'val' is also in 'train'"
 
 
-def test_labels_beside_the_pictures_are_no_strays_unless_they_hold_rows(tmp_path: Path) -> None:
+def test_files_next_to_images_are_orphan_labels_only_with_rows(tmp_path: Path) -> None:
     write_picture(tmp_path / "all" / "a.png")
     texts = {"a.txt": ROWS, "classes.txt": "person\ndog\n", "list.txt": "./a.png\n", "empty.txt": "", "z.txt": ROWS}
     for name, text in texts.items():
@@ -151,7 +151,7 @@ def test_labels_beside_the_pictures_are_no_strays_unless_they_hold_rows(tmp_path
     assert [finding.file and finding.file.name for finding in audit.findings] == ["z.txt"]
 
 
-def test_a_list_leaves_pictures_out_without_making_strays(tmp_path: Path) -> None:
+def test_a_list_leaves_images_out_without_making_strays(tmp_path: Path) -> None:
     write_dataset(tmp_path, {"train": {"a": [OBJECT, OTHER], "b": [OBJECT]}})
     (tmp_path / "train.txt").write_text("images/train/a.png\n")
     (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [person, dog]\n")
@@ -160,7 +160,7 @@ def test_a_list_leaves_pictures_out_without_making_strays(tmp_path: Path) -> Non
     assert run_audit(*list_splits(str(spec.path)), context).findings == []
 
 
-def test_strays_in_folders_below_that_have_no_pictures(tmp_path: Path) -> None:
+def test_strays_in_folders_below_that_have_no_images(tmp_path: Path) -> None:
     def deep(root: Path) -> None:
         (root / "labels" / "train" / "night").mkdir()
         (root / "labels" / "train" / "night" / "x.txt").write_text(ROWS)

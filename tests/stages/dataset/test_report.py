@@ -49,7 +49,7 @@ def test_json_has_the_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
-def test_the_page_shows_all_pictures_and_nothing_from_outside(tmp_path: Path) -> None:
+def test_the_page_shows_all_images_and_nothing_from_outside(tmp_path: Path) -> None:
     result, folder = make(tmp_path)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert re.findall(r'src="([^"]*)"', page) == PICTURES

@@ -18,8 +18,8 @@ from core.kinds.check import fine, found_at
 from core.plugins.hookspecs import hookimpl
 from core.kinds.check import Check
 
-def look(asked):
-    return [fine("MyChip", f"looked at for {asked.backend}", firmware="3.1")]
+def look(target):
+    return [fine("MyChip", f"looked at for {target.backend}", firmware="3.1")]
 
 @hookimpl
 def hookline_checks():

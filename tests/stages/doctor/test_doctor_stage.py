@@ -1,4 +1,4 @@
-"""The stage: checks side by side, findings weighed by what is asked for, report, table, exit code."""
+"""The stage: parallel checks, findings weighed for the target, report, table, exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from backends.system.native import LIMIT
+from backends.system.probing import LIMIT
+from core.errors import HooklineError
 from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
 from core.kinds.part import Availability
 from core.kinds.processor import Processor
@@ -21,8 +22,7 @@ from core.model_facts import Precision
 from core.plugins.loading import load_plugins
 from stages.doctor import check, doctor
 from stages.doctor.config import DoctorConfig
-from stages.doctor.report import rendered
-from stages.doctor.target import Examined
+from stages.doctor.report import Examined, rendered
 from tests.support.stage_tools import Memory, make_context
 
 YES = Availability(usable=True, reason="it is here")
@@ -68,7 +68,7 @@ def by_check(report: dict[str, Any], name: str) -> dict[str, str]:
     return found
 
 
-def test_auto_takes_what_can_be_used_and_says_so(tmp_path: Path) -> None:
+def test_auto_reports_its_choice(tmp_path: Path) -> None:
     report, artifact, _memory = run(tmp_path)
     assert (report["asked"]["backend"], report["asked"]["processor"]) == ("plain", "cpu")
     assert "takes plain" in artifact.report[0]
@@ -87,22 +87,22 @@ def test_auto_takes_what_can_be_used_and_says_so(tmp_path: Path) -> None:
         (fine("x", "good"), "chip", State.ok, True),
     ],
 )
-def test_findings_weigh_what_they_mean_for_what_is_asked(
+def test_findings_are_weighed_for_the_target(
     tmp_path: Path, finding: Finding, backend: str, state: State, bad: bool
 ) -> None:
-    report, artifact, _ = run(tmp_path, looking("x", lambda asked: [finding], "chip"), backend=backend)
+    report, artifact, _ = run(tmp_path, looking("x", lambda target: [finding], "chip"), backend=backend)
     assert by_check(report, "x")["state"] == state.value
     assert bool(artifact.problem) is bad  # the backend 'chip' itself cannot be used
 
 
 def test_an_error_that_everything_needs_ends_every_run(tmp_path: Path) -> None:
-    _, artifact, _ = run(tmp_path, looking("disk", lambda asked: [broken("disk", "full", "make room")]))
+    _, artifact, _ = run(tmp_path, looking("disk", lambda target: [broken("disk", "full", "make room")]))
     assert artifact.problem == "backend=plain with processor=cpu cannot work here: disk"
     assert artifact.remedy == "first: make room"
 
 
 def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
-    def look(asked: Target) -> Iterable[Finding]:
+    def look(target: Target) -> Iterable[Finding]:
         yield fine("seen", "before")
         raise ZeroDivisionError("by zero")
 
@@ -114,13 +114,13 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
     assert artifact.problem == ""
 
 
-def test_a_finding_without_a_remedy_is_the_checks_fault(tmp_path: Path) -> None:
-    report, _, _ = run(tmp_path, looking("mine", lambda asked: [Finding("x", State.error, "bad")]))
-    assert "does not say what to do" in by_check(report, "mine")["found"]
+def test_a_finding_without_a_remedy_is_a_fault_of_the_check(tmp_path: Path) -> None:
+    report, _, _ = run(tmp_path, looking("mine", lambda target: [Finding("x", State.error, "bad")]))
+    assert "has no remedy" in by_check(report, "mine")["found"]
 
 
-def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
-    def look(asked: Target) -> Iterable[Finding]:
+def test_a_hanging_check_is_reported(tmp_path: Path) -> None:
+    def look(target: Target) -> Iterable[Finding]:
         time.sleep(60)
         return []
 
@@ -132,8 +132,8 @@ def test_a_check_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     assert "0.2 s" in found["found"]
 
 
-def test_checks_run_side_by_side_and_are_told_in_order(tmp_path: Path) -> None:
-    def slow(asked: Target) -> Iterable[Finding]:
+def test_checks_run_in_parallel_and_are_reported_in_order(tmp_path: Path) -> None:
+    def slow(target: Target) -> Iterable[Finding]:
         time.sleep(0.3)
         return [fine("slow", "good")]
 
@@ -185,12 +185,12 @@ def on(folder: Path, device: str, *checks: Check, **words: Any) -> tuple[dict[st
     ("device", "words", "state", "said"),
     [
         ("cpu", {"backend": "chip"}, "error", "backend=chip works with device=cuda only"),
-        ("cpu", {"backend": "ahead"}, "warning", "built here and cannot be run"),
+        ("cpu", {"backend": "ahead"}, "warning", "engines can be built here, but not run"),
         ("cpu", {"processor": "fast"}, "error", "processor=fast works with device=cuda only"),
-        ("cuda:1", {}, "error", "device=cuda:1, and backend=plain works with device=cpu only"),
+        ("cuda:1", {}, "error", "backend=plain works with device=cpu only, and device=cuda:1 was asked for"),
     ],
 )
-def test_a_device_on_which_what_is_asked_does_not_work(
+def test_a_device_on_which_the_target_does_not_work(
     tmp_path: Path, device: str, words: dict[str, str], state: str, said: str
 ) -> None:
     report, artifact = on(tmp_path, device, **words)
@@ -198,6 +198,23 @@ def test_a_device_on_which_what_is_asked_does_not_work(
     assert found["state"] == state
     assert said in found["found"]
     assert ("device" in artifact.problem) is (state == "error")
+
+
+@pytest.mark.parametrize(
+    ("builds_anywhere", "state", "said"),
+    [(False, "error", "there is no GPU 7"), (True, "warning", "GPU 7: engines can be built here, but not run")],
+)
+def test_a_gpu_that_is_missing(tmp_path: Path, builds_anywhere: bool, state: str, said: str) -> None:
+    missing = HooklineError("there is no GPU 7", "possible: auto")
+    words = {"device": "cuda", "builds_anywhere": builds_anywhere, "check_device": lambda device: [missing]}
+    context, _ = make_context(
+        tmp_path, runtimes=[runtime("chip", lambda: YES, **words)], processors=[processor("fast", device="cuda")]
+    )
+    artifact = doctor(DoctorConfig("chip", "fast", None), replace(context, device="cuda:7"))
+    report = json.loads(artifact.path.read_text(encoding="utf-8"))
+    found = next(item for item in report["findings"] if item["subject"] == "device")
+    assert (found["state"], found["remedy"]) == (state, "possible: auto")
+    assert said in found["found"]
 
 
 @pytest.mark.parametrize(
@@ -209,14 +226,14 @@ def test_a_device_that_fits(tmp_path: Path, device: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize(("device", "state"), [("cuda:0", "error"), ("cuda", "error"), ("auto", "not applicable")])
-def test_whoever_asks_for_a_gpu_needs_its_checks(tmp_path: Path, device: str, state: str) -> None:
-    gpu = looking("gpu", lambda asked: [absent("gpu", "none", "get one")], "chip", "cuda")
+def test_device_cuda_needs_the_checks_of_gpus(tmp_path: Path, device: str, state: str) -> None:
+    gpu = looking("gpu", lambda target: [absent("gpu", "none", "get one")], "chip", "cuda")
     report, _ = on(tmp_path, device, gpu)
     assert by_check(report, "gpu")["state"] == state
 
 
-def test_a_processor_that_could_not_be_picked_has_no_name(tmp_path: Path) -> None:
-    gpu = looking("gpu", lambda asked: [absent("gpu", "none", "get one")], "chip", "cuda")
+def test_an_unresolved_processor_has_no_name(tmp_path: Path) -> None:
+    gpu = looking("gpu", lambda target: [absent("gpu", "none", "get one")], "chip", "cuda")
     context, _ = make_context(
         tmp_path,
         runtimes=[runtime("chip", lambda: NO, device="cuda")],
@@ -228,14 +245,14 @@ def test_a_processor_that_could_not_be_picked_has_no_name(tmp_path: Path) -> Non
     assert artifact.remedy == "first: plug it in"
 
 
-def test_names_that_nobody_registered(tmp_path: Path) -> None:
+def test_unknown_names(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, runtimes=[runtime("tensorrt", lambda: YES)], processors=[processor("cpu")])
     (problem,) = check(DoctorConfig("tensort", "cpu", None), context)
     assert str(problem).startswith("unknown backend 'tensort'; did you mean tensorrt? possible: ")
 
 
 def test_report_for_people(tmp_path: Path) -> None:
-    _, artifact, _ = run(tmp_path, looking("x", lambda asked: [doubtful("thing [x]", "old", "do [this]")]))
+    _, artifact, _ = run(tmp_path, looking("x", lambda target: [doubtful("thing [x]", "old", "do [this]")]))
     text = (artifact.path.parent / "report.txt").read_text(encoding="utf-8")
     assert "!  thing [x]" in text
     assert "→ do [this]" in text
@@ -263,8 +280,13 @@ def test_every_shipped_check_is_light_and_explained() -> None:
     assert [name for name, item in checks.items() if len(item.summary) < 20] == []
 
 
+def test_every_shipped_check_loads() -> None:
+    for item in load_plugins().registry.parts("checks").values():
+        assert callable(item.load({}))
+
+
 @pytest.mark.parametrize("package", ["nvidia", "system"])
-def test_checks_outlast_what_they_ask(package: str) -> None:
+def test_the_limit_of_a_check_exceeds_that_of_its_subprocess(package: str) -> None:
     plugin = importlib.import_module(f"backends.{package}.plugin")
     assert [item.name for item in plugin.hookline_checks() if item.limit <= LIMIT] == []
 

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import pytest
 
-from core.artifacts import Pictures
+from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import MAX_PIXELS, OnError
@@ -25,13 +25,13 @@ from tests.support.media_tools import (
 from tests.support.stage_tools import Memory, make_context
 
 
-def run(folder: Path, source: object, **options: Any) -> tuple[Pictures, Memory]:
+def run(folder: Path, source: object, **options: Any) -> tuple[ImageList, Memory]:
     context, memory = make_context(folder / "out")
     return frames(FramesConfig(source=source, max_pixels=MAX_PIXELS, **options), context), memory
 
 
-def levels(made: Pictures) -> list[int]:
-    """Which frames the pictures show, in the order of the list."""
+def levels(made: ImageList) -> list[int]:
+    """The frame numbers of the images, in the order of the list."""
     source = list_source(str(made.path))
     assert source.kind is SourceKind.pictures
     return [level_of(cv2.imread(str(path))) for path in source.files]
@@ -60,7 +60,7 @@ def test_frames_are_taken(tmp_path: Path, options: dict[str, int], expected: lis
     assert memory.steps == len(expected)
 
 
-def test_the_list_moves_with_its_pictures(tmp_path: Path) -> None:
+def test_the_list_moves_with_its_images(tmp_path: Path) -> None:
     made, _ = run(tmp_path, str(write_levels(tmp_path / "a.mp4", 4)), every=2)
     moved = made.path.parent.rename(tmp_path / "moved")
     assert len(list_source(str(moved / "pictures.txt")).files) == 2
@@ -72,7 +72,7 @@ def test_frames_that_changed_too_little_are_skipped(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", map(level_picture, shown))
     made, _memory = run(tmp_path, str(video), every=1, min_change=10)
     assert [line[-10:-4] for line in made.path.read_text().splitlines()] == ["000000", "000007", "000009"]
-    assert made.report == ("3 images written, 9 skipped that changed too little",)
+    assert made.report == ("3 images written, 9 frames with too little change skipped",)
 
 
 def test_several_videos(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_damaged_frames_are_not_written(tmp_path: Path) -> None:
     numbers = [int(line[-10:-4]) for line in made.path.read_text().splitlines()]
     assert numbers == [number for number in range(12) if number not in {3, 8}]
     assert made.values == {"pictures": 10, "skipped": 0, "damaged": 2, "unreadable": 0}
-    assert made.report == ("10 images written, 2 damaged frames left out",)
+    assert made.report == ("10 images written, 2 damaged frames skipped",)
     assert memory.warnings == ["'a.avi' is damaged: errors in 2 of 12 frames (3, 8)"]
 
 
@@ -165,10 +165,13 @@ def test_no_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"source": None}, "frames has no video; give source=<video, folder or glob of videos>"),
+        ({"source": None}, "frames has no source; give source=<video, folder or glob of videos>"),
         ({"source": "b.mp4"}, "no such source 'b.mp4'"),
-        ({"source": "a.png"}, "'a.png' holds images already; give a video"),
-        ({"source": "rtsp://host/a"}, "the stream 'rtsp://host/a' has no end; record it and give the video file"),
+        ({"source": "a.png"}, "'a.png' contains images; give a video"),
+        (
+            {"source": "rtsp://host/a"},
+            "frames does not read streams, got 'rtsp://host/a'; record it",
+        ),
         ({"every": 2, "count": 2}, "both frames.every and frames.count are given; give one of them"),
     ],
 )

@@ -209,7 +209,7 @@ def test_without_reconnection_the_end_of_a_stream_is_an_error_and_its_frames_are
     ended_stream(monkeypatch)
     parts, _, _ = fake_parts([detections(PERSON)] * 3)
     context, _ = make_context(tmp_path, **parts)
-    with pytest.raises(HooklineError, match=r"ended: the sender ended the stream; predict\.reconnect="):
+    with pytest.raises(HooklineError, match=r"ended: the sender ended the stream; set predict\.reconnect="):
         predict(config("rtsp://host/1", reconnect=0.0), fake_engine(tmp_path), context)
     assert context.kept[0].values["frames"] == 3
     assert len(json.loads((context.workdir / "images.json").read_text())) == 3
@@ -228,7 +228,7 @@ def test_a_mistake_in_the_options_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"source": None}, "predict has nothing to look at; give source="),
+        ({"source": None}, "predict has no source; give source="),
         ({"source": "nowhere.jpg"}, "no such source 'nowhere.jpg'"),
     ],
 )

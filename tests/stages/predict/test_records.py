@@ -10,8 +10,8 @@ import pytest
 from core.errors import HooklineError
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
-from stages.predict.annotated import ResultNames
 from stages.predict.records import CocoRecord, CsvRecord, ImageRecord, LabelRecord
+from stages.predict.result_names import ResultNames
 from tests.support.fake_parts import detections
 
 
@@ -130,7 +130,7 @@ def test_a_folder_with_the_name_of_a_result_is_refused(kind: SourceKind, names: 
 def test_grey_formats_are_annotated_as_png() -> None:
     source = pictures("a.pgm", "a.pgm.png", "b.PBM", "c.ppm")
     names = ResultNames(source)
-    assert [names.picture(frame(source, index)) for index in range(4)] == [
+    assert [names.image(frame(source, index)) for index in range(4)] == [
         "a.pgm-2.png",
         "a.pgm.png",
         "b.PBM.png",

@@ -16,7 +16,7 @@ from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import OnError, Tolerance
 from stages.predict import check, predict
-from stages.predict.resuming import STATE
+from stages.predict.resume_state import STATE
 from tests.stages.predict.test_predict_stage import PERSON, config
 from tests.support.fake_parts import detections, fake_engine, fake_parts
 from tests.support.media_tools import half_a_jpeg, write_levels, write_pictures
@@ -99,7 +99,7 @@ def test_videos_begin_again_with_the_one_that_was_not_finished(
     result, memory, processor = run(tmp_path / "cut", tmp_path / "in", 15 - 5 * finished, resume=True)
     assert (result.values["frames"], result.values["resumed"]) == (15, 5 * finished)
     assert len(processor.filters) == 15 - 5 * finished
-    assert any(f"resumed: {finished} of 3 videos finished; the next one begins again" in n for n in memory.notes)
+    assert any(f"resumed: {finished} of 3 videos finished; the next one starts again" in n for n in memory.notes)
     assert tables(tmp_path / "cut" / "work") == tables(tmp_path / "whole" / "work")
     for name in ("a", "b", "c"):
         source = list_source(str(tmp_path / "cut" / "work" / f"{name}.mp4"))
@@ -199,7 +199,7 @@ def test_results_in_the_folder_of_the_source_are_not_part_of_it(tmp_path: Path) 
     source = list_source(str(tmp_path / "in"))
     assert source.without(tmp_path / "in" / "outputs").names == ("a.png",)
     assert source.without(tmp_path / "elsewhere") is source
-    with pytest.raises(HooklineError, match="holds results of this run only"):
+    with pytest.raises(HooklineError, match="contains only results of this run"):
         source.without(tmp_path / "in")
 
 
@@ -248,4 +248,4 @@ def test_a_stream_cannot_be_resumed() -> None:
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     write_pictures(tmp_path / "in", ["a.png"])
     _, memory, _ = run(tmp_path, tmp_path / "in", 1, resume=True)
-    assert "holds nothing to resume: starts from the beginning" in memory.warnings[0]
+    assert "has no interrupted run: starting from the beginning" in memory.warnings[0]

@@ -86,7 +86,7 @@ def test_the_other_codec_is_a_fallback_told_aloud(tmp_path: Path, monkeypatch: p
 
 
 def test_a_codec_asked_for_is_never_replaced() -> None:
-    with pytest.raises(HooklineError, match="no video encoder 'h265x' here"):
+    with pytest.raises(HooklineError, match="no video encoder 'h265x'"):
         choose_codec("h265x", pytest.fail)
 
 

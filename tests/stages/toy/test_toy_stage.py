@@ -11,7 +11,7 @@ from core.data.dataset import list_samples, load_split
 from core.labels import load_labels
 from stages.toy import toy
 from stages.toy.config import SHAPES, ToyConfig
-from stages.toy.generate import VISIBLE, draw
+from stages.toy.generate import MIN_VISIBLE, draw
 from stages.toy.shapes import shape_mask
 from tests.support.stage_tools import make_context
 
@@ -41,7 +41,7 @@ def test_gives_a_data_set_that_can_be_moved(tmp_path: Path) -> None:
             load_labels(sample, spec.names)
 
 
-def test_listing_and_data_yaml_name_the_same_pictures(tmp_path: Path) -> None:
+def test_listing_and_data_yaml_name_the_same_images(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     made = toy(SMALL, context)
     spec = read_data_yaml(context.workdir / "data.yaml")
@@ -49,7 +49,7 @@ def test_listing_and_data_yaml_name_the_same_pictures(tmp_path: Path) -> None:
         assert load_split(made, split) == list(list_samples(spec, split))
 
 
-def test_the_seed_decides_and_more_pictures_leave_the_first_as_they_are(tmp_path: Path) -> None:
+def test_the_seed_decides_and_more_images_leave_the_first_as_they_are(tmp_path: Path) -> None:
     contents = []
     for name, train in (("one", 6), ("again", 6), ("more", 8)):
         context, _ = make_context(tmp_path / name)
@@ -77,17 +77,17 @@ def test_boxes_touch_the_pixels_that_can_be_seen() -> None:
 
 
 def test_shapes_stand_out_and_only_they_do() -> None:
-    """The drawn colour really lies where the owner map says: flat inside, another one around it."""
+    """The owner map matches the pixels: a flat colour inside, another one around it."""
     drawing = next(
         drawing
         for seed in range(50)
         if len((drawing := draw(np.random.default_rng(seed), 128, ("circle",), 1)).boxes) == 1
     )
     left, top, right, bottom = drawing.boxes[0]
-    inside = drawing.picture[drawing.owner == 0].astype(float)
-    core = drawing.picture[(top + bottom) // 2, (left + right) // 2].astype(float)
+    inside = drawing.image[drawing.owner == 0].astype(float)
+    core = drawing.image[(top + bottom) // 2, (left + right) // 2].astype(float)
     assert np.quantile(np.abs(inside - core).max(axis=1), 0.9) <= 1
-    ring = drawing.picture[drawing.owner == -1].astype(float)
+    ring = drawing.image[drawing.owner == -1].astype(float)
     assert np.quantile(np.linalg.norm(ring - core, axis=1), 0.2) > 30
 
 
@@ -99,11 +99,11 @@ def test_objects_overlap_but_stay_visible() -> None:
             crop = drawing.owner[top:bottom, left:right]
             overlaps += bool(((crop != number) & (crop >= 0)).any())
             full = np.pi / 4 * max(right - left, bottom - top) ** 2
-            assert (crop == number).sum() > (VISIBLE - 0.1) * full * 0.95
+            assert (crop == number).sum() > (MIN_VISIBLE - 0.1) * full * 0.95
     assert overlaps > 10
 
 
-def test_some_pictures_have_no_objects() -> None:
+def test_some_images_have_no_objects() -> None:
     empty = sum(not len(draw(np.random.default_rng(seed), 64, SHAPES, 3).boxes) for seed in range(200))
     assert 2 <= empty <= 25
 

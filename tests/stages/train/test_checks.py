@@ -1,4 +1,4 @@
-"""What is told of a training before anything runs."""
+"""Errors that the plan reports before a training starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.stage_tools import make_context
 
 
 def family(name: str, network: str, gpus: int) -> ModelFamily:
-    """A framework that sees so many GPUs."""
+    """A framework that sees this number of GPUs."""
 
     def check_device(device: str) -> list[HooklineError]:
         return [HooklineError(f"{name}: no {device}")] if int(device.partition(":")[2] or 0) >= gpus else []
@@ -27,7 +27,7 @@ def family(name: str, network: str, gpus: int) -> ModelFamily:
 
 
 @pytest.mark.parametrize(
-    ("network", "device", "told"),
+    ("network", "device", "expected"),
     [
         ("few_s", "cuda:1", ["few: no cuda:1"]),
         ("many_s", "cuda:1", []),
@@ -36,8 +36,8 @@ def family(name: str, network: str, gpus: int) -> ModelFamily:
         ("few_s", "auto", []),
     ],
 )
-def test_a_gpu_that_is_not_there(tmp_path: Path, network: str | None, device: str, told: list[str]) -> None:
+def test_a_missing_gpu(tmp_path: Path, network: str | None, device: str, expected: list[str]) -> None:
     context, _ = make_context(tmp_path, models=[family("few", "few_s", 1), family("many", "many_s", 4)])
     config = replace(TrainConfig(), model=network, data=None, imgsz=640)
     found = problems(config, replace(context, device=device))
-    assert [str(problem) for problem in found] == told
+    assert [str(problem) for problem in found] == expected

@@ -65,7 +65,7 @@ def test_a_training_is_resumed_in_another_directory(tmp_path: Path, notes: list[
     assert contents(folder) == {BEST, LAST, STATE, "tensorboard"}
     assert (tmp_path / "two" / "tensorboard" / "events").read_text() == "state"
     assert contents(folder_in(tmp_path, "one")) == {BEST, LAST, STATE, MARKER, "tensorboard"}
-    assert "continues the training in" in notes[0]
+    assert "continuing the training in" in notes[0]
     assert folder_in(tmp_path, "three").former == tmp_path / "two"
 
 
@@ -93,7 +93,7 @@ def test_an_interrupted_training_stays_where_it_is(tmp_path: Path, notes: list[s
     leave_epoch(begun(tmp_path, notes))
     second = begun(tmp_path, notes, "two")
     assert contents(second) == set()
-    assert "starts again; resume=true would have continued the training in" in notes[0]
+    assert "starting again; the unfinished training in" in notes[0]
     assert (tmp_path / "one" / STATE).is_file()
     assert second.former == tmp_path / "one"  # until the new one has finished an epoch
     leave_epoch(second)
@@ -112,7 +112,7 @@ def test_nothing_to_resume_is_an_error_of_the_first_process_alone(
 def test_a_directory_that_is_gone_is_named(tmp_path: Path, notes: list[str]) -> None:
     leave_epoch(begun(tmp_path, notes))
     shutil.rmtree(tmp_path / "one")
-    with pytest.raises(HooklineError, match=r"one', where the interrupted training lay, does not exist; restore"):
+    with pytest.raises(HooklineError, match=r"one' of the interrupted training does not exist; restore"):
         begun(tmp_path, notes, "two", resume=True)
 
 
@@ -121,13 +121,13 @@ def test_a_directory_that_was_removed_before_its_first_epoch_begins_anew(tmp_pat
     begun(tmp_path, notes)
     shutil.rmtree(tmp_path / "one")
     assert not folder_in(tmp_path, "two").prepare(resume=True, note=notes.append)
-    assert notes == ["the interrupted run had not finished an epoch: starts again"]
+    assert notes == ["the interrupted run had not finished an epoch: starting again"]
 
 
 def test_an_epoch_that_was_never_finished_begins_anew(tmp_path: Path, notes: list[str]) -> None:
     begun(tmp_path, notes)
     assert not folder_in(tmp_path).prepare(resume=True, note=notes.append)
-    assert notes == ["the interrupted run had not finished an epoch: starts again"]
+    assert notes == ["the interrupted run had not finished an epoch: starting again"]
 
 
 def test_a_process_after_the_first_reads_the_state_where_it_lies_and_changes_nothing(
@@ -181,10 +181,10 @@ def held_by_another_run(path: Path) -> Iterator[None]:
 
 def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path, notes: list[str]) -> None:
     first, second = folder_in(tmp_path), folder_in(tmp_path, "two")
-    told, found = threading.Event(), []
+    waiting, found = threading.Event(), []
 
     def wait() -> None:
-        with second.lock(lambda line: told.set() if "waiting" in line else None) as waited:
+        with second.lock(lambda line: waiting.set() if "waiting" in line else None) as waited:
             found.append((waited, second.finished))
 
     with first.lock(pytest.fail) as waited:
@@ -192,7 +192,7 @@ def test_a_second_run_waits_says_so_and_finds_what_the_first_left(tmp_path: Path
         first.prepare(resume=False, note=notes.append)
         thread = threading.Thread(target=wait)
         thread.start()
-        assert told.wait(10)
+        assert waiting.wait(10)
         assert not found
         leave_epoch(first)
         first.finish()
@@ -204,7 +204,7 @@ def test_a_second_run_of_several_processes_is_refused(tmp_path: Path, monkeypatc
     monkeypatch.setattr("stages.train.folder.RANKS", Ranks(rank=0, world=2))
     with (
         held_by_another_run(tmp_path),
-        pytest.raises(HooklineError, match="another run trains the same"),
+        pytest.raises(HooklineError, match="another run is training with the same options"),
         folder_in(tmp_path).lock(pytest.fail),
     ):
         pass
@@ -225,7 +225,7 @@ def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> N
     folder = TrainingFolder(tmp_path / "run" / "train-2", tmp_path / "cache" / RECORD)
     folder.path.mkdir()
     mark(folder.path, IncompleteWork("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
-    with pytest.raises(HooklineError, match="no training with these options") as told:
+    with pytest.raises(HooklineError, match="no training with these options") as caught:
         folder.prepare(resume=True, note=print)
-    assert f"the one in '{left}' has others" in str(told.value)
-    assert f"weights={left / LAST}" in str(told.value)
+    assert f"the one in '{left}' has different ones" in str(caught.value)
+    assert f"weights={left / LAST}" in str(caught.value)

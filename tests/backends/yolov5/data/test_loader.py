@@ -26,18 +26,18 @@ from backends.yolov5.training.options import TrainingOptions
 from core.kinds.training import ImageCache
 from core.media.picture import read_picture
 from core.process import resources as memory
-from tests.backends.yolov5.data.made import textures
+from tests.backends.yolov5.data.data_tools import textures
 
 EPOCHS = 3
 
 
-def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world=1, pin=False):
+def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world_size=1, pin=False):
     samples, read = textures(count)
-    pictures = TrainingImages(samples, read, TrainingOptions(mixup=0.3), imgsz=64, epochs=EPOCHS, seed=0)
-    sizes = [read(sample.picture).shape[:2] for sample in samples]
+    images = TrainingImages(samples, read, TrainingOptions(mixup=0.3), imgsz=64, epochs=EPOCHS, seed=0)
+    sizes = [read(sample.path).shape[:2] for sample in samples]
     shapes = smallest_shapes(sizes, 64, 32) if rectangular else None
-    sampler = EpochSampler(count=count, batch=batch, seed=0, rank=rank, world=world, shapes=shapes)
-    return Loader(pictures, sampler, workers=workers, pin=pin)
+    sampler = EpochSampler(count=count, batch=batch, seed=0, rank=rank, world_size=world_size, shapes=shapes)
+    return Loader(images, sampler, workers=workers, pin=pin)
 
 
 def everything(loader, epochs=range(EPOCHS)):
@@ -71,7 +71,7 @@ def test_closing_ends_the_workers_until_another_epoch():
     loader.close()
 
 
-def test_a_batch_holds_pictures_targets_and_paths():
+def test_a_batch_holds_images_targets_and_paths():
     for batch in made_loader(0).epoch(0):
         assert batch.images.dtype == torch.uint8
         assert batch.images.shape[1:] == (3, 64, 64)
@@ -87,17 +87,17 @@ def test_a_batch_holds_pictures_targets_and_paths():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_all_pictures_without_labels(workers):
+def test_all_images_without_labels(workers):
     samples, read = textures(4)
-    bare = [LabelledImage(sample.picture, sample.classes[:0], sample.boxes[:0]) for sample in samples]
-    pictures = TrainingImages(bare, read, TrainingOptions(), imgsz=64, epochs=1, seed=0)
-    (batch,) = Loader(pictures, EpochSampler(count=4, batch=4, seed=0), workers=workers).epoch(0)
+    bare = [LabelledImage(sample.path, sample.classes[:0], sample.boxes[:0]) for sample in samples]
+    images = TrainingImages(bare, read, TrainingOptions(), imgsz=64, epochs=1, seed=0)
+    (batch,) = Loader(images, EpochSampler(count=4, batch=4, seed=0), workers=workers).epoch(0)
     assert batch.targets.shape == (0, 6)
 
 
 def test_processes_make_what_one_would():
     whole = list(made_loader(0, count=8).epoch(1))
-    shares = [list(made_loader(0, count=8, rank=rank, world=2).epoch(1)) for rank in range(2)]
+    shares = [list(made_loader(0, count=8, rank=rank, world_size=2).epoch(1)) for rank in range(2)]
     for number, batch in enumerate(whole):
         for rank in range(2):
             assert (batch.images[rank::2] == shares[rank][number].images).all()
@@ -132,7 +132,7 @@ def test_pinned_batches_are_copies_made_in_another_thread_for_the_same_gpu(monke
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_unreadable_picture_is_one_line(workers):
+def test_an_unreadable_image_is_one_line(workers):
     samples, read = textures(10)
 
     def reading(path):
@@ -140,8 +140,8 @@ def test_an_unreadable_picture_is_one_line(workers):
             raise OSError("the file is truncated")
         return read(path)
 
-    pictures = TrainingImages(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
-    loader = Loader(pictures, EpochSampler(count=10, batch=4, seed=0), workers=workers)
+    images = TrainingImages(samples, reading, TrainingOptions(), imgsz=64, epochs=1, seed=0)
+    loader = Loader(images, EpochSampler(count=10, batch=4, seed=0), workers=workers)
     with pytest.raises(TrainingError) as caught:
         list(loader.epoch(0))
     assert not multiprocessing.active_children()
@@ -182,13 +182,13 @@ def all_gone(pids, seconds):
     return not any(map(alive, pids))
 
 
-def test_ctrl_c_is_told_once_and_ends_the_workers(repo_root):
+def test_ctrl_c_is_reported_once_and_ends_the_workers(repo_root):
     program, workers = started(repo_root)
     assert len(workers) == 2
     os.killpg(program.pid, signal.SIGINT)
-    _, told = program.communicate(timeout=30)
-    assert told.count("Traceback") == 1
-    assert told.count("KeyboardInterrupt") == 1
+    _, errors = program.communicate(timeout=30)
+    assert errors.count("Traceback") == 1
+    assert errors.count("KeyboardInterrupt") == 1
     assert all_gone(workers, 10)
 
 
@@ -226,8 +226,8 @@ def test_a_worker_whose_parent_is_gone_before_it_begins_ends(monkeypatch, alive)
 
 def test_memory_does_not_grow_from_epoch_to_epoch():
     samples, read = textures(64, sizes=(200, 300))
-    pictures = TrainingImages(samples, read, TrainingOptions(), imgsz=320, epochs=1, seed=0)
-    loader = Loader(pictures, EpochSampler(count=64, batch=16, seed=0), workers=1)
+    images = TrainingImages(samples, read, TrainingOptions(), imgsz=320, epochs=1, seed=0)
+    loader = Loader(images, EpochSampler(count=64, batch=16, seed=0), workers=1)
     list(loader.epoch(0))
     if not memory.reset_peak():
         pytest.skip("this system does not tell the peak memory of a process")
@@ -238,15 +238,13 @@ def test_memory_does_not_grow_from_epoch_to_epoch():
     assert memory.peak() - before < 2 * 16 * 3 * 320 * 320
 
 
-def test_real_pictures(shared_data):
+def test_real_images(shared_data):
     files = sorted((shared_data / "coco_subset" / "images" / "train").glob("*.jpg"))[:24]
     samples = [_sample(file) for file in files]
-    pictures = TrainingImages(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0)
+    images = TrainingImages(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0)
     cached = TrainingImages(samples, read_picture, TrainingOptions(), imgsz=320, epochs=1, seed=0, cache=ImageCache.ram)
     sampler = EpochSampler(count=24, batch=8, seed=0)
-    results = [
-        everything(Loader(made, sampler, workers=workers), [0]) for made, workers in ((pictures, 2), (cached, 0))
-    ]
+    results = [everything(Loader(made, sampler, workers=workers), [0]) for made, workers in ((images, 2), (cached, 0))]
     assert results[0] == results[1]
 
 

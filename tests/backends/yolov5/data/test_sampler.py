@@ -37,7 +37,7 @@ def test_seed_and_epoch_decide_the_order():
 def test_processes_share_the_batches_of_one(count, rectangular):
     sizes = [(100 + 7 * number, 100) for number in range(count)]
     shapes = smallest_shapes(sizes, 64, 32) if rectangular else None
-    ranks = [EpochSampler(count=count, batch=6, seed=1, rank=rank, world=3, shapes=shapes) for rank in range(3)]
+    ranks = [EpochSampler(count=count, batch=6, seed=1, rank=rank, world_size=3, shapes=shapes) for rank in range(3)]
     shares = [sampler.batches(2) for sampler in ranks]
     assert len({tuple(len(part) for part in share) for share in shares}) == 1
     together = [draw for share in shares for part in share for draw in part]
@@ -54,7 +54,7 @@ def test_processes_share_the_batches_of_one(count, rectangular):
 
 def test_a_batch_that_cannot_be_divided_is_refused():
     with pytest.raises(ValueError, match="batch of 5 cannot be divided among 2"):
-        EpochSampler(count=9, batch=5, seed=0, world=2)
+        EpochSampler(count=9, batch=5, seed=0, world_size=2)
 
 
 def test_weights_decide_how_often():
@@ -94,7 +94,7 @@ def test_smallest_shapes():
     }
 
 
-def test_pictures_of_badly_found_rare_classes_weigh_more():
+def test_images_of_badly_found_rare_classes_weigh_more():
     samples = [
         LabelledImage(Path(str(number)), np.array(classes, np.int32), np.full((len(classes), 4), 0.5, np.float32))
         for number, classes in enumerate([[0], [0, 0], [1], []])

@@ -21,7 +21,7 @@ STEP = 1e-5
 
 
 class Positive(NamedTuple):
-    picture: int
+    image: int
     category: int
     anchor: int
     row: int
@@ -39,7 +39,7 @@ class Restated(NamedTuple):
 def positives(target: Sequence[float], shape: tuple[int, int], anchors: Array, anchor_t: float) -> Iterator[Positive]:
     """Those of one target on one level."""
     height, width = shape
-    picture, category = int(target[0]), int(target[1])
+    image, category = int(target[0]), int(target[1])
     x, y, w, h = target[2] * width, target[3] * height, target[4] * width, target[5] * height
     for index, (anchor_w, anchor_h) in enumerate(anchors.tolist()):
         if min(w, h) <= 0 or max(w / anchor_w, anchor_w / w, h / anchor_h, anchor_h / h) >= anchor_t:
@@ -55,7 +55,7 @@ def positives(target: Sequence[float], shape: tuple[int, int], anchors: Array, a
         if y - row > 0.5 and y < height - 1:
             cells.append((column, row + 1))
         for gx, gy in cells:
-            yield Positive(picture, category, index, gy, gx, (x - gx, y - gy, w, h), (anchor_w, anchor_h))
+            yield Positive(image, category, index, gy, gx, (x - gx, y - gy, w, h), (anchor_w, anchor_h))
 
 
 def restated(
@@ -76,12 +76,12 @@ def restated(
 
         goal = np.zeros((batch, count, height, width))
         for p in found:
-            place = (p.picture, p.anchor, slice(None), p.row, p.column)
+            place = (p.image, p.anchor, slice(None), p.row, p.column)
             values = cells[place]
             fit, alpha = complete_iou(decode(values[:4], p.size), p.box)
             parts[0] += box_gain * (1 - fit) / len(found)
             gradient[place][:4] -= box_gain / len(found) * batch * _slopes(values[:4], p, alpha)
-            cell = (p.picture, p.anchor, p.row, p.column)
+            cell = (p.image, p.anchor, p.row, p.column)
             goal[cell] = max(goal[cell], fit)
             if classes > 1:
                 for category in range(classes):
@@ -95,10 +95,10 @@ def restated(
 
         share = obj_gain * balance[level] / goal.size
         for cell in np.ndindex(goal.shape):
-            picture, anchor, row, column = cell
-            loss, slope = entropy(cells[picture, anchor, 4, row, column], goal[cell], gains.obj_pw)
+            image, anchor, row, column = cell
+            loss, slope = entropy(cells[image, anchor, 4, row, column], goal[cell], gains.obj_pw)
             parts[1] += share * loss
-            gradient[picture, anchor, 4, row, column] += share * slope * batch
+            gradient[image, anchor, 4, row, column] += share * slope * batch
         gradients.append(gradient.reshape(raw.shape))
     return Restated(sum(parts) * logits[0].shape[0], (parts[0], parts[1], parts[2]), gradients)
 

@@ -76,11 +76,11 @@ def test_as_restated(shape: tuple[int, int], seed: int) -> None:
     anchors = torch.tensor([[0.7, 1.3], [2.0, 1.5], [5.0, 6.0]], dtype=torch.float64)
     (found,) = assign(targets, [shape], [anchors], 4.0)
     ours = {
-        (picture, category, anchor, gy, gx, *np.round(box, 9), *size)
-        for picture, anchor, gy, gx, box, category, size in zip(*(part.tolist() for part in found), strict=True)
+        (image, category, anchor, gy, gx, *np.round(box, 9), *size)
+        for image, anchor, gy, gx, box, category, size in zip(*(part.tolist() for part in found), strict=True)
     }
     expected = {
-        (p.picture, p.category, p.anchor, p.row, p.column, *np.round(p.box, 9), *p.size)
+        (p.image, p.category, p.anchor, p.row, p.column, *np.round(p.box, 9), *p.size)
         for target in targets.tolist()
         for p in positives(target, shape, anchors.numpy(), 4.0)
     }

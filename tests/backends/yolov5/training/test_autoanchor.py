@@ -107,7 +107,7 @@ def test_bad_anchors_are_replaced(anchors: tuple[tuple[float, ...], ...]) -> Non
     found, line = check_anchors(config, sizes, 4, 0)
     assert [len(level) for level in found] == [len(level) for level in anchors]
     assert line.startswith("anchors: best possible recall 0.")
-    assert "; 1.0000 with anchors fitted to them: " in line
+    assert "; 1.0000 with fitted anchors: " in line
     assert best_possible_recall(sizes, found, 4) == 1
 
 
@@ -115,7 +115,7 @@ def test_anchors_are_kept_where_boxes_are_too_few() -> None:
     config = scaled(depth=0.33, width=0.125, num_classes=1)
     found, line = check_anchors(config, np.array([[2.0, 300.0]]), 4, 0)
     assert found == P5_ANCHORS
-    assert line == "anchors: best possible recall 0.0000 of 1 box; kept, for too few boxes to fit 9 anchors: 1"
+    assert line == "anchors: best possible recall 0.0000 of 1 box; kept: too few boxes to fit 9 anchors: 1"
 
 
 def test_anchors_are_kept_where_fitted_ones_are_not_better() -> None:
@@ -123,4 +123,4 @@ def test_anchors_are_kept_where_fitted_ones_are_not_better() -> None:
     sizes = np.concatenate((np.full((95, 2), 30.0), np.full((5, 2), 0.5)))
     found, line = check_anchors(config, sizes, 4, 0)
     assert found == P5_ANCHORS
-    assert line.endswith("0.9500 of 100 boxes; kept, for fitted ones reach 0.9500")
+    assert line.endswith("0.9500 of 100 boxes; kept: fitted anchors reach 0.9500")

@@ -22,7 +22,7 @@ GIB = 2**30
 
 @dataclass
 class FakeMeter:
-    """Memory in which a step takes ``fixed`` and ``each`` bytes a picture."""
+    """Memory in which a step takes ``fixed`` and ``each`` bytes per image."""
 
     total: int
     fixed: int = 0
@@ -64,7 +64,7 @@ def test_what_does_not_grow_counts_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert found(FakeMeter(100 * GIB, fixed=40 * GIB), monkeypatch) == 32
     assert found(FakeMeter(100 * GIB, fixed=40 * GIB), monkeypatch, fraction=0.9) == 48
     assert found(FakeMeter(100 * GIB, fixed=95 * GIB), monkeypatch) == 1
-    assert found(FakeMeter(100 * GIB), monkeypatch, most=20) == 16
+    assert found(FakeMeter(100 * GIB), monkeypatch, limit=20) == 16
 
 
 def test_memory_kept_from_before_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,11 +74,11 @@ def test_memory_kept_from_before_hides_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_steps_that_never_grow_end_at_the_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(FakeMeter(100 * GIB, kept=50 * GIB, each=1), monkeypatch, most=64) == 64
+    assert found(FakeMeter(100 * GIB, kept=50 * GIB, each=1), monkeypatch, limit=64) == 64
 
 
 def test_a_single_step_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TrainingError, match="does not hold a training step with one image of 64 pixels"):
+    with pytest.raises(TrainingError, match="is too small for a training step with one image of 64 pixels"):
         found(FakeMeter(GIB // 2), monkeypatch)
 
 
@@ -105,7 +105,7 @@ def test_steps_leave_the_model_and_the_random_state_alone(imgsz: int) -> None:
     state = torch.random.get_rng_state()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     meter = ProcessMeter(memory.reset_peak, memory.peak, lambda: GIB)
-    batch, line = largest_batch(model, imgsz, CPU, meter=meter, memory_format=torch.channels_last, most=4)
+    batch, line = largest_batch(model, imgsz, CPU, meter=meter, memory_format=torch.channels_last, limit=4)
     assert 1 <= batch <= 4
     assert line.startswith(f"batch={batch}: a step takes ")
     assert torch.equal(state, torch.random.get_rng_state())
@@ -131,5 +131,5 @@ def test_a_process_meter_measures_from_a_reset_on() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu() -> None:
-    batch, _ = largest_batch(network(), 64, torch.device("cuda"), most=64)
+    batch, _ = largest_batch(network(), 64, torch.device("cuda"), limit=64)
     assert batch == 64

@@ -56,7 +56,7 @@ def test_follows_its_formula() -> None:
             assert value.item() == model.state_dict()[name].item()
 
 
-def test_goes_on_where_it_was() -> None:
+def test_continues_from_a_state() -> None:
     model = network()
     ema = EMA(model)
     stir(model, 1)

@@ -1,4 +1,4 @@
-"""What is not finite ends a training before it is written, and memory that does not suffice is told."""
+"""Values that are not finite end a training before it writes, and exhausted memory is reported."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 
 from backends.yolov5 import checkpoint
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.training.hyperparameters import Hyperparameters
-from backends.yolov5.training.loop import Means, _memory_told
+from backends.yolov5.training.distributed import Distributed
+from backends.yolov5.training.loop import Means, _memory_errors
+from backends.yolov5.training.options import Hyperparameters
 from backends.yolov5.training.precision import Finite
-from backends.yolov5.training.processes import Processes
 from backends.yolov5.training.state import load_state
-from tests.backends.yolov5.training_tools import QUICK, TINY, MadeUpBatches, course
+from tests.backends.yolov5.training_tools import QUICK, TINY, RandomBatches, make_trainer
 
 NAN, ONE = torch.tensor(float("nan")), torch.tensor(1.0)
 
 
 class FakeEvent:
-    """Notes when it is waited for."""
+    """RecordingListener when it is waited for."""
 
     waited: list[FakeEvent]
 
@@ -62,7 +62,7 @@ def test_a_gpu_tells_with_the_next_value_or_in_the_end(waited):
 
 
 def spoiling(batch, value):
-    """Let one gradient of epoch 2 be ``value`` while all losses stay finite; to be given to MadeUpBatches."""
+    """Let one gradient of epoch 2 be ``value`` while all losses stay finite; to be given to RandomBatches."""
     state = {"now": False}
 
     def before(epoch, number):
@@ -75,10 +75,10 @@ def spoiling(batch, value):
     return before, attach
 
 
-def spoilt(folder, value, **settings):
-    """A course whose third batch of epoch 2 gives such a gradient."""
+def spoilt(folder, value, **options):
+    """A make_trainer whose third batch of epoch 2 gives such a gradient."""
     before, attach = spoiling(2, value)
-    done = course(folder, batches=MadeUpBatches(before=before), options=replace(QUICK, **settings))
+    done = make_trainer(folder, batches=RandomBatches(before=before), options=replace(QUICK, **options))
     attach(done)
     return done
 
@@ -120,7 +120,7 @@ def test_no_limit_leaves_a_gradient_as_it_is(tmp_path):
     states = []
     for name, clip in (("none", 0.0), ("far", 1e9)):
         (tmp_path / name).mkdir()
-        done = course(tmp_path / name, epochs=1, options=replace(QUICK, clip=clip))
+        done = make_trainer(tmp_path / name, epochs=1, options=replace(QUICK, clip=clip))
         done.run()
         states.append(done.loop.model.state_dict())
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
@@ -144,10 +144,10 @@ def exhausted(*_):
 
 
 @pytest.mark.parametrize("place", ["_backward", "_step"])
-def test_memory_that_does_not_suffice_is_told(tmp_path, monkeypatch, place):
-    done = course(tmp_path, batch=6)
+def test_exhausted_memory_is_reported(tmp_path, monkeypatch, place):
+    done = make_trainer(tmp_path, batch=6)
     monkeypatch.setattr(done.loop, place, exhausted)
-    with pytest.raises(TrainingError, match="does not hold a batch of 2 images of 64 pixels") as caught:
+    with pytest.raises(TrainingError, match="is too small for a batch of 2 images of 64 pixels") as caught:
         done.run()
     assert caught.value.hint.startswith("try batch=3 or auto, a smaller imgsz")
 
@@ -156,17 +156,17 @@ def test_memory_that_does_not_suffice_is_told(tmp_path, monkeypatch, place):
     ("batch", "world", "advice"), [(48, 4, "try batch=24 or"), (24, 8, "try batch=8 or"), (4, 4, "try a smaller imgsz")]
 )
 def test_a_smaller_batch_can_be_divided_among_the_processes(batch, world, advice):
-    mine = Processes(0, world, torch.device("cpu"))
-    with pytest.raises(TrainingError) as caught, _memory_told(mine, Hyperparameters(batch=batch), batch // world):
+    mine = Distributed(0, world, torch.device("cpu"))
+    with pytest.raises(TrainingError) as caught, _memory_errors(mine, Hyperparameters(batch=batch), batch // world):
         exhausted()
     assert caught.value.hint.startswith(advice)
 
 
-def test_a_state_without_a_scaler_goes_on_where_one_is_needed(tmp_path):
-    course(tmp_path, epochs=1).run()
+def test_a_state_without_a_scaler_resumes_with_one(tmp_path):
+    make_trainer(tmp_path, epochs=1).run()
     state = load_state(tmp_path, TINY.to_dict())
     assert state.scaler == {}
-    resumed = course(tmp_path)
+    resumed = make_trainer(tmp_path)
     resumed.loop.scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
     resumed.resume(state)
     assert resumed.loop.scaler.get_scale() == 256.0

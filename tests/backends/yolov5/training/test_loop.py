@@ -1,4 +1,4 @@
-"""The loop moves the weights as a few lines of plain PyTorch do, and shows pictures as the recipe says."""
+"""The loop moves the weights as a few lines of plain PyTorch do, and shows images as the hyperparameters says."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import pytest
 import torch
 from torch import nn
 
+from backends.yolov5.training.distributed import Distributed
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
-from backends.yolov5.training.processes import Processes
 from core.kinds.training import Amp
-from tests.backends.yolov5.training_tools import TINY, MadeUpBatches, furthest, recipe, tiny_network
+from tests.backends.yolov5.training_tools import TINY, RandomBatches, hyperparameters, largest_difference, tiny_network
 
-HERE = Processes(0, 1, torch.device("cpu"))
+HERE = Distributed(0, 1, torch.device("cpu"))
 WARM = TrainingOptions(nominal_batch=8, warmup_epochs=2.0, warmup_bias_lr=0.02, lrf=0.1, weight_decay=0.01, clip=4.0)
 TAU = 10
 """Of the moving average: a few steps tell it from the weights."""
 
 
 def loop_of(batches, network=None, **changes):
-    return Loop(network or tiny_network(), recipe(**{"channels_last": False, **changes}), batches, HERE)
+    return Loop(network or tiny_network(), hyperparameters(**{"channels_last": False, **changes}), batches, HERE)
 
 
 def exact_network():
-    """In float64: how a processor adds up does not show, and a recipe that differs does."""
+    """In float64: how a processor adds up does not show, and a hyperparameters that differs does."""
     network = tiny_network().double()
     network.register_forward_pre_hook(lambda _module, inputs: tuple(each.double() for each in inputs))
     return network
 
 
-def ignored(_pictures, _losses):
+def ignored(_images, _losses):
     """Nobody watches."""
 
 
@@ -42,7 +42,7 @@ def ignored(_pictures, _losses):
 class ByHand:
     """SGD for batches of 2 and a nominal batch of 8, after a warm-up of 10 batches, with its formulas written out."""
 
-    settings: TrainingOptions
+    options: TrainingOptions
     epochs: int
     network: nn.Module = field(default_factory=lambda: exact_network().train())
     norms: list[float] = field(default_factory=list)
@@ -51,9 +51,9 @@ class ByHand:
         named = list(self.network.named_parameters())
         self.biases = {"params": [each for name, each in named if name.endswith("bias")]}
         norms = {"params": [each for name, each in named if each.ndim == 1 and name.endswith("weight")]}
-        weights = {"params": [each for _, each in named if each.ndim == 4], "weight_decay": self.settings.weight_decay}
+        weights = {"params": [each for _, each in named if each.ndim == 4], "weight_decay": self.options.weight_decay}
         groups = [weights, norms, self.biases]
-        self.optimizer = torch.optim.SGD(groups, lr=1.0, momentum=self.settings.momentum, nesterov=True)
+        self.optimizer = torch.optim.SGD(groups, lr=1.0, momentum=self.options.momentum, nesterov=True)
         self.averaged = copy.deepcopy(self.network.state_dict())
         self.loss = DetectionLoss(TINY, TrainingOptions(), 64)
 
@@ -70,13 +70,13 @@ class ByHand:
                     waiting = 0
 
     def set_rates(self, warm, epoch):
-        rate = self.settings.lr0 * (1 + (self.settings.lrf - 1) * epoch / self.epochs)
-        for group, start in zip(self.optimizer.param_groups, (0, 0, self.settings.warmup_bias_lr), strict=True):
+        rate = self.options.lr0 * (1 + (self.options.lrf - 1) * epoch / self.epochs)
+        for group, start in zip(self.optimizer.param_groups, (0, 0, self.options.warmup_bias_lr), strict=True):
             group["lr"] = start + warm * (rate - start)
-            group["momentum"] = 0.8 + warm * (self.settings.momentum - 0.8)
+            group["momentum"] = 0.8 + warm * (self.options.momentum - 0.8)
 
     def step(self):
-        self.norms.append(float(nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)))
+        self.norms.append(float(nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)))
         self.optimizer.step()
         self.optimizer.zero_grad()
         share = 1 - 0.9999 * (1 - math.exp(-len(self.norms) / TAU))
@@ -86,8 +86,8 @@ class ByHand:
 
 
 def test_weights_and_their_average_move_as_in_a_loop_written_by_hand(monkeypatch):
-    monkeypatch.setattr("backends.yolov5.training.optimizer.LEAST_WARMUP", 1)
-    batches = MadeUpBatches(count=5)
+    monkeypatch.setattr("backends.yolov5.training.optimizer.MIN_WARMUP", 1)
+    batches = RandomBatches(count=5)
     start = exact_network().state_dict()
     loop = loop_of(batches, exact_network(), epochs=6, options=WARM)
     loop.ema.tau = TAU
@@ -99,10 +99,10 @@ def test_weights_and_their_average_move_as_in_a_loop_written_by_hand(monkeypatch
 
     weights, averaged = loop.model.state_dict(), loop.ema.model.state_dict()
     assert min(hand.norms) < WARM.clip < max(hand.norms)
-    assert furthest(weights, hand.network.state_dict()) < 1e-9
-    assert furthest(averaged, hand.averaged) < 1e-9
-    assert furthest(weights, start) > 0.1
-    assert furthest(weights, averaged) > 0.05
+    assert largest_difference(weights, hand.network.state_dict()) < 1e-9
+    assert largest_difference(averaged, hand.averaged) < 1e-9
+    assert largest_difference(weights, start) > 0.1
+    assert largest_difference(weights, averaged) > 0.05
 
 
 def sides(loop, epoch):
@@ -114,12 +114,12 @@ def sides(loop, epoch):
     return seen
 
 
-def test_pictures_keep_their_side_unless_another_is_asked_for():
-    assert sides(loop_of(MadeUpBatches(count=3)), 0) == [(64, 64)] * 3
+def test_images_keep_their_side_unless_another_is_asked_for():
+    assert sides(loop_of(RandomBatches(count=3)), 0) == [(64, 64)] * 3
 
 
 def test_multi_scale_draws_a_side_for_every_batch():
-    loop = loop_of(MadeUpBatches(count=20, size=1, imgsz=128), multi_scale=True)
+    loop = loop_of(RandomBatches(count=20, size=1, imgsz=128), multi_scale=True)
     first, second = sides(loop, 0), sides(loop, 1)
     assert set(first) == {(side, side) for side in (64, 96, 128, 160, 192)}
     assert first != second
@@ -131,7 +131,7 @@ def test_multi_scale_draws_a_side_for_every_batch():
     ("amp", "kind"), [(Amp.bf16, torch.bfloat16), (Amp.off, torch.float32), (Amp.auto, torch.float32)]
 )
 def test_amp_is_what_convolutions_compute_in(amp, kind):
-    loop = loop_of(MadeUpBatches(count=1), amp=amp)
+    loop = loop_of(RandomBatches(count=1), amp=amp)
     seen = set()
     for module in loop.model.modules():
         if isinstance(module, nn.Conv2d):

@@ -46,10 +46,10 @@ def test_decay_follows_the_effective_batch(batch: int, decay: float) -> None:
 
 
 def test_sgd_moves_as_its_formula() -> None:
-    settings = TrainingOptions(lr0=0.1, momentum=0.9, weight_decay=0.01)
+    options = TrainingOptions(lr0=0.1, momentum=0.9, weight_decay=0.01)
     model = network()
     weight, norm = model.stem.conv.weight, model.stem.bn.get_parameter("weight")
-    optimizer = make_optimizer(model, settings, 64)
+    optimizer = make_optimizer(model, options, 64)
     velocity = {id(each): torch.zeros_like(each) for each in (weight, norm)}
     for _ in range(2):
         expected = {}
@@ -109,13 +109,13 @@ def test_nothing_left_to_train() -> None:
 
 
 def test_state_of_an_optimizer_is_taken_up_again() -> None:
-    settings = dataclasses.replace(TrainingOptions(), optimizer=Optimizer.adam)
+    options = dataclasses.replace(TrainingOptions(), optimizer=Optimizer.adam)
     model = network()
-    optimizer = make_optimizer(model, settings, 16)
+    optimizer = make_optimizer(model, options, 16)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
-    again = make_optimizer(network(), settings, 16)
+    again = make_optimizer(network(), options, 16)
     again.load_state_dict(optimizer.state_dict())
     assert [group["name"] for group in again.param_groups] == ["weights", "norms", "biases"]
     assert again.state[again.param_groups[0]["params"][0]]["step"].item() == 1

@@ -83,13 +83,13 @@ def test_another_number_of_anchors_leaves_the_outputs() -> None:
     assert found.known == 0
 
 
-def test_what_is_left_is_told() -> None:
+def test_tensors_that_do_not_fit_are_reported() -> None:
     state = dict(tiny_weights(nc=3).state)
     state["stem.conv.weight"] = torch.zeros(8, 3, 3, 3)
     del state["stem.bn.bias"]
     found = transfer(state, network(3))
     assert found.left == (("stem.conv.weight", (8, 3, 3, 3), (8, 3, 6, 6)), ("stem.bn.bias", None, (8,)))
-    assert found.line().endswith("left: stem.conv.weight (8x3x3x3, not 8x3x6x6), stem.bn.bias (not there)")
+    assert found.line().endswith("not transferred: stem.conv.weight (8x3x3x3, not 8x3x6x6), stem.bn.bias (missing)")
 
 
 def test_half_precision_weights_become_float32() -> None:

@@ -1,4 +1,4 @@
-"""The heavy half of the family: what the stages ask of it."""
+"""The implementation of the family: what the stages ask of it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hookline import TrainingJob, TrainingPicture
+from hookline import TrainingImage, TrainingJob
 
 BORDER = 114
 
@@ -26,9 +26,9 @@ def batches(job: TrainingJob, size: int, rng: np.random.Generator) -> Iterator[t
     Yields:
         float32 [B, 3, side, side], and objects [n, 6]: image, class, centre x, centre y, width, height in pixels.
     """
-    order = rng.permutation(len(job.pictures))
+    order = rng.permutation(len(job.images))
     for start in range(0, len(order), size):
-        drawn = [changed(job, job.pictures[index], rng) for index in order[start : start + size]]
+        drawn = [changed(job, job.images[index], rng) for index in order[start : start + size]]
         images = np.stack([image for image, _ in drawn]).transpose(0, 3, 1, 2)
         rows = [np.column_stack([np.full(len(objects), index), objects]) for index, (_, objects) in enumerate(drawn)]
         yield (
@@ -38,7 +38,7 @@ def batches(job: TrainingJob, size: int, rng: np.random.Generator) -> Iterator[t
 
 
 def changed(
-    job: TrainingJob, picture: TrainingPicture, rng: np.random.Generator
+    job: TrainingJob, picture: TrainingImage, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return one image [side, side, 3], mirrored at random and at most as large as the input, and its objects."""
     image = job.read(picture.path)

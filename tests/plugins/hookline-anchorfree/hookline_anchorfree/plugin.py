@@ -1,4 +1,4 @@
-"""What hookline-anchorfree registers. Light: the heavy halves are imported when they are needed."""
+"""What hookline-anchorfree registers. Light: the implementations are imported when they are needed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PREPROCESSING = Preprocessing(padding="top_left", pad_value=114, channels="bgr",
 
 
 def load_backend() -> AnchorFreeBackend:
-    """Import the heavy half of the family."""
+    """Import the implementation of the family."""
     from hookline_anchorfree.backend import AnchorFreeBackend
 
     return AnchorFreeBackend(PREPROCESSING)
 
 
 def load_graft() -> AnchorFreeGraft:
-    """Import the heavy half of the graft."""
+    """Import the implementation of the graft."""
     from hookline_anchorfree.graft import AnchorFreeGraft
 
     return AnchorFreeGraft()

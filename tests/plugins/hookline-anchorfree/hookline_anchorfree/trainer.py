@@ -67,7 +67,7 @@ class Trainer:
             self._resume()
         while self._epoch < job.epochs:
             began = time.monotonic()
-            job.watcher.begin(self._epoch, len(job.pictures))
+            job.watcher.begin(self._epoch, len(job.images))
             losses = self._train_epoch()
             seconds = time.monotonic() - began
             self._conclude(losses, seconds)
@@ -102,7 +102,7 @@ class Trainer:
         return {name: value / done for name, value in sums.items()}
 
     def _rate(self) -> float:
-        total = self._job.epochs * math.ceil(len(self._job.pictures) / self._size)
+        total = self._job.epochs * math.ceil(len(self._job.images) / self._size)
         falling = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * self._batches / total)) / 2
         return self._options.lr0 * min(1.0, (self._batches + 1) / WARMUP) * falling
 
@@ -146,7 +146,7 @@ class Trainer:
                 fitness=fitness,
                 best=best,
                 seconds=seconds,
-                pictures=len(job.pictures),
+                images=len(job.images),
                 memory=memory,
             )
         )

@@ -48,19 +48,19 @@ def check_build(options: ChipOptions, request: BuildRequest) -> Iterable[Hooklin
 
 
 def load_chip(options: ChipOptions) -> Chip:
-    """Import the heavy half."""
+    """Import the implementation."""
     from hookline_chip.runtime import Chip
 
     return Chip(options)
 
 
 def load_bare() -> Chip:
-    """Import the heavy half."""
+    """Import the implementation."""
     return load_chip(ChipOptions())
 
 
 def load_input_only(options: InputOnlyOptions) -> InputOnly:
-    """Import the heavy half."""
+    """Import the implementation."""
     from hookline_chip.quantizer import InputOnly
 
     return InputOnly(options)

@@ -1,4 +1,4 @@
-"""The heavy half of the quantizer ``input_only``."""
+"""The implementation of the quantizer ``input_only``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The heavy half of the runtime ``chip``: its engines are ONNX files, which the package onnxruntime simulates."""
+"""The implementation of the runtime ``chip``: its engines are ONNX files, which the package onnxruntime simulates."""
 
 from __future__ import annotations
 

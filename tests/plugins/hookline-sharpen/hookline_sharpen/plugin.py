@@ -1,4 +1,4 @@
-"""What hookline-sharpen registers. Light: the heavy half is imported when the stage runs."""
+"""What hookline-sharpen registers. Light: the implementation is imported when the stage runs."""
 
 from __future__ import annotations
 

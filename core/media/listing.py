@@ -1,0 +1,127 @@
+"""List the image and video files that a path, folder, glob or ``.txt`` list names."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.errors import HooklineError, counted
+from core.files.paths import user_path
+from core.files.regular_file import exists, is_file, is_folder, read_regular
+from core.media.matching import files_below, matching, nearest_names
+
+IMAGE_SUFFIXES = (
+    ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""Suffixes of image files in data sets, sources and calibration. A GIF is a video."""
+VIDEO_SUFFIXES = (
+    ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
+    ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv",
+)  # fmt: skip
+MAX_LIST = 1 << 30
+"""Maximum bytes of a list: about ten million paths."""
+SUPPORTED = "images such as .jpg .png .webp, video such as .mp4 .mov .mkv; docs/sources.md lists all suffixes"
+
+
+def is_image(path: Path | str) -> bool:
+    """Return whether a file name has the suffix of an image."""
+    return str(path).lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a file name has the suffix of a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def files_of(text: str) -> list[Path]:
+    """Return the image and video files that one entry of ``source=`` names.
+
+    Raises:
+        HooklineError: It does not exist, is not a regular file or folder, or names no image or video.
+    """
+    path = user_path(text)
+    if is_folder(path):
+        return _folder(path)
+    if is_file(path):
+        return _listed(path) if path.suffix.lower() == ".txt" else [_media(path)]
+    if exists(path):
+        raise HooklineError(f"the source '{text}' is a FIFO, a socket or a device", "give a regular file or a camera")
+    if glob.has_magic(text):
+        return _matching(path)
+    raise HooklineError(f"no such source '{text}'", nearest_names(path))
+
+
+def _folder(folder: Path) -> list[Path]:
+    found = sorted(
+        (path for path in files_below(plain_path(folder)) if _is_media(path)), key=lambda path: path.as_posix()
+    )
+    if not found:
+        raise HooklineError(f"no images or video in folder '{folder}'", f"supported: {SUPPORTED}")
+    return found
+
+
+def _matching(pattern: Path) -> list[Path]:
+    found = [plain_path(path) for path in matching(pattern)]
+    media = [path for path in found if _is_media(path) and is_file(path)]
+    if not media:
+        other = f"; it matches {counted(len(found), 'file')} of other kinds" if found else ""
+        raise HooklineError(f"no image or video matches '{pattern}'{other}", f"supported: {SUPPORTED}")
+    return media
+
+
+def _listed(path: Path) -> list[Path]:
+    folder = str(path.parent)
+    entries = (line for line in list_entries(path) if not line[1].startswith("#"))
+    files = [_entry(path, folder, number, entry) for number, entry in entries]
+    if not files:
+        raise HooklineError(f"the list '{path}' names no files", "write one path per line")
+    return files
+
+
+def list_entries(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield number and text of each line of a list, blank lines excluded.
+
+    Raises:
+        HooklineError: The list cannot be read, is not a regular file, or is too large.
+    """
+    try:
+        content = read_regular(path, MAX_LIST)
+    except OSError as error:
+        message = f"cannot read the list '{path}' ({error.strerror})"
+        raise HooklineError(message, "it has one path per line") from error
+    lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).splitlines()
+    return ((number, entry) for number, line in enumerate(lines, start=1) if (entry := line.strip()))
+
+
+def _entry(listing: Path, folder: str, number: int, entry: str) -> Path:
+    for candidate in (os.path.join(folder, entry), entry):  # noqa: PTH118  ten times faster; lists have millions of entries
+        if is_file(candidate):
+            return _media(Path(candidate))
+    raise HooklineError(f"line {number} of '{listing}': no such file '{entry}'", nearest_names(listing.parent / entry))
+
+
+def _media(path: Path) -> Path:
+    if not _is_media(path):
+        raise HooklineError(f"unknown kind of file '{path}'", f"supported: {SUPPORTED}")
+    return plain_path(path)
+
+
+def plain_path(path: Path) -> Path:
+    """Return ``path`` absolute and without ``..``: one spelling per file, below every folder that it names.
+
+    A symbolic link as the last component is kept, because its name is the name of the image. ``link/..`` is resolved
+    as the operating system does: the parent of the link's target.
+    """
+    absolute = path.absolute()
+    if ".." not in absolute.parts:
+        return absolute
+    if absolute.name == "..":
+        return Path(os.path.realpath(absolute))
+    return Path(os.path.realpath(absolute.parent), absolute.name)
+
+
+def _is_media(path: Path) -> bool:
+    return is_image(path) or is_video(path)
