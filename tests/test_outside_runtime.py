@@ -83,7 +83,9 @@ def test_from_weights_to_boxes_by_its_own_rules(run: Run) -> None:
     assert (again.code, again.stages) == (0, {"load": "ran", "predict": "ran"}), again.said
     on_gpu = run("+stage=predict", f"weights={engine}", "source=pictures", "device=cuda")
     assert (on_gpu.code, on_gpu.stages) == (2, {}), on_gpu.said
-    told = f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
+    told = (
+        f"chip, which opens '{engine.name}', works with device=cpu only, and device=cuda was asked for; set device=auto"
+    )
     assert told in on_gpu.said
 
 
@@ -103,10 +105,7 @@ def test_what_is_refused_before_anything_runs(run: Run) -> None:
         (("backend=chip", "build.batch=2"), "chip does not support build.batch; remove it, or set backend=tensorrt"),
         (("backend=chip", "precision=fp16", "runtimes.chip.threads=2"), "the chip computes float16 on one thread"),
         (("backend=chip", "precision=fp16", "quantizer=input_only"), "input_only does not support precision=fp16"),
-        (
-            ("backend=chip", "calibrate.runtime=chip", "precision=int8"),
-            "'chip' is not one that records",
-        ),
+        (("backend=chip", "calibrate.runtime=chip", "precision=int8"), "'chip' is not one that records activations"),
         (("quantizer=input",), "unknown quantizer 'input'; did you mean input_only?"),
         (("quantizers.input_only.headroom=3",), "quantizers.input_only.headroom=3.0 is out of range"),
         (("build.int8=calibrator",), "'build.int8' is now 'runtimes.tensorrt.int8'; write runtimes.tensorrt.int8="),

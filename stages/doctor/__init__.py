@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Diagnosis
 from core.errors import HooklineError
+from core.kinds.lookup import AUTO
 from core.kinds.stage import Stage
-from core.planning.resolve import AUTO
 from core.plugins.hookspecs import hookimpl
 from stages.doctor.config import DoctorConfig
 

@@ -45,8 +45,8 @@ def test_sweep_continues_after_a_failed_job(run: Run, tmp_path: Path) -> None:
     [
         (["+stage=tast"], "unknown stage 'tast'; did you mean taste"),
         (["+stage=[raw,tastes]"], "unknown stage 'tastes'; did you mean taste"),
-        (["stage=taste"], "stages are added to a run: 'stage=' needs a plus sign; write +stage=<name>"),
-        (["precision=int8"], "nothing to do; say what with +stage=<name>; possible: "),
+        (["stage=taste"], "'stage=' has no plus sign; write +stage=<name>"),
+        (["precision=int8"], "nothing to do: no stage is requested; give +stage=<name>; possible: "),
         (["+stage=raw", "precision=int9"], "unknown value of precision 'int9'; did you mean int8?"),
         (["+stage=raw", "raw.word=x"], "unknown option 'raw.word'; did you mean raw.words"),
         (
@@ -64,7 +64,7 @@ def test_sweep_continues_after_a_failed_job(run: Run, tmp_path: Path) -> None:
         (["+stage=raw", "++raw.word=1"], "unknown option 'raw.word'; did you mean raw.words"),
         (["+stage=raw", "++runtimes.onnxruntime.thread=1"], "did you mean runtimes.onnxruntime.threads"),
         (["+stage=raw", "++plugins.disabled=[]"], "unknown option 'plugins.disabled'; did you mean plugins.disable?"),
-        (["+stage=raw", "++stage.raw.words=1"], "+stage=raw takes no options of its own"),
+        (["+stage=raw", "++stage.raw.words=1"], "+stage=raw has no options below it"),
         (["+stage=raw", "++hydra.run.directory=x"], "unknown option 'hydra.run.directory'; `python -m core.run --cfg"),
         (["+stage=raw", "raw.words=b=c]"], """python -m core.run +stage=raw "raw.words='b=c]'\""""),
     ],

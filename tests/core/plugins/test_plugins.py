@@ -85,7 +85,7 @@ def test_disabling_an_unknown_plugin_is_an_error(python: Python) -> None:
 
 
 def write_plugin(folder: Path, body: str) -> str:
-    (folder / "single.py").write_text("from core.plugins.hookspecs import hookimpl\nfrom hookline import *\n" + body)
+    (folder / "one_file.py").write_text("from core.plugins.hookspecs import hookimpl\nfrom hookline import *\n" + body)
     return str(folder)
 
 
@@ -93,8 +93,8 @@ def test_single_file_plugin_by_environment(python: Python, tmp_path: Path) -> No
     path = write_plugin(
         tmp_path, "@hookimpl\ndef hookline_calibrators():\n    yield Calibrator(name='mine', summary='', load=print)\n"
     )
-    result = python("core.plugins", "--json", PYTHONPATH=path, HOOKLINE_PLUGINS="single")
-    info = next(info for info in json.loads(result.stdout) if info["name"] == "single")
+    result = python("core.plugins", "--json", PYTHONPATH=path, HOOKLINE_PLUGINS="one_file")
+    info = next(info for info in json.loads(result.stdout) if info["name"] == "one_file")
     assert (info["state"], info["provides"]) == ("loaded", ["calibrators: mine"])
 
 
@@ -114,21 +114,21 @@ def test_plugin_authors_mistakes_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, error: str
 ) -> None:
     monkeypatch.syspath_prepend(write_plugin(tmp_path, body))
-    monkeypatch.setenv("HOOKLINE_PLUGINS", "single")
-    monkeypatch.delitem(sys.modules, "single", raising=False)
-    info = next(info for info in load_plugins().infos if info.name == "single")
+    monkeypatch.setenv("HOOKLINE_PLUGINS", "one_file")
+    monkeypatch.delitem(sys.modules, "one_file", raising=False)
+    info = next(info for info in load_plugins().infos if info.name == "one_file")
     assert info.state == "broken"
     assert error in info.error
-    assert "single.py" in info.error
+    assert "one_file.py" in info.error
 
 
 def test_a_shipped_name_is_never_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "@hookimpl\ndef hookline_calibrators():\n    yield Calibrator(name='minmax', summary='', load=print)\n"
     monkeypatch.syspath_prepend(write_plugin(tmp_path, body))
-    monkeypatch.setenv("HOOKLINE_PLUGINS", "single")
-    monkeypatch.delitem(sys.modules, "single", raising=False)
+    monkeypatch.setenv("HOOKLINE_PLUGINS", "one_file")
+    monkeypatch.delitem(sys.modules, "one_file", raising=False)
     plugins = load_plugins()
-    info = next(info for info in plugins.infos if info.name == "single")
+    info = next(info for info in plugins.infos if info.name == "one_file")
     assert info.state == "broken"
     assert "the calibrator 'minmax' belongs to hookline" in info.error
     assert plugins.registry.origin("calibrators", "minmax").distribution == "hookline"
@@ -139,8 +139,8 @@ def test_of_two_plugins_with_one_yaml_path_the_later_is_broken(python: Python, t
     (tmp_path / "other" / "__init__.py").touch()
     (tmp_path / "other" / "stage" / "sharpen_hard.yaml").write_text("{}\n")
     path = write_plugin(tmp_path, "@hookimpl\ndef hookline_conf():\n    yield 'other'\n")
-    result = python("core.plugins", "--json", PYTHONPATH=path, HOOKLINE_PLUGINS="single")
+    result = python("core.plugins", "--json", PYTHONPATH=path, HOOKLINE_PLUGINS="one_file")
     states = {info["name"]: (info["state"], info["error"]) for info in json.loads(result.stdout)}
     assert states["sharpen"] == ("loaded", "")
-    assert "plugins 'sharpen' and 'single' both ship the YAML file 'stage/sharpen_hard.yaml'" in states["single"][1]
-    assert "sharpen_hard.yaml:1" in states["single"][1]
+    assert "plugins 'sharpen' and 'one_file' both ship the YAML file 'stage/sharpen_hard.yaml'" in states["one_file"][1]
+    assert "sharpen_hard.yaml:1" in states["one_file"][1]
