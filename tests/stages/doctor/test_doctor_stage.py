@@ -187,7 +187,7 @@ def on(folder: Path, device: str, *checks: Check, **words: Any) -> tuple[dict[st
         ("cpu", {"backend": "chip"}, "error", "backend=chip works with device=cuda only"),
         ("cpu", {"backend": "ahead"}, "warning", "engines can be built here, but not run"),
         ("cpu", {"processor": "fast"}, "error", "processor=fast works with device=cuda only"),
-        ("cuda:1", {}, "error", "backend=plain works with device=cpu only, and device=cuda:1 was asked for"),
+        ("cuda:1", {}, "error", "backend=plain works with device=cpu only, but device=cuda:1 is set"),
     ],
 )
 def test_a_device_on_which_the_target_does_not_work(
