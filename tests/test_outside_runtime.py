@@ -83,9 +83,7 @@ def test_from_weights_to_boxes_by_its_own_rules(run: Run) -> None:
     assert (again.code, again.stages) == (0, {"load": "ran", "predict": "ran"}), again.said
     on_gpu = run("+stage=predict", f"weights={engine}", "source=pictures", "device=cuda")
     assert (on_gpu.code, on_gpu.stages) == (2, {}), on_gpu.said
-    told = (
-        f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
-    )
+    told = f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
     assert told in on_gpu.said
 
 

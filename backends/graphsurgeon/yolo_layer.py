@@ -96,11 +96,11 @@ class YoloLayerGraft:
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
         """Write ``model`` with the node to ``target``.
 
-            Returns:
-        ``("YoloLayer_TRT",)`` for the bare node, otherwise an empty tuple.
+        Returns:
+            ``("YoloLayer_TRT",)`` for the bare node, otherwise an empty tuple.
 
-            Raises:
-        HooklineError: The operator cannot decode this head, or the file does not have its outputs.
+        Raises:
+            HooklineError: The operator cannot decode this head, or the file does not have its outputs.
         """
         grafted = graft_decode(model, head, score_threshold=score_threshold, namespace=self._namespace)
         onnx.save(grafted, target)

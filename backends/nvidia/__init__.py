@@ -1,1 +1,1 @@
-"""Checks of NVIDIA's driver, CUDA and CuPy. No CUDA context is opened, no native library loaded here."""
+"""The choice of a GPU with NVML, and checks of NVIDIA's driver and GPUs. No CUDA context is created."""

@@ -24,8 +24,8 @@ class OrtRuntime:
     def machine(self, device: str = "auto") -> dict[str, str]:
         """Return the machine facts that an engine depends on.
 
-            Raises:
-        HooklineError: The device is not the CPU.
+        Raises:
+            HooklineError: The device is not the CPU.
         """
         check_device(device)
         return this_machine()
@@ -37,8 +37,8 @@ class OrtRuntime:
     def open(self, model: OnnxModel | Engine, *, device: str) -> OrtSession:
         """Open an engine or an ONNX model.
 
-            Raises:
-        HooklineError: The device is not the CPU, the file is damaged, or the engine does not fit this machine.
+        Raises:
+            HooklineError: The device is not the CPU, the file is damaged, or the engine does not fit this machine.
         """
         check_device(device)
         if isinstance(model, Engine):

@@ -40,8 +40,8 @@ class TensorRt:
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.
 
-            Raises:
-        HooklineError: The model is not a TensorRT engine, does not fit this machine, or changed after the build.
+        Raises:
+            HooklineError: The model is not a TensorRT engine, does not fit this machine, or changed after the build.
         """
         from backends.trt.library import load
         from backends.trt.machine import fitting_gpu

@@ -112,7 +112,7 @@ def hyperparameters_of(
         batch = state.batch if state else _fitting_batch(network, job, options, distributed)
     if batch % distributed.world_size:
         raise TrainingError(
-            f"batch={batch} cannot be divided among {distributed.world_size} processes",
+            f"train.batch={batch} cannot be divided among {distributed.world_size} processes",
             f"use a multiple of {distributed.world_size}",
         )
     return Hyperparameters(

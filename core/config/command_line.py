@@ -95,7 +95,7 @@ class _ArgumentReader:
         if not key:
             raise HooklineError(f"{shown(argument)} has no name before the '='", "options come as name=value")
         if not text and key in self._options and self._options[key].type not in {str, "str"}:
-            raise HooklineError(f"{key}= has no value", f"write {key}=<value>, or {key}=null for the default")
+            raise HooklineError(f"{key}= has no value", f"write {key}=<value>, or omit the option for the default")
         if key in OUTPUTS and text.startswith("~"):  # Hydra would make a folder of this name
             text = str(user_path(text))
             argument = f"{name}={text}"

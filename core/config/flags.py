@@ -58,6 +58,7 @@ def _unknown_flag(given: str) -> HooklineError:
     """Return the error for an unknown flag, also for an option with dashes, e.g. ``--imgsz=320``."""
     name, equals, value = given.partition("=")
     bare = name.lstrip("-").replace("-", "_")
-    if equals or bare in Words.__dataclass_fields__:
+    bare = "+stage" if bare == "stage" else bare
+    if equals or bare.lstrip("+") in Words.__dataclass_fields__:
         return HooklineError(f"unknown flag {shown(name)}", f"options have no dashes: {shell_word(f'{bare}={value}')}")
     return unknown("flag", name, FLAGS)

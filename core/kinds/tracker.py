@@ -53,7 +53,7 @@ class Trackers:
         """Record an image file.
 
         Args:
-            name: Name of the image, e.g. ``train_batch0``.
+            name: Name of the image, e.g. ``train_batch``.
             path: The file.
             step: The epoch, from 1; 0 before the first one.
         """
@@ -147,7 +147,7 @@ class TrackerBackend(Protocol):
         """Record an image file. Called after :meth:`scalars` of the same epoch, if the epoch has metrics.
 
         Args:
-            name: Name of the image, e.g. ``train_batch0``.
+            name: Name of the image, e.g. ``train_batch``.
             path: The file.
             step: The epoch, from 1; 0 before the first one.
         """

@@ -118,7 +118,7 @@ def hookline_stages() -> Iterable[Stage]:
     """Register the stage."""
     yield Stage(
         name="build",
-        summary="build an engine for this machine and warm it up",
+        summary="build an engine, and warm it up if it can run here",
         run=build,
         select=select,
         fingerprint=fingerprint,

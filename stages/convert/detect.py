@@ -114,7 +114,9 @@ def files_of(place: AnnotationPlace, kind: Format) -> list[Path]:
     else:
         files = [file for file in visible(place.path, "*.json") if _json_kind(file) == kind.value]
     if not files:
-        raise HooklineError(f"found no {kind.value} annotations in '{place.path}'", "check convert.source and format")
+        raise HooklineError(
+            f"found no {kind.value} annotations in '{place.path}'", "check convert.source and convert.format"
+        )
     if kind is Format.coco:  # COCO also has files with captions and keypoints of the same images
         return [file for file in files if file.name.startswith("instances")] or files
     return files

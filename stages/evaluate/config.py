@@ -40,7 +40,9 @@ class EvaluateConfig:
     """Options of the stage.
 
     Attributes:
-        model: The artifact to measure.
+        model: Model to measure: ``engine``; ``grafted``: the ONNX file from which the engine is built; ``quantized``:
+            the model before the graft, in any precision; ``heads``: the exported float32 ONNX file; ``checkpoint``: the
+            weights in PyTorch.
         data: Path of the data.yaml.
         split: Split of the data set to measure on.
         conf: Minimum score of a box, 0..1; null: 0.001, for the whole precision-recall curve.

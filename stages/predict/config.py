@@ -22,7 +22,9 @@ class PredictConfig:
     """Options of the stage.
 
     Attributes:
-        model: The artifact to run.
+        model: Model to run: ``engine``; ``grafted``: the ONNX file from which the engine is built; ``quantized``: the
+            model before the graft, in any precision; ``heads``: the exported float32 ONNX file; ``checkpoint``: the
+            weights in PyTorch.
         source: Image, folder, glob, .txt list, video, camera number or stream address; or a list of files.
         conf: Minimum score of a box; null: 0.25.
         iou: NMS overlap, 0..1; null: 0.45.
@@ -33,8 +35,8 @@ class PredictConfig:
         batch: Frames per inference.
         vid_stride: Process every Nth frame of a video or stream.
         frames: Stop after this number of frames; null: at the end of the source.
-        on_error: Images and videos that cannot be read. auto: skip and report up to 5 % of them, at least one;
-            skip: any number; stop: the first one ends the run.
+        on_error: Unreadable files: ``auto`` skips up to 5 % of them, and at least one; ``skip`` skips any number;
+            ``stop`` raises an error at the first one.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
         reconnect: Seconds without a frame after which a live source ends; until then it is reopened. 0: do not reopen.
         resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos

@@ -122,7 +122,7 @@ def hookline_stages() -> Iterable[Stage]:
     """Register the stage."""
     yield Stage(
         name="quantize",
-        summary="fp32, fp16 or int8 by the rules of a runtime",
+        summary="convert the model to fp32, fp16 or int8, by the rules of the runtime",
         run=quantize,
         select=select,
         fingerprint=fingerprint,

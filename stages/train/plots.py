@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -14,10 +16,8 @@ from core.drawing.figures import framed, legend_above, plain, save, title_axes
 from core.drawing.palette import SPLITS
 
 RESULTS = "results.csv"
-PANELS: Sequence[tuple[str, Mapping[str, str]]] = (
-    ("Box loss", {"train/box_loss": "training", "val/box_loss": "validation"}),
-    ("Objectness loss", {"train/obj_loss": "training", "val/obj_loss": "validation"}),
-    ("Class loss", {"train/cls_loss": "training", "val/cls_loss": "validation"}),
+LOSS = re.compile(r"train/(.+)_loss")
+SCORES: Sequence[tuple[str, Mapping[str, str]]] = (
     ("mAP on the validation split", {"metrics/map50": "mAP50", "metrics/map50_95": "mAP50-95"}),
     ("Precision and recall", {"metrics/precision": "P", "metrics/recall": "R"}),
     ("Learning rate", {"lr/weights": "weights", "lr/biases": "biases"}),
@@ -41,11 +41,22 @@ def training_figure(rows: Sequence[Mapping[str, str]]) -> Figure:
     """Return the figure for the rows of results.csv, at least one."""
     epochs = [int(row["epoch"]) for row in rows]
     counted = "1 epoch" if len(rows) == 1 else f"epochs {min(epochs)} to {max(epochs)}"
-    figure = framed("Training", [counted], 13, 7.5)
-    for axes, (title, columns) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
+    panels = [*_loss_panels(rows[0]), *SCORES]
+    lines = math.ceil(len(panels) / 3)
+    figure = framed("Training", [counted], 13, 3.75 * lines)
+    grid = list(figure.subplots(lines, 3, squeeze=False).flat)
+    for axes, (title, columns) in zip(grid, panels, strict=False):
         _panel(axes, title, columns, rows)
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    for axes in grid[len(panels) :]:
+        axes.remove()
     return figure
+
+
+def _loss_panels(columns: Iterable[str]) -> list[tuple[str, Mapping[str, str]]]:
+    """Return one panel per loss of the family: the columns ``train/<name>_loss`` and ``val/<name>_loss``."""
+    names = [found[1] for column in columns if (found := LOSS.fullmatch(column))]
+    return [(f"Loss: {name}", {f"train/{name}_loss": "training", f"val/{name}_loss": "validation"}) for name in names]
 
 
 def _panel(axes: Axes, title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:

@@ -100,8 +100,8 @@ def _check_memory(files: FromFiles, local_world_size: int) -> None:
     needed = sum(files(index).nbytes for index in probes) / len(probes) * count * local_world_size
     if needed > LARGEST_PART * free:
         raise TrainingError(
-            f"cache=ram needs about {needed / 2**30:.1f} GiB for {counted(count, 'image')} at {files.side} pixels"
+            f"train.cache=ram needs about {needed / 2**30:.1f} GiB for {counted(count, 'image')} at {files.side} pixels"
             f"{f' in each of {local_world_size} processes' if local_world_size > 1 else ''}; "
             f"{free / 2**30:.1f} GiB are available, of which images may take {LARGEST_PART:.0%}",
-            f"use cache=none{', fewer processes' if local_world_size > 1 else ''} or a smaller imgsz",
+            f"use train.cache=none{', fewer processes' if local_world_size > 1 else ''} or a smaller imgsz",
         )

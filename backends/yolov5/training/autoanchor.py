@@ -74,7 +74,9 @@ def fit_anchors(
     rng = np.random.default_rng(seed)
     boxes = sizes[(sizes.min(1, initial=np.inf) > 0) & (sizes.max(1, initial=0) >= _MIN_SIDE)]
     if len(boxes) < count:
-        raise TrainingError(f"too few boxes to fit {counted(count, 'anchor')}: {len(boxes)}", "train.autoanchor=false")
+        raise TrainingError(
+            f"too few boxes to fit {counted(count, 'anchor')}: {len(boxes)}", "set train.autoanchor=false"
+        )
     if len(boxes) > sample:
         boxes = boxes[np.sort(rng.choice(len(boxes), sample, replace=False))]
     logs = _logs(boxes)

@@ -196,7 +196,8 @@ def _first(model: YOLOv5, count: int) -> list[str]:
     layers = _layers(model)
     if not 0 <= count < len(layers):
         raise TrainingError(
-            f"freeze={count} of {counted(len(layers), 'layer')}", f"0 to {len(layers) - 1} layers can be frozen"
+            f"train.freeze={count}, but the network has {counted(len(layers), 'layer')}",
+            f"0 to {len(layers) - 1} layers can be frozen",
         )
     return [layer for layer in layers[:count] if layer]
 

@@ -96,13 +96,9 @@ def load_state(folder: Path, config: Mapping[str, object]) -> TrainingState:
         written = content.pop("format")
         state = TrainingState(**content) if written == FORMAT else None
     except _DAMAGED as error:
-        raise TrainingError(
-            f"'{path}' is damaged and cannot be resumed from", "start again without resume=true"
-        ) from error
+        raise TrainingError(f"'{path}' is damaged and cannot be resumed from", _START_AGAIN) from error
     if state is None:
-        raise TrainingError(
-            f"'{path}' has format {written}, this version reads {FORMAT}", "start again without resume=true"
-        )
+        raise TrainingError(f"'{path}' has format {written}, this version reads {FORMAT}", _START_AGAIN)
     if different := [name for name in config if state.config.get(name) != config[name] and name != "anchors"]:
         raise TrainingError(
             f"'{path}' belongs to another architecture ({different[0]} is {state.config.get(different[0])}, "

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.train.plots import PANELS, draw_training, training_figure
+from stages.train.plots import SCORES, draw_training, training_figure
 from tests.support.chart_tools import assert_readable
 
-COLUMNS = [column for _, columns in PANELS for column in columns]
+LOSSES = [f"{split}/{name}_loss" for name in ("box", "obj", "cls") for split in ("train", "val")]
+COLUMNS = [*LOSSES, *(column for _, columns in SCORES for column in columns)]
 
 
 def rows_of(count: int, scale: float = 1.0) -> list[dict[str, str]]:
@@ -33,3 +34,12 @@ def test_the_file(tmp_path: Path) -> None:
         assert draw_training(tmp_path) == []
         writer.writerows(rows_of(3))
     assert [path.name for path in draw_training(tmp_path)] == ["results.png"]
+
+
+@pytest.mark.parametrize("losses", [["iou", "dfl"], ["iou"], ["a", "b", "c", "d"], []])
+def test_the_losses_of_any_family_have_a_panel(losses: list[str]) -> None:
+    rows = [{"epoch": str(epoch), "metrics/map50": "0.5"} for epoch in (1, 2)]
+    for row in rows:
+        row |= {f"{split}/{name}_loss": "0.1" for name in losses for split in ("train", "val")}
+    drawn = [axes.get_title(loc="left") or axes.get_title() for axes in training_figure(rows).axes if axes.lines]
+    assert drawn == [*(f"Loss: {name}" for name in losses), "mAP on the validation split"]

@@ -215,7 +215,7 @@ def test_images_that_do_not_fit_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr("backends.yolov5.data.reading.available_memory", lambda: 1000)
     with pytest.raises(TrainingError, match=r"cache=ram needs about 0\.0 GiB for 6 images") as caught:
         TrainingImages(samples, read, PLAIN, imgsz=96, epochs=1, seed=0, cache=ImageCache.ram)
-    assert "cache=none" in caught.value.hint
+    assert "train.cache=none" in caught.value.hint
 
 
 @pytest.mark.parametrize("local_world_size", [1, 2])

@@ -93,7 +93,7 @@ def test_layers_by_name() -> None:
 
 @pytest.mark.parametrize("count", [-1, 25, 99])
 def test_too_many_layers(count: int) -> None:
-    with pytest.raises(TrainingError, match=f"freeze={count} of 25 layers"):
+    with pytest.raises(TrainingError, match=f"train.freeze={count}, but the network has 25 layers"):
         freeze(network(), count)
 
 
