@@ -63,7 +63,8 @@ class Driver:
     def on_pci(self) -> bool:
         """Whether an NVIDIA GPU is on the PCI bus."""
         vendors = self.host.path("/sys/bus/pci/devices").glob("*/vendor")
-        kinds = [path.with_name("class").read_text() for path in vendors if path.read_text().strip() == "0x10de"]
+        found = [path for path in vendors if path.read_text(encoding="utf-8").strip() == "0x10de"]
+        kinds = [path.with_name("class").read_text(encoding="utf-8") for path in found]
         return any(kind.startswith(("0x0300", "0x0302")) for kind in kinds)  # displays and 3D controllers
 
     @property

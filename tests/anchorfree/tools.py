@@ -77,7 +77,7 @@ def job(folder: Path, watcher: Listener, **changes: Any) -> TrainingJob:
         corners = drawing.boxes / 64
         boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], 1)
         path = Path(f"{index}.jpg")
-        images[path] = drawing.picture
+        images[path] = drawing.image
         pictures.append(TrainingImage(path, (64, 64), Labels(drawing.classes.astype(np.int32), boxes)))
     given: dict[str, Any] = {
         "variant": "anchorfree_n", "start": None, "names": NAMES, "images": pictures, "options": AnchorFreeTraining(),

@@ -137,8 +137,8 @@ def test_two_families_that_take_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"facts": replace(grid_family.FACTS, family="yolov5")}, "must state the family 'grid', and stated 'yolov5'"),
-        ({"layout": "decoded"}, r"must state one of the layouts \('grid',\), not 'decoded'"),
+        ({"facts": replace(grid_family.FACTS, family="yolov5")}, "must return the family 'grid', not 'yolov5'"),
+        ({"layout": "decoded"}, r"must return one of the layouts \('grid',\), not 'decoded'"),
     ],
 )
 def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
@@ -159,7 +159,7 @@ def test_a_model_of_a_family_that_is_not_installed(tmp_path: Path, sidecar: bool
     if sidecar:
         write_sidecar(complete(model))
     context, _ = make_context(tmp_path, models=list(hookline_models()))
-    with pytest.raises(HooklineError, match=r"unknown model family 'grid'.*install the plugin"):
+    with pytest.raises(HooklineError, match=r"unknown model family 'grid'.*install its plugin"):
         load(load_config(str(model.path)), context)
 
 
