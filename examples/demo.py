@@ -21,13 +21,13 @@ Summary = dict[str, Any]
 """The content of a summary.json."""
 
 FOLDER = Path("demo")
-"""Where the two runs lie; made anew each time."""
+"""Folder of the runs; it is replaced each time."""
 
 MODEL = "yolov5s"
 
 
 def run(name: str, *overrides: str) -> Summary:
-    """One run of the command line in ``demo/<name>``; gives its summary.json."""
+    """Run the command line in ``demo/<name>``; return its summary.json."""
     arguments = [*overrides, f"weights={MODEL}", f"hydra.run.dir={FOLDER / name}"]
     print(f"\n$ python -m core.run {shlex.join(arguments)}", flush=True)
     subprocess.run([sys.executable, "-m", "core.run", *arguments], check=True)
@@ -36,7 +36,7 @@ def run(name: str, *overrides: str) -> Summary:
 
 
 def main() -> int:
-    """Run the demo; gives the exit code."""
+    """Run the demo; return the exit code."""
     try:
         bus, zidane, street = map(sample, ("bus", "zidane", "street"))
     except HooklineError as error:
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def tell(photos: Summary, video: Summary) -> None:
-    """Where the results are, and INT8 beside float32."""
+    """Print the paths of the results, and INT8 compared with float32."""
     print(f"\nannotated by the INT8 engine of {MODEL}, calibrated on 200 frames of the street video:")
     for summary in (photos, video):
         predictions = next(stage for stage in summary["stages"] if stage["name"] == "predict")
@@ -66,16 +66,16 @@ def tell(photos: Summary, video: Summary) -> None:
             if file.suffix in {".jpg", ".mp4"}:
                 print(f"  {os.path.relpath(file)}")
     found, speed = video["metrics"]["compare"], video["metrics"]["predict"]
-    print("INT8 beside float32, on the same frames of the video:")
+    print("INT8 compared with float32 on the same frames of the video:")
     print(
-        f"  inference  {found['median_ms']:.1f} ms beside {found['reference_median_ms']:.1f} ms (medians): "
-        f"{found['latency_ratio']:.2f} of the time"
+        f"  inference  {found['median_ms']:.1f} ms, float32 {found['reference_median_ms']:.1f} ms (medians): "
+        f"ratio {found['latency_ratio']:.2f}"
     )
     print(
         f"  boxes      F1 {found['f1']:.3f} at IoU 0.5: {found['matched']:.0f} in both, "
         f"{found['only_here']:.0f} only INT8, {found['only_reference']:.0f} only float32"
     )
-    print(f"  program    {speed['frames_per_second']:.1f} frames a second from mp4 to annotated mp4")
+    print(f"  program    {speed['frames_per_second']:.1f} frames per second from mp4 to annotated mp4")
 
 
 if __name__ == "__main__":
