@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.errors import HooklineError
+from backends.nvidia.availability import check_device, probe_gpu
 from core.kinds.part import Availability
 from core.kinds.processor import Processor
 from core.plugins.hookspecs import hookimpl
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def probe(host: Host | None = None) -> Availability:
-    """Check that CuPy is installed, without importing it, and that a GPU is usable: see :func:`probe_gpu`."""
+    """Check that CuPy is installed, without importing it, and that a GPU is usable."""
     if importlib.util.find_spec("cupy") is None:
         return Availability(
             usable=False,
@@ -25,27 +25,6 @@ def probe(host: Host | None = None) -> Availability:
             hint="pip install 'cupy-cuda13x[ctk]' (cupy-cuda12x for CUDA 12) on a machine with an NVIDIA GPU",
         )
     return probe_gpu(host) or Availability(usable=True, reason="CuPy and NVIDIA's driver are installed")
-
-
-def probe_gpu(host: Host | None = None) -> Availability | None:
-    """Return why no GPU can be used, from files and ``CUDA_VISIBLE_DEVICES``; None if nothing prevents it.
-
-    Loads no NVIDIA library into this process, so that runs on the CPU do not depend on one.
-    """
-    from backends.nvidia.driver import driver_problem
-
-    problem = driver_problem(host)
-    return Availability(usable=False, reason=problem.found, hint=problem.remedy) if problem else None
-
-
-def check_device(device: str) -> Iterable[HooklineError]:
-    """Yield an error if the GPU does not exist, according to NVML. Starts nothing on a GPU."""
-    from backends.nvidia.gpu import choose
-
-    try:
-        choose(device)
-    except HooklineError as problem:
-        yield problem
 
 
 def load() -> CupyProcessor:

@@ -6,8 +6,8 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from backends.gpu.plugin import check_device
 from backends.gpu.plugin import probe as probe_cupy
+from backends.nvidia.availability import check_device
 from backends.trt.options import STYLE, Method, TrtOptions
 from core.errors import HooklineError
 from core.kinds.building import CalibrationInput

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from backends.gpu.plugin import check_device as check_gpu
+from backends.nvidia.availability import check_device as check_gpu
 from backends.system.host import Host
 from backends.trt.library_checks import Product, examine_library
 from backends.trt.options import STYLE

@@ -76,8 +76,8 @@ def check_device(device: str) -> Iterable[HooklineError]:
     """Yield an error for a missing GPU, without importing PyTorch; PyTorch reports the rest when it starts."""
     if not device.startswith("cuda") or _for_amd():
         return
-    from backends.gpu.plugin import check_device as check_by_nvml
-    from backends.gpu.plugin import probe_gpu
+    from backends.nvidia.availability import check_device as check_by_nvml
+    from backends.nvidia.availability import probe_gpu
 
     if missing := probe_gpu():
         yield UnavailableError(
