@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backends.ort.options import STYLE, OrtOptions
+from backends.system.probing import CHECK_LIMIT
 from core.kinds.check import Check, found_at
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
@@ -62,5 +63,5 @@ def hookline_checks() -> Iterable[Check]:
         summary="one ONNX Runtime package, which can be imported, and its execution providers",
         load=found_at("backends.ort.machine:onnxruntime"),
         needed_by=frozenset({"onnxruntime"}),
-        limit=90,
+        limit=CHECK_LIMIT,
     )

@@ -1,4 +1,4 @@
-"""Register the runtime ``tensorrt``: engines for NVIDIA GPUs."""
+"""Register the runtime ``tensorrt``, engines for NVIDIA GPUs, and its check."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import probe as probe_cupy
 from backends.nvidia.availability import check_device
+from backends.system.probing import CHECK_LIMIT
 from backends.trt.options import STYLE, Method, TrtOptions
 from core.errors import HooklineError
 from core.kinds.building import CalibrationInput
+from core.kinds.check import Check, found_at
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import Int8Route, Precision
@@ -84,4 +86,16 @@ def hookline_runtimes() -> Iterable[Runtime]:
         calibrates=calibrates,
         check_build=check_build,
         check_device=check_device,
+    )
+
+
+@hookimpl
+def hookline_checks() -> Iterable[Check]:
+    """Register the check."""
+    yield Check(
+        name="tensorrt",
+        summary="TensorRT, its libraries and builder resource, of one release",
+        load=found_at("backends.trt.library:tensorrt"),
+        needed_by=frozenset({"tensorrt"}),
+        limit=CHECK_LIMIT,
     )

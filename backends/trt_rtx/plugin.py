@@ -1,4 +1,4 @@
-"""Register the runtime ``tensorrt_rtx``: engines for RTX cards, built without a GPU."""
+"""Register the runtime ``tensorrt_rtx``, engines for RTX cards that are built without a GPU, and its check."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from backends.nvidia.availability import check_device as check_gpu
 from backends.system.host import Host
+from backends.system.probing import CHECK_LIMIT
 from backends.trt.library_checks import Product, examine_library
 from backends.trt.options import STYLE
 from backends.trt_rtx.options import CURRENT, TrtRtxOptions
 from core.errors import HooklineError, UnavailableError
-from core.kinds.check import Finding
+from core.kinds.check import Check, Finding
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import Precision
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from backends.trt_rtx.runtime import TensorRtRtx
 
 INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); a build needs no GPU"
+TENSORRT_RTX = Product(
+    title="TensorRT-RTX",
+    module="tensorrt_rtx",
+    packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
+    install="tensorrt-rtx-cu13",
+    library="tensorrt_rtx",
+)
 
 
 def probe() -> Availability:
@@ -60,6 +68,11 @@ def check_device(device: str) -> Iterable[HooklineError]:
         )
 
 
+def tensorrt_rtx(host: Host | None = None) -> Iterator[Finding]:
+    """Check TensorRT-RTX and its parser: both of one release."""
+    yield from examine_library(TENSORRT_RTX, host or Host())
+
+
 def load(options: TrtRtxOptions) -> TensorRtRtx:
     """Import and return the runtime."""
     from backends.trt_rtx.runtime import TensorRtRtx
@@ -91,15 +104,13 @@ def hookline_runtimes() -> Iterable[Runtime]:
     )
 
 
-TENSORRT_RTX = Product(
-    title="TensorRT-RTX",
-    module="tensorrt_rtx",
-    packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
-    install="tensorrt-rtx-cu13",
-    library="tensorrt_rtx",
-)
-
-
-def tensorrt_rtx(host: Host | None = None) -> Iterator[Finding]:
-    """Check TensorRT-RTX and its parser: both of one release."""
-    yield from examine_library(TENSORRT_RTX, host or Host())
+@hookimpl
+def hookline_checks() -> Iterable[Check]:
+    """Register the check."""
+    yield Check(
+        name="tensorrt_rtx",
+        summary="TensorRT-RTX and its library, of one release",
+        load=lambda: tensorrt_rtx,
+        needed_by=frozenset({"tensorrt_rtx"}),
+        limit=CHECK_LIMIT,
+    )

@@ -33,6 +33,7 @@ BUILTINS: tuple[str, ...] = (
     "stages.compare",
     "stages.doctor",
     "backends.system.plugin",
+    "backends.nvidia.plugin",
     "backends.yolov5.plugin",
     "backends.calibrators.plugin",
     "backends.graphsurgeon.plugin",

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from backends.system.plugin import hookline_checks
 from backends.system.probing import LIMIT
 from core.errors import HooklineError
 from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
@@ -285,8 +284,16 @@ def test_every_shipped_check_loads() -> None:
         assert callable(item.load({}))
 
 
+def test_each_backend_registers_its_own_checks() -> None:
+    registry = load_plugins().registry
+    for name, item in registry.parts("checks").items():
+        package = registry.origin("checks", name).plugin.rpartition(".")[0]
+        assert item.load({}).__module__.rpartition(".")[0] == package
+
+
 def test_the_limit_of_a_check_exceeds_that_of_its_subprocess() -> None:
-    assert [item.name for item in hookline_checks() if item.limit <= LIMIT] == []
+    checks = load_plugins().registry.parts("checks").values()
+    assert [item.name for item in checks if item.limit <= LIMIT] == []
 
 
 def test_every_shipped_check_is_in_the_document(repo_root: Path) -> None:
