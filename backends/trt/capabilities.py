@@ -13,11 +13,9 @@ class Capabilities:
     Attributes:
         calibrators: TensorRT can quantise during a build, from images.
         dynamic_ranges: Such a quantisation accepts ranges of tensors.
-        weak_typing: TensorRT can choose precisions.
         plugins: A network can contain Python plugins.
         ahead_of_time: An engine can contain the code of plugins.
         timing_cache: Kernel timings can be kept between builds.
-        compute_capabilities: Engines are built for named GPUs.
         dla: DLA cores are supported.
         version_compatible: Later releases can open the engines.
         hardware_levels, tactic_sources: Possible names.
@@ -25,11 +23,9 @@ class Capabilities:
 
     calibrators: bool
     dynamic_ranges: bool
-    weak_typing: bool
     plugins: bool
     ahead_of_time: bool
     timing_cache: bool
-    compute_capabilities: bool
     dla: bool
     version_compatible: bool
     hardware_levels: tuple[str, ...]
@@ -42,12 +38,10 @@ def read_capabilities(trt: ModuleType) -> Capabilities:
     return Capabilities(
         calibrators=hasattr(trt, "IInt8MinMaxCalibrator") and _has(trt, "IBuilderConfig", "int8_calibrator"),
         dynamic_ranges=_has(trt, "ITensor", "set_dynamic_range"),
-        weak_typing=_has(trt, "BuilderFlag", "INT8"),
         plugins=_has(trt, "INetworkDefinition", "add_plugin_v3"),
         ahead_of_time=hasattr(trt, "IPluginCreatorV3Quick") and hasattr(trt, "QuickPluginCreationRequest"),
         # TensorRT-RTX measures no kernels: it has the methods of a timing cache, and they do nothing.
         timing_cache=_has(trt, "IBuilderConfig", "create_timing_cache") and not names_gpus,
-        compute_capabilities=names_gpus,
         dla=_has(trt, "IBuilderConfig", "DLA_core") and _has(trt, "DeviceType", "DLA") and not names_gpus,
         version_compatible=_has(trt, "BuilderFlag", "VERSION_COMPATIBLE") and not names_gpus,
         hardware_levels=_members(trt, "HardwareCompatibilityLevel"),

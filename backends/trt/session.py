@@ -92,7 +92,7 @@ class TrtSession:
     def __init__(self, opened: OpenedEngine, engine: Engine, device: EngineDevice, *, graphs: bool = True) -> None:
         self.facts, self.contract, self.layout = engine.facts, engine.contract, engine.layout
         self.score_threshold = engine.score_threshold
-        self._engine, self._memory, self._graphs = engine, device, graphs
+        self._memory = device
         self._opened: OpenedEngine | None = opened
         self.place, self.doubt = device.title, ""
         self.device, self.stream = device.number, device.new_stream()
@@ -104,12 +104,6 @@ class TrtSession:
         self._staging = [_Staging(device, dtype, self.stream) for _ in range(2)]
         self._padded = _GrowingBuffer(device, self.stream)
         self._results: dict[str, Bytes] = {}
-
-    def another(self) -> TrtSession:
-        """Return a session of the same engine with its own context and stream, for another thread."""
-        if self._opened is None:
-            raise RuntimeError("the session is closed")
-        return TrtSession(self._opened, self._engine, self._memory, graphs=self._graphs)
 
     @overload
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.number]]: ...

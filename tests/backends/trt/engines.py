@@ -210,7 +210,7 @@ TRT = SimpleNamespace(
     TensorIOMode=SimpleNamespace(INPUT="input", OUTPUT="output"),
     ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user's"),
 )
-NOTHING = Capabilities(*[False] * 9, (), ())
+NOTHING = Capabilities(*[False] * 7, (), ())
 LIBRARY = Library(TRT, "TensorRT", "10.16", NOTHING, SimpleNamespace(journal=Journal()))
 FACTS = ModelFacts("yolov5", "yolov5n", ("person",), (8, 16, 32), {"anchors": [[1.0] * 6] * 3})
 

@@ -10,12 +10,11 @@ import pytest
 
 from backends.nvidia.nvml import Gpu
 from backends.trt import machine
-from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
 from backends.trt.machine import check_fits, cuda_of_package, fitting_gpu, machine_facts, this_machine
 from core.artifacts import Engine
 from core.errors import HooklineError
-from tests.backends.trt.engines import about
+from tests.backends.trt.engines import NOTHING, about
 
 L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24, 20, "580.95.05")
 L40S = replace(L4, uuid="GPU-2", name="NVIDIA L40S")
@@ -27,7 +26,7 @@ ORIN = Gpu("", "NVIDIA Jetson AGX Orin", "", 0, 0, "")
 
 
 def library(version: str = "10.16.1.11") -> Library:
-    return Library(None, "TensorRT", version, Capabilities(*[False] * 9, (), ()), None)
+    return Library(None, "TensorRT", version, NOTHING, None)
 
 
 def built(gpu: Gpu = L4, version: str = "10.16.1.11", **settings: str) -> Engine:

@@ -9,15 +9,12 @@ import numpy as np
 import pytest
 
 from backends.trt import opening
-from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
 from backends.trt.logger import Journal
 from core.artifacts import Engine
 from core.errors import HooklineError, UnavailableError
 from tests.backends.trt.conftest import Bindings
-from tests.backends.trt.engines import TRT, EngineShim, FakeEngine, about, expected
-
-NOTHING = Capabilities(*[False] * 9, (), ())
+from tests.backends.trt.engines import NOTHING, TRT, EngineShim, FakeEngine, about, expected
 
 
 class Fake:

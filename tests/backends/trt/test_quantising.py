@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
 from backends.trt.options import Method
 from backends.trt.quantising import Quantising, apply_ranges, check_calibrators
@@ -22,11 +21,11 @@ from core.errors import HooklineError, UnavailableError
 from core.kinds.building import CalibrationFeed
 from core.model_facts import InputContract
 from tests.backends.gpu.devices import ShimDevice
+from tests.backends.trt.engines import NOTHING
 from tests.backends.trt_rtx.rtx_tools import official
 from tests.support.yolov5_tools import tiny_checkpoint
 
 PROFILE = SizeProfile("images", (1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8))
-NOTHING = Capabilities(*[False] * 9, (), ())
 PARSE = """
 import json, sys
 import tensorrt_rtx as trt

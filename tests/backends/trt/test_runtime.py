@@ -10,18 +10,17 @@ import pytest
 from backends.nvidia import gpu as nvidia_gpu
 from backends.nvidia.nvml import Gpu
 from backends.trt import library, opening
-from backends.trt.capabilities import Capabilities
 from backends.trt.library import Library
 from backends.trt.machine import machine_facts
 from backends.trt.options import TrtOptions
 from backends.trt.runtime import TensorRt
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
-from tests.backends.trt.engines import about
+from tests.backends.trt.engines import NOTHING, about
 
 L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24, 20, "580.95.05")
 T4 = replace(L4, uuid="GPU-2", name="Tesla T4", capability="7.5")
-RELEASE = Library(None, "TensorRT", "10.16.1.11", Capabilities(*[False] * 9, (), ()), None)
+RELEASE = Library(None, "TensorRT", "10.16.1.11", NOTHING, None)
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ import pytest
 
 from backends.gpu.device import fetch, view
 from backends.trt.execution import UNUSED_BATCHES
+from backends.trt.opened_engine import OpenedEngine
+from backends.trt.session import TrtSession
 from core.errors import HooklineError
 from core.kinds.session import DeviceSession, ReportingSession
 from cuda_plugins import tensorrt_types as callbacks
 from tests.backends.gpu.devices import put
-from tests.backends.trt.engines import LIBRARY, EngineShim, expected, memory, opened_session
+from tests.backends.trt.engines import LIBRARY, EngineShim, about, expected, memory, opened_session
 
 
 def random_images(count, height=8, width=8, seed=0, dtype=np.float32):
@@ -224,9 +226,9 @@ def test_results_lie_in_memory_that_is_used_again():
 
 
 def test_another_context_runs_in_another_thread():
-    session, engine, _ = opened_session()
+    session, engine, device = opened_session()
     first, second = random_images(2), random_images(4, seed=1)
-    with session, session.another() as other:
+    with session, TrtSession(OpenedEngine(LIBRARY, object(), engine), about(), device) as other:
         assert session.stream != other.stream
         session.run(first)
         found = session.run(first)
