@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from backends.gpu.device import Device, view
 from backends.trt.runtime_types import IHostMemory
-from backends.trt.timing_cache import write_whole
+from backends.trt.timing_cache import write_cache
 from core.calibration import read_bounded, read_tensorrt_cache
 from core.errors import HooklineError, counted
 from core.kinds.session import DeviceArray
@@ -51,7 +51,7 @@ class CalibrationCache:
 
     def write(self, content: bytes) -> None:
         """Write the file atomically."""
-        write_whole(self.path, content)
+        write_cache(self.path, content)
 
 
 class Feeder:

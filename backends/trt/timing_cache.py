@@ -1,36 +1,18 @@
-"""Atomic file writes, and the timing cache of the builder."""
+"""Cache files, and the timing cache of the builder."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from backends.trt.builder_types import IBuilderConfig, ITimingCache
-from core.files.paths import output_path
+from core.files.paths import output_path, write_file
 
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file atomically and create its folder. A failure leaves no partial file.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(unfinished, 0o644)  # noqa: PTH101 - others may share the cache
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+log = logging.getLogger("hookline")
 
 
 def read_cache(path: Path) -> bytes:
@@ -41,7 +23,14 @@ def read_cache(path: Path) -> bytes:
         return b""
 
 
-log = logging.getLogger("hookline")
+def write_cache(path: Path, content: bytes) -> None:
+    """Write a cache file atomically and create its folder.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, content)
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class TimingCache:
                     _combine(cache, config.create_timing_cache(stored))
                 content = cache.serialize()
                 if content is not None:
-                    write_whole(self.path, bytes(content))
+                    write_cache(self.path, bytes(content))
         except OSError as error:
             log.warning("the timing cache '%s' cannot be written: %s", self.path, error.strerror)
 

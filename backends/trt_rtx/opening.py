@@ -15,7 +15,7 @@ from backends.trt.memory import CupyEngineDevice
 from backends.trt.opening import open_on, open_session
 from backends.trt.runtime_types import ICudaEngine, IExecutionContext
 from backends.trt.session import TrtSession
-from backends.trt.timing_cache import read_cache, write_whole
+from backends.trt.timing_cache import read_cache, write_cache
 from backends.trt_rtx.targets import target_of
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
@@ -60,7 +60,7 @@ class RtxKernelCache:
         if content in {b"", self._stored}:
             return
         try:
-            write_whole(self._path, content)
+            write_cache(self._path, content)
             self._stored = content
         except OSError as error:
             log.warning("the runtime cache '%s' cannot be written: %s", self._path, error.strerror)

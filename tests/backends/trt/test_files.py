@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from backends.trt.timing_cache import read_cache, write_whole
+from backends.trt.timing_cache import read_cache, write_cache
 
 
 def test_readers_see_complete_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers may share a process id: threads of a process, or the first processes of two containers."""
     path = tmp_path / "new" / "a.cache"
     contents = [bytes([number]) * 100_000 for number in range(2)]
-    write_whole(path, contents[0])
+    write_cache(path, contents[0])
     failed: list[Exception] = []
 
     def write(content: bytes) -> None:
         try:
             for _ in range(50):
-                write_whole(path, content)
+                write_cache(path, content)
         except OSError as error:
             failed.append(error)
 
@@ -40,7 +40,7 @@ def test_nothing_unfinished_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "a.cache", b"new")
+        write_cache(tmp_path / "a.cache", b"new")
     assert list(tmp_path.iterdir()) == []
 
 
