@@ -10,7 +10,7 @@ from pathlib import Path
 from backends.nvidia.driver import HIDDEN, INSTALL, ON_WINDOWS, UNSET, all_hidden, driver_cuda
 from backends.nvidia.facts import Driver
 from backends.nvidia.gpu import VISIBLE, device_names, find_named, installed_gpus, visible
-from backends.nvidia.nvml import Gpu, NvmlError, query_nvml
+from backends.nvidia.nvml import TIMEOUT, Gpu, NvmlError, query_nvml
 from backends.system.checks import size_text
 from backends.system.host import Host
 from backends.system.probing import examine_package, remedy_for, run_probe
@@ -22,6 +22,7 @@ CAPABILITY = (7, 5)
 _REMEDIES = {
     4: "sudo usermod -aG video,render $USER and log in again; check the permissions of /dev/nvidia*",
     9: f"sudo modprobe nvidia, or {INSTALL}",
+    TIMEOUT: "run it again; sudo nvidia-smi -pm 1 keeps the GPUs awake; if it hangs again, see dmesg for NVRM and Xid",
     12: "reinstall NVIDIA's driver, which includes NVML",
     15: "look for Xid lines in dmesg, and restart the machine",
     18: "restart the machine: the driver was updated under a loaded kernel module",

@@ -8,9 +8,12 @@ from types import ModuleType
 from typing import TypeVar
 
 from core.errors import UnavailableError
+from core.process.time_limit import OverdueError, within
 
 T = TypeVar("T")
-NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND, FUNCTION_NOT_FOUND = 3, 4, 6, 13
+LIMIT = 60.0
+"""Seconds for the answer of NVML, which wakes GPUs that no process holds open."""
+NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND, TIMEOUT, FUNCTION_NOT_FOUND = 3, 4, 6, 10, 13
 UNREPORTED = {NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND, FUNCTION_NOT_FOUND}
 
 
@@ -43,7 +46,7 @@ class Gpu:
 
 
 class NvmlError(UnavailableError):
-    """NVML is missing or fails; ``code`` is its ``nvmlReturn_t``."""
+    """NVML is missing, fails or does not answer; ``code`` is its ``nvmlReturn_t``."""
 
     def __init__(self, reason: str, code: int) -> None:
         self.found, self.code = f"Failed to initialize NVML: {reason}", code
@@ -57,7 +60,7 @@ def query_nvml() -> list[Gpu]:
     GPUs that belong to other jobs are left out: CUDA does not count them either.
 
     Raises:
-        NvmlError: There is no driver, or NVML fails.
+        NvmlError: There is no driver, or NVML fails or does not answer.
         UnavailableError: The package nvidia-ml-py is not installed.
     """
     try:
@@ -65,15 +68,22 @@ def query_nvml() -> list[Gpu]:
     except ImportError as error:
         raise UnavailableError(f"no GPU can be used: {error}", "pip install nvidia-ml-py") from error
     try:
-        nvml.nvmlInit()
-        driver = nvml.nvmlSystemGetDriverVersion()
-        permitted = filter(None, [_query_gpu(nvml, index, driver) for index in range(nvml.nvmlDeviceGetCount())])
-        found = [replace(gpu, number=number) for number, gpus in enumerate(permitted) for gpu in gpus]
-        nvml.nvmlShutdown()
+        found = within(LIMIT, lambda: _query_gpus(nvml))
     except nvml.NVMLError as error:
         raise NvmlError(str(error).rstrip("."), error.value) from error
+    except OverdueError as error:
+        raise NvmlError(f"no answer within {LIMIT:g} s", TIMEOUT) from error
     mig_enabled = any(gpu.mig_enabled for gpu in found)
     return [replace(gpu, mig_enabled=mig_enabled) for gpu in found]
+
+
+def _query_gpus(nvml: ModuleType) -> list[Gpu]:
+    nvml.nvmlInit()
+    driver = nvml.nvmlSystemGetDriverVersion()
+    permitted = filter(None, [_query_gpu(nvml, index, driver) for index in range(nvml.nvmlDeviceGetCount())])
+    found = [replace(gpu, number=number) for number, gpus in enumerate(permitted) for gpu in gpus]
+    nvml.nvmlShutdown()
+    return found
 
 
 def _query_gpu(nvml: ModuleType, index: int, driver: str) -> list[Gpu]:

@@ -10,7 +10,6 @@ import inspect
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -21,6 +20,7 @@ from core.errors import HooklineError, reason_of
 from core.kinds.lookup import Origin, Parts
 from core.plugins.output import output_of
 from core.process.signals import interruption_behind, received
+from core.process.time_limit import OverdueError, within
 
 LIMIT = 10.0
 """Time limit in seconds of a function that must be fast, e.g. ``available()``."""
@@ -96,28 +96,15 @@ def contained_outside(origin: Origin, doing: str) -> AbstractContextManager[None
 
 
 def within_limit(function: Callable[[], ResultT]) -> ResultT:
-    """Call a function in a thread and return its result. The thread is abandoned after :data:`LIMIT` seconds.
+    """Call a function that must return within :data:`LIMIT` seconds, and return its result.
 
     Raises:
         Fault: The function did not return in time.
     """
-    results: list[ResultT] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="plugin", daemon=True)
-    thread.start()
-    thread.join(LIMIT)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise Fault(f"did not return within {LIMIT:g} s")
-    return results[0]
+    try:
+        return within(LIMIT, function)
+    except OverdueError:
+        raise Fault(f"did not return within {LIMIT:g} s") from None
 
 
 @contextmanager

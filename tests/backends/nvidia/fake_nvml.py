@@ -40,13 +40,14 @@ PLAIN = Card(UUIDS[1], "NVIDIA L40", free=22000)
 
 SOURCE = """
 #include <string.h>
+#include <unistd.h>
 struct card { const char *name, *uuid; int major, minor; unsigned long long total, free;
               int handle, memory, facts, mig; };
 static const struct card CARDS[] = { %(cards)s };
 static const struct card INSTANCES[][8] = { %(instances)s };
 static const struct card *of(void *handle) {
   long n = (long)handle; return n < 100 ? &CARDS[n - 1] : &INSTANCES[n / 100 - 1][n %% 100 - 1]; }
-int nvmlInitWithFlags(unsigned flags) { return %(init)d; }
+int nvmlInitWithFlags(unsigned flags) { while (%(hangs)d) pause(); return %(init)d; }
 int nvmlShutdown(void) { return 0; }
 const char *nvmlErrorString(int code) {
   return code == 999 ? "Unknown Error" : code == 15 ? "GPU is lost" : "Refused"; }
@@ -69,7 +70,7 @@ int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned i, void **device)
 """
 
 
-def install_nvml(machine: Machine, *cards: Card, init: int = 0, driver: str = "580.95.05") -> None:
+def install_nvml(machine: Machine, *cards: Card, init: int = 0, driver: str = "580.95.05", hangs: bool = False) -> None:
     """Let ``pynvml`` load a library that lists ``cards``, until the end of the test.
 
     Args:
@@ -77,6 +78,7 @@ def install_nvml(machine: Machine, *cards: Card, init: int = 0, driver: str = "5
         cards: In the order of nvidia-smi.
         init: NVML error of the start; 0: none.
         driver: Its version.
+        hangs: The start does not return.
     """
     instances = ["{ " + ", ".join(map(_struct, card.mig or [replace(card, mig=None)])) + " }" for card in cards]
     words = {
@@ -85,6 +87,7 @@ def install_nvml(machine: Machine, *cards: Card, init: int = 0, driver: str = "5
         "count": len(cards),
         "init": init,
         "driver": driver,
+        "hangs": hangs,
     }
     number = len(list(machine.root.glob("nvml-*")))  # each is another library, which the loader has not cached
     pynvml.nvmlLib = ctypes.CDLL(str(library(machine.root / f"nvml-{number}.so", SOURCE % words)))

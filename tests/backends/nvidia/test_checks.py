@@ -47,6 +47,7 @@ def test_two_gpus(machine: Machine) -> None:
         (9, False, "modprobe nvidia"),
         (4, False, "usermod"),
         (15, False, "Xid"),
+        (10, False, "nvidia-smi -pm 1"),
         (77, False, "nvidia-smi"),
     ],
 )

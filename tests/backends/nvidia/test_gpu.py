@@ -205,6 +205,13 @@ def test_nvml_fails(machine: Machine, code: int, reason: str) -> None:
         choose("auto")
 
 
+def test_nvml_hangs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_nvml(machine, PLAIN, hangs=True)
+    monkeypatch.setattr("backends.nvidia.nvml.LIMIT", 0.2)
+    with pytest.raises(UnavailableError, match=r"no GPU can be used: NVML: no answer within 0\.2 s; .*=doctor"):
+        choose("auto")
+
+
 def test_no_driver() -> None:
     with pytest.raises(UnavailableError, match=r"no GPU can be used: NVML: Shared Library Not Found.*stage=doctor"):
         choose("auto")
