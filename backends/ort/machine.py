@@ -1,50 +1,16 @@
-"""Check ONNX Runtime, and check that an engine fits this machine."""
+"""Describe the machine of an engine, and check that an engine fits this machine."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnxruntime as ort
 
 from backends.ort.options import Optimisation
-from backends.system.host import Host, with_versions
-from backends.system.probing import remedy_for, run_probe
 from core.artifacts import Engine
 from core.errors import HooklineError, shown
-from core.kinds.check import Finding, absent, broken, fine
-
-_IMPORT = "import onnxruntime as ort, json; print(json.dumps([ort.__version__, ort.get_available_providers()]))"
-
-
-def onnxruntime(host: Host | None = None) -> Iterator[Finding]:
-    """Check that there is one ONNX Runtime package, that it can be imported, and its execution providers."""
-    host = host or Host()
-    packages = host.packages_like(r"onnxruntime(-gpu|-directml|-openvino|-rocm|-training|-silicon|-qnn)?")
-    if not packages:
-        yield absent("ONNX Runtime", "not installed", "pip install onnxruntime")
-        return
-    if len(packages) > 1:
-        names = " ".join(package.name for package in packages)
-        found = f"{len(packages)} packages write the same folder onnxruntime: {with_versions(packages)}"
-        yield broken("ONNX Runtime", found, f"pip uninstall -y {names} && pip install onnxruntime")
-        return
-    answer, error = run_probe(_IMPORT)
-    if error:
-        remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
-        yield broken("ONNX Runtime", f"{with_versions(packages)} cannot be imported: {error}", remedy)
-        return
-    version, providers = answer
-    shown = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
-    if "CPUExecutionProvider" not in providers:
-        found = f"{version} has no CPU provider, only {shown}"
-        yield broken("ONNX Runtime", found, f"pip install --force-reinstall {packages[0].name}")
-    else:
-        yield fine(
-            "ONNX Runtime", f"{version}, providers {shown} (hookline uses CPU)", version=version, providers=shown
-        )
-
 
 CPU_FLAGS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve")
 """Instruction sets that decide on the layouts and int8 kernels of ONNX Runtime."""

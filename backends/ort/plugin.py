@@ -61,7 +61,7 @@ def hookline_checks() -> Iterable[Check]:
     yield Check(
         name="onnxruntime",
         summary="one ONNX Runtime package, which can be imported, and its execution providers",
-        load=found_at("backends.ort.machine:onnxruntime"),
+        load=found_at("backends.ort.checks:onnxruntime"),
         needed_by=frozenset({"onnxruntime"}),
         limit=CHECK_LIMIT,
     )

@@ -1,69 +1,19 @@
-"""Import TensorRT or TensorRT-RTX, check that this release can be used, and check its installation for the doctor."""
+"""Import TensorRT or TensorRT-RTX, and check that this release can be used."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution
 from types import ModuleType
 
 import numpy as np
 
-from backends.nvidia.nvml import query_nvml
-from backends.system.host import Host
 from backends.trt.capabilities import Capabilities, read_capabilities
-from backends.trt.library_checks import Product, examine_library
+from backends.trt.library_checks import FOR_OLD_BINDINGS
 from backends.trt.logger import Journal, JournalLogger, make_logger
 from core.errors import UnavailableError
-from core.kinds.check import Finding, broken, doubtful
-
-TENSORRT = Product(
-    title="TensorRT",
-    module="tensorrt",
-    packages=r"tensorrt(-cu\d\d)?(-bindings|-libs)?",
-    install="tensorrt-cu13",
-    library="nvinfer",
-)
-
-
-def tensorrt(host: Host | None = None) -> Iterator[Finding]:
-    """Check TensorRT, its builder resource for each GPU, and NumPy."""
-    host = host or Host()
-    yield from examine_library(TENSORRT, host, _capabilities())
-    yield from check_numpy(host)
-
-
-def _capabilities() -> list[str]:
-    """Return the compute capabilities of the GPUs; one empty text where they are unknown."""
-    try:
-        return sorted({gpu.capability for gpu in query_nvml() if gpu.capability}) or [""]
-    except UnavailableError:
-        return [""]
-
-
-def check_numpy(host: Host) -> Iterator[Finding]:
-    """Check NumPy against TensorRT 10.
-
-    Bindings before 10.16 misread arrays of NumPy 2. ``tensorrt.plugin`` turns arrays of one element into numbers, which
-    NumPy 2.4 refuses.
-    """
-    packages, numpy = host.packages_like(TENSORRT.packages), host.packages.get("numpy")
-    if not packages or numpy is None or not packages[0].version.startswith("10."):
-        return
-    found = f"{numpy.version} with TensorRT {packages[0].version}"
-    if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
-        yield broken("NumPy", f"{found}: these bindings misread its arrays", FOR_OLD_BINDINGS)
-    elif _release(numpy) >= (2, 4):
-        found = f"{found}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)"
-        yield doubtful("NumPy", found, "pip install 'numpy<2.4', or TensorRT 11")
-
-
-def _release(package: Distribution) -> tuple[int, ...]:
-    return tuple(int(number) for number in package.version.split(".")[:2] if number.isdecimal())
-
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 REQUIRED = (
@@ -76,10 +26,6 @@ REQUIRED = (
     "IExecutionContext.set_device_memory",
 )
 """Without these a release is too old; TensorRT 10.1 has them all."""
-FOR_OLD_BINDINGS = (
-    "use TensorRT 10.16 or later, or a new virtual environment: pip install -e '.[cuda12]' 'numpy<2' (cuda for CUDA 13)"
-)
-"""In an existing environment pip keeps packages that need NumPy 2."""
 
 
 @dataclass(frozen=True)

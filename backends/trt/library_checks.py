@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import Distribution
 from pathlib import Path
 
+from backends.nvidia.nvml import query_nvml
 from backends.system.host import Host, with_versions
 from backends.system.probing import remedy_for, run_probe
-from core.errors import counted
+from core.errors import UnavailableError, counted
 from core.kinds.check import Finding, absent, broken, doubtful, fine
 
 _IMPORT = """
@@ -39,6 +41,55 @@ class Product:
     packages: str
     install: str
     library: str
+
+
+TENSORRT = Product(
+    title="TensorRT",
+    module="tensorrt",
+    packages=r"tensorrt(-cu\d\d)?(-bindings|-libs)?",
+    install="tensorrt-cu13",
+    library="nvinfer",
+)
+FOR_OLD_BINDINGS = (
+    "use TensorRT 10.16 or later, or a new virtual environment: pip install -e '.[cuda12]' 'numpy<2' (cuda for CUDA 13)"
+)
+"""In an existing environment pip keeps packages that need NumPy 2."""
+
+
+def tensorrt(host: Host | None = None) -> Iterator[Finding]:
+    """Check TensorRT, its builder resource for each GPU, and NumPy."""
+    host = host or Host()
+    yield from examine_library(TENSORRT, host, _capabilities())
+    yield from check_numpy(host)
+
+
+def _capabilities() -> list[str]:
+    """Return the compute capabilities of the GPUs; one empty text where they are unknown."""
+    try:
+        return sorted({gpu.capability for gpu in query_nvml() if gpu.capability}) or [""]
+    except UnavailableError:
+        return [""]
+
+
+def check_numpy(host: Host) -> Iterator[Finding]:
+    """Check NumPy against TensorRT 10.
+
+    Bindings before 10.16 misread arrays of NumPy 2. ``tensorrt.plugin`` turns arrays of one element into numbers, which
+    NumPy 2.4 refuses.
+    """
+    packages, numpy = host.packages_like(TENSORRT.packages), host.packages.get("numpy")
+    if not packages or numpy is None or not packages[0].version.startswith("10."):
+        return
+    found = f"{numpy.version} with TensorRT {packages[0].version}"
+    if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
+        yield broken("NumPy", f"{found}: these bindings misread its arrays", FOR_OLD_BINDINGS)
+    elif _release(numpy) >= (2, 4):
+        found = f"{found}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)"
+        yield doubtful("NumPy", found, "pip install 'numpy<2.4', or TensorRT 11")
+
+
+def _release(package: Distribution) -> tuple[int, ...]:
+    return tuple(int(number) for number in package.version.split(".")[:2] if number.isdecimal())
 
 
 def examine_library(product: Product, host: Host, capabilities: Sequence[str] = ()) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ def hookline_checks() -> Iterable[Check]:
     yield Check(
         name="tensorrt",
         summary="TensorRT, its libraries and builder resource, of one release",
-        load=found_at("backends.trt.library:tensorrt"),
+        load=found_at("backends.trt.library_checks:tensorrt"),
         needed_by=frozenset({"tensorrt"}),
         limit=CHECK_LIMIT,
     )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backends.nvidia.availability import check_device as check_gpu
-from backends.system.host import Host
 from backends.system.probing import CHECK_LIMIT
-from backends.trt.library_checks import Product, examine_library
 from backends.trt.options import STYLE
 from backends.trt_rtx.options import CURRENT, TrtRtxOptions
 from core.errors import HooklineError, UnavailableError
-from core.kinds.check import Check, Finding
+from core.kinds.check import Check, found_at
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import Precision
@@ -23,13 +21,6 @@ if TYPE_CHECKING:
     from backends.trt_rtx.runtime import TensorRtRtx
 
 INSTALL = "pip install tensorrt-rtx-cu13 (Linux on x86-64, or Windows); a build needs no GPU"
-TENSORRT_RTX = Product(
-    title="TensorRT-RTX",
-    module="tensorrt_rtx",
-    packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
-    install="tensorrt-rtx-cu13",
-    library="tensorrt_rtx",
-)
 
 
 def probe() -> Availability:
@@ -66,11 +57,6 @@ def check_device(device: str) -> Iterable[HooklineError]:
             f"tensorrt_rtx cannot open engines: {problem.message}",
             f"{problem.hint}; a build needs no GPU",
         )
-
-
-def tensorrt_rtx(host: Host | None = None) -> Iterator[Finding]:
-    """Check TensorRT-RTX and its parser: both of one release."""
-    yield from examine_library(TENSORRT_RTX, host or Host())
 
 
 def load(options: TrtRtxOptions) -> TensorRtRtx:
@@ -110,7 +96,7 @@ def hookline_checks() -> Iterable[Check]:
     yield Check(
         name="tensorrt_rtx",
         summary="TensorRT-RTX and its library, of one release",
-        load=lambda: tensorrt_rtx,
+        load=found_at("backends.trt_rtx.checks:tensorrt_rtx"),
         needed_by=frozenset({"tensorrt_rtx"}),
         limit=CHECK_LIMIT,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.ort.machine import onnxruntime
+from backends.ort.checks import onnxruntime
 from backends.system.host import Host
 from core.kinds.check import State
 from tests.support.machine_tools import Machine, import_from, only

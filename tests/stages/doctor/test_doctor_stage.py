@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -282,6 +284,17 @@ def test_every_shipped_check_is_light_and_explained() -> None:
 def test_every_shipped_check_loads() -> None:
     for item in load_plugins().registry.parts("checks").values():
         assert callable(item.load({}))
+
+
+def test_no_shipped_check_imports_what_it_examines() -> None:
+    code = """if True:
+        import sys
+        from core.plugins.loading import load_plugins
+        for check in load_plugins().registry.parts("checks").values():
+            check.load({})
+        print([name for name in sys.argv[1:] if name in sys.modules])"""
+    modules = ("av", "cupy", "cv2", "numpy", "onnxruntime", "pynvml", "tensorrt", "tensorrt_rtx", "torch")
+    assert subprocess.check_output([sys.executable, "-c", code, *modules], text=True).strip() == "[]"
 
 
 def test_each_backend_registers_its_own_checks() -> None:
