@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.cv.letterbox import placement, resized_size
-from backends.gpu.device import Bytes, Device, Mark, view
+from backends.gpu.buffers import GrowingBuffer, PinnedBuffer
+from backends.gpu.device import Device, view
 from core.detections import Letterbox
 from core.kinds.session import DeviceArray
 from core.model_facts import InputContract
@@ -17,46 +18,26 @@ from cuda_plugins.letterbox import DeviceImage, LetterboxPlacement, letterbox_la
 ALIGNMENT = 256
 
 
-class Slot:
-    """A pinned buffer that is reused when its last copy has finished."""
-
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._memory: Bytes = np.empty(0, np.uint8)
-        self._busy: Mark | None = None
-
-    def send(self, image: NDArray[np.uint8], address: int, stream: int) -> None:
-        """Start the upload of an image; the caller may change the image afterwards."""
-        if self._busy:
-            self._busy.wait()
-        if len(self._memory) < image.size:
-            self._memory = self._device.pinned(image.size)
-        memory = self._memory[: image.size]
-        np.copyto(memory.reshape(image.shape), image)
-        self._device.upload(memory, address, stream)
-        self._busy = self._device.mark(stream)
-
-
 class Uploads:
     """Uploads one batch of images at a time, to memory that grows to the largest batch."""
 
     def __init__(self, device: Device, stream: int) -> None:
-        self._device, self._stream = device, stream
-        self._slots = (Slot(device), Slot(device))
-        self._memory: DeviceArray = device.empty((0,), np.uint8, stream)
+        self._stream = stream
+        self._pinned = (PinnedBuffer(device), PinnedBuffer(device))
+        self._memory = GrowingBuffer(device, stream)
 
     def send(self, images: Sequence[NDArray[np.uint8]]) -> list[DeviceImage]:
-        """Start the upload of a batch and return the device images.
+        """Start the upload of a batch and return the device images. The caller may change the images afterwards.
 
         Overwrites the previous batch: its readers must run on the same stream or have finished.
         """
         ends = np.cumsum([0, *(-(-image.size // ALIGNMENT) * ALIGNMENT for image in images)]).tolist()
-        if view(self._memory).size < ends[-1]:
-            self._memory = self._device.empty((ends[-1],), np.uint8, self._stream)
-        address, found = view(self._memory).address, []
+        address, found = self._memory.address(ends[-1]), []
         for number, (image, offset) in enumerate(zip(images, ends, strict=False)):
             height, width = image.shape[:2]
-            self._slots[number % len(self._slots)].send(image, address + offset, self._stream)
+            pinned = self._pinned[number % len(self._pinned)]  # fill one while the other is uploaded
+            np.copyto(pinned.reserve(image.size).reshape(image.shape), image)
+            pinned.upload(image.size, address + offset, self._stream)
             found.append(DeviceImage(address + offset, height, width, 3 * width))
         return found
 

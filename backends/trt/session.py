@@ -10,7 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.gpu.device import Bytes, Mark, view
+from backends.gpu.buffers import GrowingBuffer, PinnedBuffer
+from backends.gpu.device import Bytes, view
 from backends.trt.execution import Execution
 from backends.trt.memory import EngineDevice
 from backends.trt.opened_engine import OpenedEngine, Shape, shape_range
@@ -34,45 +35,20 @@ class Rows:
         return {**interface, "shape": (self.count, *interface["shape"][1:])}
 
 
-class _GrowingBuffer:
-    """Device memory that grows to the largest size requested."""
-
-    def __init__(self, device: EngineDevice, stream: int) -> None:
-        self._device, self._stream = device, stream
-        self._memory = device.empty((0,), np.uint8, stream)
-
-    def address(self, size: int) -> int:
-        """Return the address of ``size`` bytes."""
-        if view(self._memory).size < size:
-            self._memory = self._device.empty((size,), np.uint8, self._stream)
-        return view(self._memory).address
-
-    def clear(self) -> None:
-        """Free the memory."""
-        self._memory = self._device.empty((0,), np.uint8, self._stream)
-
-
 class _Staging:
     """A pinned host buffer and a device buffer, for one piece of a batch at a time."""
 
     def __init__(self, device: EngineDevice, dtype: np.dtype[np.number], stream: int) -> None:
-        self._device, self._dtype, self._stream = device, dtype, stream
-        self._buffer = _GrowingBuffer(device, stream)
-        self._pinned: Bytes = np.empty(0, np.uint8)
-        self._busy: Mark | None = None
+        self._dtype, self._stream = dtype, stream
+        self._pinned, self._buffer = PinnedBuffer(device), GrowingBuffer(device, stream)
 
     def send(self, images: NDArray[np.float32], rows: int) -> int:
         """Start the upload of ``images``, padded to ``rows`` rows with undefined values. Return the device address."""
-        if self._busy:
-            self._busy.wait()
         shape = (rows, *images.shape[1:])
         size = prod(shape) * self._dtype.itemsize
-        if len(self._pinned) < size:
-            self._pinned = self._device.pinned(size)
-        self._pinned[:size].view(self._dtype).reshape(shape)[: len(images)] = images
+        self._pinned.reserve(size).view(self._dtype).reshape(shape)[: len(images)] = images
         address = self._buffer.address(size)
-        self._device.upload(self._pinned[:size], address, self._stream)
-        self._busy = self._device.mark(self._stream)
+        self._pinned.upload(size, address, self._stream)
         return address
 
 
@@ -102,7 +78,7 @@ class TrtSession:
         self._execution: Execution | None = Execution(opened, device, self.stream, graphs=graphs)
         dtype = np.dtype(self.input_dtype)
         self._staging = [_Staging(device, dtype, self.stream) for _ in range(2)]
-        self._padded = _GrowingBuffer(device, self.stream)
+        self._padded = GrowingBuffer(device, self.stream)
         self._results: dict[str, Bytes] = {}
 
     @overload
