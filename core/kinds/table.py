@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from core.kinds.calibrator import Calibrator
 from core.kinds.check import Check
@@ -23,20 +23,32 @@ Descriptor: TypeAlias = Stage | AnyPart
 """``Stage`` or the descriptor of a part: the type that registration hooks yield."""
 
 
-KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
+class Kind(NamedTuple):
+    """A kind of descriptors.
+
+    Attributes:
+        descriptor: The class that the hook of the kind yields.
+        noun: Name of the kind in messages.
+    """
+
+    descriptor: type[Descriptor]
+    noun: str
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "stages": (Stage, "stage"),
-        "models": (ModelFamily, "model family"),
-        "calibrators": (Calibrator, "calibrator"),
-        "quantizers": (Quantizer, "quantizer"),
-        "grafts": (Graft, "graft"),
-        "runtimes": (Runtime, "backend"),
-        "processors": (Processor, "processor"),
-        "trackers": (Tracker, "tracker"),
-        "checks": (Check, "check"),
+        "stages": Kind(Stage, "stage"),
+        "models": Kind(ModelFamily, "model family"),
+        "calibrators": Kind(Calibrator, "calibrator"),
+        "quantizers": Kind(Quantizer, "quantizer"),
+        "grafts": Kind(Graft, "graft"),
+        "runtimes": Kind(Runtime, "backend"),
+        "processors": Kind(Processor, "processor"),
+        "trackers": Kind(Tracker, "tracker"),
+        "checks": Kind(Check, "check"),
     }
 )
-"""Kind (name of the hook without prefix) -> descriptor class, and its name in messages."""
+"""Every kind, by the name of its hook without prefix."""
 PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
     {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
 )

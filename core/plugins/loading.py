@@ -202,7 +202,7 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
         taken = registry.owner(found.kind, found.part.name)
         if taken or (found.kind, found.part.name) in names:
             by = f"belongs to {taken}" if taken else "is yielded twice"
-            raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: use another name", found.place)
+            raise Fault(f"the {KINDS[found.kind].noun} '{found.part.name}' {by}: use another name", found.place)
         names.add((found.kind, found.part.name))
         if isinstance(found.part, ModelFamily):
             _check_releases(found.part, found.place, registry)

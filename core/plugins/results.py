@@ -152,7 +152,7 @@ def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable
     outside = {part: origin for part, origin in used.items() if origin.outside}
     if not outside:
         return ""
-    listed = ", ".join(f"{KINDS[kind][1]} '{name}' of {origin}" for (kind, name), origin in outside.items())
+    listed = ", ".join(f"{KINDS[kind].noun} '{name}' of {origin}" for (kind, name), origin in outside.items())
     return f"{what} failed ({type(error).__name__}: {reason_of(error)}); it used {listed}"
 
 

@@ -58,7 +58,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
     """
     scratch = registry.without(())
     for kind, part, place in parts:
-        with _placed(f"{KINDS[kind][1]} '{part.name}'", place, origin):
+        with _placed(f"{KINDS[kind].noun} '{part.name}'", place, origin):
             _try_name(kind, part.name)
             check_fields(part)
             if isinstance(part, ModelFamily):
@@ -159,7 +159,7 @@ def _options_of(part: Descriptor) -> type[DataclassInstance]:
 
 def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> AbstractContextManager[None]:
     where = source_place(_options_of(part)) or place
-    return _placed(f"options of the {KINDS[kind][1]} '{part.name}'", where, origin)
+    return _placed(f"options of the {KINDS[kind].noun} '{part.name}'", where, origin)
 
 
 def _try_declaration(options: type[DataclassInstance], node: type[DataclassInstance]) -> None:
