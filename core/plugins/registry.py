@@ -32,21 +32,10 @@ class Registry:
         """Names in ``plugins.disable``; messages about missing parts contain them."""
         self._lost: dict[tuple[str, str], str] = {}
 
-    def add(self, kind: str, part: object, origin: Origin) -> None:
-        """Register a stage or part.
-
-        Raises:
-            TypeError: As :func:`check_part`.
-            HooklineError: Another plugin has registered the name; names both distributions.
-        """
-        checked = check_part(kind, part)
-        noun, taken = KINDS[kind].noun, self._parts[kind].get(checked.name)
-        if taken is not None:
-            raise HooklineError(
-                f"two plugins claim the {noun} '{checked.name}': {taken[1]} and {origin}",
-                f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
-            )
-        self._parts[kind][checked.name] = (checked, origin)
+    def add(self, kind: str, part: Descriptor, origin: Origin) -> None:
+        """Register a stage or part that :func:`check_part` accepted and whose name is free."""
+        assert part.name not in self._parts[kind], f"{part.name} of {origin}"
+        self._parts[kind][part.name] = (part, origin)
 
     def mark_broken(self, line: str, names: Iterable[tuple[str, str]] = ()) -> None:
         """Store why a plugin is broken, and kind and name of the parts that it yields."""
