@@ -30,7 +30,7 @@ _CHECKS = (
     ("nvrtc", CUDA, "nvidia.checks:nvrtc", "NVRTC of CuPy's CUDA version, and the headers of CUDA"),
     ("cupy", CUDA, "nvidia.checks:cupy", "one CuPy package, which can be imported"),
     ("tensorrt", "tensorrt", "trt.library:tensorrt", "TensorRT, its libraries and builder resource, of one release"),
-    ("tensorrt_rtx", "tensorrt_rtx", "trt_rtx.plugin:tensorrt_rtx", "TensorRT-RTX and its library, of one release"),
+    ("tensorrt_rtx", "tensorrt_rtx", "trt_rtx.checks:tensorrt_rtx", "TensorRT-RTX and its library, of one release"),
 )
 
 

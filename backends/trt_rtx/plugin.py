@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import check_device as check_gpu
-from backends.system.host import Host
-from backends.trt.library_checks import Product, examine_library
 from backends.trt.options import STYLE
 from backends.trt_rtx.options import CURRENT, TrtRtxOptions
 from core.errors import HooklineError, UnavailableError
-from core.kinds.check import Finding
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import Precision
@@ -89,17 +86,3 @@ def hookline_runtimes() -> Iterable[Runtime]:
         builds_anywhere=True,
         check_device=check_device,
     )
-
-
-TENSORRT_RTX = Product(
-    title="TensorRT-RTX",
-    module="tensorrt_rtx",
-    packages=r"tensorrt-rtx(-cu\d\d)?(-bindings|-libs)?",
-    install="tensorrt-rtx-cu13",
-    library="tensorrt_rtx",
-)
-
-
-def tensorrt_rtx(host: Host | None = None) -> Iterator[Finding]:
-    """Check TensorRT-RTX and its parser: both of one release."""
-    yield from examine_library(TENSORRT_RTX, host or Host())

@@ -10,7 +10,7 @@ from backends.system import probing
 from backends.system.host import Host
 from backends.trt.library import tensorrt
 from backends.trt.library_checks import examine_resources
-from backends.trt_rtx.plugin import tensorrt_rtx
+from backends.trt_rtx.checks import tensorrt_rtx
 from core.kinds.check import Finding, State
 from tests.support.machine_tools import Machine, import_from, library, only, states
 
