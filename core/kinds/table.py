@@ -16,6 +16,7 @@ from core.kinds.quantizer import Quantizer
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.kinds.tracker import Tracker
+from core.storage.serial import DataclassInstance
 
 AnyPart: TypeAlias = Part[object]
 """A part of any kind."""
@@ -57,3 +58,8 @@ PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
 
 RANKED = frozenset({"runtimes", "processors", "grafts"})
 """Kinds for which ``auto`` selects the best part; for grafts, when the model is known."""
+
+
+def declared_options(part: Descriptor) -> type[DataclassInstance]:
+    """Return the dataclass of the options of a stage or part."""
+    return part.signature.config if isinstance(part, Stage) else part.options

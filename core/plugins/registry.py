@@ -11,8 +11,7 @@ from pathlib import Path
 from core.errors import HooklineError, UnavailableError, shown, unknown
 from core.kinds.lookup import AUTO, PROJECT, DescribedT, Origin
 from core.kinds.model import ModelFamily
-from core.kinds.stage import Stage
-from core.kinds.table import KINDS, RANKED, Descriptor
+from core.kinds.table import KINDS, RANKED, Descriptor, declared_options
 from core.plugins.containment import Fault, PluginError
 
 NAME_LENGTH = 64
@@ -208,7 +207,7 @@ def check_part(kind: str, part: object) -> Descriptor:
         raise TypeError(
             f"{shown(name)} cannot name a {KINDS[kind].noun}: use a Python identifier of at most {NAME_LENGTH} letters"
         )
-    options = part.signature.config if isinstance(part, Stage) else part.options
+    options = declared_options(part)
     if not (isinstance(options, type) and is_dataclass(options)):
         raise TypeError(f"the options of the {KINDS[kind].noun} '{name}' must be a dataclass, not {shown(options)}")
     return part
