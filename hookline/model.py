@@ -17,7 +17,7 @@ from core.kinds.session import Session
 from core.model_facts import InputContract
 from core.options.ranges import Range, out_of_range
 from core.planning.open_model import missed_boxes
-from core.plugins.results import ends_refused, failures_named
+from core.plugins.failures import ends_refused, failures_named
 from hookline.options import plain
 
 if TYPE_CHECKING:
