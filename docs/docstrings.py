@@ -15,6 +15,7 @@ PUBLIC = {
     "core.kinds.check": "hookline.checks",
     "core.options.ranges": "hookline.ranges",
     "core.kinds.training": "hookline.training",
+    "core.options.training": "hookline.training",
 }
 """Modules with another public name; the public names of all others are in ``hookline``."""
 

@@ -106,7 +106,7 @@ def hook_page(function: Callable[..., Any], registry: Registry) -> str:
     kind = function.__name__.removeprefix(f"{PROJECT}_")
     sections = [f"# `{heading(function)}`", prose(function)]
     if kind in KINDS:
-        sections += [_described(KINDS[kind][0], PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
+        sections += [_described(KINDS[kind].descriptor, PROTOCOLS.get(kind, ())), _shipped(kind, registry)]
     elif inspect.signature(function).parameters:
         sections.append("Its arguments: [plan, steps and summary](../authors/lifecycle.md).")
     sections.append("All types with their fields and defaults: [all names](../authors/names.md).")

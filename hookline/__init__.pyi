@@ -114,9 +114,9 @@ from core.options.fields import fingerprinted as fingerprinted
 from core.options.fields import place as place
 from core.options.fields import presentation as presentation
 from core.options.fields import shared as shared
+from core.options.model_form import ModelForm as ModelForm
 from core.options.sizes import Span as Span
 from core.planning.open_model import open_model as open_model
-from core.planning.opening import ModelForm as ModelForm
 from core.plugins.hookspecs import hookimpl as hookimpl
 from core.reporting import Progress as Progress
 from core.reporting import Reporter as Reporter

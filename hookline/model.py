@@ -15,10 +15,10 @@ from core.errors import HooklineError, shown
 from core.kinds.processor import ProcessorBackend
 from core.kinds.session import Session
 from core.model_facts import InputContract
-from core.options.ranges import Range, out_of_range
+from core.options.ranges import Range
 from core.planning.open_model import missed_boxes
-from core.plugins.results import ends_refused, failures_named
-from hookline.options import plain
+from core.plugins.failures import ends_refused, failures_named
+from hookline.options import COUNT, check_range, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-_COUNT = Range(1, whole=True)
-"""Valid values of ``max_det``."""
 _FRACTION = Range(0, 1)
 """Valid values of ``conf`` and ``iou``."""
 Classes = str | int | Sequence[str | int] | None
@@ -187,11 +185,9 @@ class Model:
         return [NamedDetections(item.boxes, item.scores, item.classes, self.names) for item in found]
 
     def _filter(self, conf: float, iou: float, max_det: int, classes: Classes) -> Filter:
-        given = {"conf": conf, "iou": iou, "max_det": max_det}
-        for name, value in given.items():
-            possible = _COUNT if name == "max_det" else _FRACTION
-            if plain(value) not in possible:
-                raise out_of_range(name, plain(value), possible)
+        check_range("conf", conf, _FRACTION)
+        check_range("iou", iou, _FRACTION)
+        check_range("max_det", max_det, COUNT)
         if self._session is not None and (
             missed := missed_boxes(self._session, conf, f"'{self._name}'", "build it with")
         ):

@@ -1,4 +1,4 @@
-"""Convert Python values to arguments of the command line."""
+"""Check the arguments of functions, and convert them to arguments of the command line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from enum import Enum
 
 from core.errors import HooklineError, shown
 from core.files.quoting import hydra_quoted
+from core.options.ranges import Range, out_of_range
+
+COUNT = Range(1, whole=True)
+"""Valid values of an argument that is a number of items."""
 
 
 def arguments(options: Mapping[str, object]) -> list[str]:
@@ -28,6 +32,16 @@ def arguments(options: Mapping[str, object]) -> list[str]:
 def plain(value: object) -> object:
     """Convert a scalar or an array of NumPy to a Python number or list; return all other values unchanged."""
     return value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
+
+
+def check_range(name: str, value: object, possible: Range) -> None:
+    """Refuse an argument of a function that is out of range.
+
+    Raises:
+        HooklineError: Gives the range.
+    """
+    if plain(value) not in possible:
+        raise out_of_range(name, plain(value), possible)
 
 
 def _text(name: str, value: object) -> str:

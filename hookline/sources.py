@@ -13,15 +13,13 @@ from core.fetch.assets import asset
 from core.media.frame import Frame
 from core.media.source import Source, list_source
 from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
-from core.options.ranges import Range, out_of_range
+from core.options.ranges import Range
 from core.process.environment import cache_home
-from hookline.options import plain
+from hookline.options import COUNT, check_range
 
 if TYPE_CHECKING:
     from hookline.model import Image
 
-_COUNT = Range(1, whole=True)
-"""Valid values of ``stride``, ``limit`` and ``max_pixels``."""
 _SECONDS = Range(0)
 """Valid values of ``reconnect``."""
 
@@ -89,13 +87,12 @@ def frames(
             cannot be read, or a stream cannot be opened.
     """
     for name, value, possible in (
-        ("stride", stride, _COUNT),
-        ("limit", 1 if limit is None else limit, _COUNT),
-        ("max_pixels", max_pixels, _COUNT),
+        ("stride", stride, COUNT),
+        ("limit", 1 if limit is None else limit, COUNT),
+        ("max_pixels", max_pixels, COUNT),
         ("reconnect", reconnect, _SECONDS),
     ):
-        if plain(value) not in possible:
-            raise out_of_range(name, plain(value), possible)
+        check_range(name, value, possible)
     if not isinstance(on_error, str) or on_error not in {item.value for item in OnError}:
         raise unknown("on_error", on_error, [item.value for item in OnError])
     listed = source if isinstance(source, Source) else list_source(source)
@@ -119,8 +116,7 @@ def frame_count(source: object, *, stride: int = 1) -> int | None:
     """
     from core.media.reader import frame_count as count
 
-    if plain(stride) not in _COUNT:
-        raise out_of_range("stride", plain(stride), _COUNT)
+    check_range("stride", stride, COUNT)
     return count(source if isinstance(source, Source) else list_source(source), stride=stride)
 
 

@@ -70,7 +70,7 @@ def test_unknown_names_of_parts(kind: str, program: Program) -> None:
     for name in REGISTRY.parts(kind):
         wrong = misspelt(name)
         lines = said(program, f"+stage={stage}", f"{option}={wrong}", "precision=int8")
-        (line,) = (line for line in lines if line.startswith(f"unknown {KINDS[kind][1]}"))
+        (line,) = (line for line in lines if line.startswith(f"unknown {KINDS[kind].noun}"))
         check(line, f"'{wrong}'", f"did you mean {name}", "possible: ", *REGISTRY.parts(kind))
         assert (", auto" in line or " auto," in line) is (kind in RANKED)
 

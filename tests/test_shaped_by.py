@@ -262,8 +262,8 @@ def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monke
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
     assert len(list(helper_modules(tmp_path / "mine.py"))) == 3
-    assert all((codes.ROOT / name).is_dir() for name in codes.OURS)
-    monkeypatch.setattr("core.plugins.code.ROOT", tmp_path)
+    assert all((codes.HOME / name).is_dir() for name in codes.OURS)
+    monkeypatch.setattr("core.plugins.code.HOME", tmp_path)
     assert list(helper_modules(tmp_path / "mine.py")) == [tmp_path / "helper"]
 
 
@@ -272,7 +272,7 @@ def test_hookline_is_no_helper_of_a_module_in_its_checkout(tmp_path: Path, monke
 def test_the_code_of_a_plugin_is_in_the_key_where_its_version_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path, kind: str, installed: bool
 ) -> None:
-    monkeypatch.setattr("core.plugins.code.is_edited_in_place", lambda distribution, name: False)
+    monkeypatch.setattr("core.planning.keys.is_edited_in_place", lambda distribution, name: False)
     registry, distribution = toys.registry(), "d" if installed else "$HOOKLINE_PLUGINS"
     for name, (part, _) in list(registry._parts[kind].items()):
         registry._parts[kind][name] = (

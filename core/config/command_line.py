@@ -152,7 +152,7 @@ class _ArgumentReader:
     def _no_name(self, group: str, value: object) -> HooklineError:
         name = "null" if value is None else value
         if group in GROUPS:
-            return unknown(group, name, self._registry.all(KINDS[f"{group}s"][0]))
+            return unknown(group, name, self._registry.all(KINDS[f"{group}s"].descriptor))
         return HooklineError(f"{group}={shown(name)} does not name a configuration", f"write {group}=<name>")
 
     def _parsed(self, argument: str) -> Override | None:

@@ -189,7 +189,7 @@ def _missing_owner(name: str, registry: Registry) -> HooklineError | None:
     if owner is None:
         return registry.not_installed(name, kind, part)
     if not fields(owner.options):
-        return HooklineError(f"unknown option {shown(name)}", f"the {KINDS[kind][1]} '{part}' has no options")
+        return HooklineError(f"unknown option {shown(name)}", f"the {KINDS[kind].noun} '{part}' has no options")
     return None
 
 

@@ -103,4 +103,4 @@ def _stage_options(stage: Stage, values: OptionValues) -> str:
 
 def _part_options(kind: str, name: str, values: OptionValues) -> str:
     part = values.registry.get(PART_KINDS[kind], name)
-    return section(f"options of the {KINDS[kind][1]} {name}", f"{kind}.{name}", part.options, values)
+    return section(f"options of the {KINDS[kind].noun} {name}", f"{kind}.{name}", part.options, values)

@@ -22,7 +22,8 @@ from core.kinds.lifecycle import Plan, Step
 from core.planning.keys import key_of, options_of
 from core.planning.known import fitting_problems
 from core.planning.planner import settled
-from core.plugins.results import call_stage, check_result, failures_named
+from core.plugins.failures import failures_named
+from core.plugins.stage_results import call_stage, check_result
 from core.process.environment import RANKS
 from core.storage.incomplete import IncompleteWork, same_work
 from core.storage.store import Store

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, count
@@ -111,6 +109,8 @@ def _component(name: str, folder: Path) -> str:
     encoded = os.fsencode(name)
     if len(encoded) <= NAME_BYTES:
         return name
+    import hashlib
+
     ending = b"~" + hashlib.sha256(encoded).hexdigest()[:12].encode() + os.fsencode(_suffix(name))
     begin = encoded[: NAME_BYTES - len(ending)].decode("utf-8", "ignore")  # drops an incomplete character
     return os.fsdecode(begin.encode() + ending)
@@ -129,6 +129,8 @@ def replacing(target: Path) -> Iterator[Path]:
     The temporary file is new and its name unique: no link is followed, and two writers do not conflict. An exception
     removes it and leaves ``target`` unchanged.
     """
+    import secrets
+
     temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{_suffix(target.name)}")
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
     try:

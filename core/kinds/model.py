@@ -123,7 +123,7 @@ class ModelFamily(Part[ModelBackend]):
         check_device: ``check_device(device)`` yields problems with ``device=`` that can be found before anything runs,
             e.g. a missing GPU. Must be cheap: import nothing heavy, start nothing on the device.
         training: Dataclass of the training options, in the config under ``train``. Declare ranges with
-            :mod:`core.options.ranges`, and use the enumerations of :mod:`core.kinds.training` if they fit. An option
+            :mod:`core.options.ranges`, and use the enumerations of :mod:`core.options.training` if they fit. An option
             that another family has, too, must have the same annotation; its default may differ. ``NoOptions`` for a
             training without options, None for a family that cannot be trained.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from core.kinds.calibrator import Calibrator
 from core.kinds.check import Check
@@ -16,6 +16,7 @@ from core.kinds.quantizer import Quantizer
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.kinds.tracker import Tracker
+from core.storage.serial import DataclassInstance
 
 AnyPart: TypeAlias = Part[object]
 """A part of any kind."""
@@ -23,20 +24,32 @@ Descriptor: TypeAlias = Stage | AnyPart
 """``Stage`` or the descriptor of a part: the type that registration hooks yield."""
 
 
-KINDS: Mapping[str, tuple[type[Descriptor], str]] = MappingProxyType(
+class Kind(NamedTuple):
+    """A kind of descriptors.
+
+    Attributes:
+        descriptor: The class that the hook of the kind yields.
+        noun: Name of the kind in messages.
+    """
+
+    descriptor: type[Descriptor]
+    noun: str
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "stages": (Stage, "stage"),
-        "models": (ModelFamily, "model family"),
-        "calibrators": (Calibrator, "calibrator"),
-        "quantizers": (Quantizer, "quantizer"),
-        "grafts": (Graft, "graft"),
-        "runtimes": (Runtime, "backend"),
-        "processors": (Processor, "processor"),
-        "trackers": (Tracker, "tracker"),
-        "checks": (Check, "check"),
+        "stages": Kind(Stage, "stage"),
+        "models": Kind(ModelFamily, "model family"),
+        "calibrators": Kind(Calibrator, "calibrator"),
+        "quantizers": Kind(Quantizer, "quantizer"),
+        "grafts": Kind(Graft, "graft"),
+        "runtimes": Kind(Runtime, "backend"),
+        "processors": Kind(Processor, "processor"),
+        "trackers": Kind(Tracker, "tracker"),
+        "checks": Kind(Check, "check"),
     }
 )
-"""Kind (name of the hook without prefix) -> descriptor class, and its name in messages."""
+"""Every kind, by the name of its hook without prefix."""
 PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
     {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
 )
@@ -45,3 +58,8 @@ PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
 
 RANKED = frozenset({"runtimes", "processors", "grafts"})
 """Kinds for which ``auto`` selects the best part; for grafts, when the model is known."""
+
+
+def declared_options(part: Descriptor) -> type[DataclassInstance]:
+    """Return the dataclass of the options of a stage or part."""
+    return part.signature.config if isinstance(part, Stage) else part.options

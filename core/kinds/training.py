@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.artifacts import Checkpoint
 from core.kinds.training_progress import TrainingWatcher
 from core.model_facts import ModelFacts
+from core.options.training import ImageCache
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,33 +24,6 @@ BEST, LAST = "best.safetensors", "last.safetensors"
 """File names of the checkpoints of the best and of the last epoch in ``TrainingJob.folder``."""
 STATE = ".state.pt"
 """File name of the state that a training is resumed from. It exists when at least one epoch has finished."""
-
-
-class Optimizer(str, Enum):
-    """Optimiser: ``sgd`` with Nesterov momentum, ``adam`` or ``adamw``."""
-
-    sgd = "sgd"
-    adam = "adam"
-    adamw = "adamw"
-
-
-class Amp(str, Enum):
-    """Automatic mixed precision.
-
-    ``auto`` is ``bf16`` on a GPU that supports it, ``fp16`` on other GPUs, and ``off`` on a CPU.
-    """
-
-    auto = "auto"
-    off = "off"
-    fp16 = "fp16"
-    bf16 = "bf16"
-
-
-class ImageCache(str, Enum):
-    """Where decoded images are cached: not at all (``none``) or in memory (``ram``)."""
-
-    none = "none"
-    ram = "ram"
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _doctor(kind: str, part: AnyPart, context: RunContext) -> str:
     """Return a reference to the doctor for a part on a GPU, where the driver or libraries can be the cause."""
     if not isinstance(part, DevicePart) or part.device != "cuda" or not _has_doctor(context):
         return ""
-    return f"; see +stage={DOCTOR} {KINDS[kind][1]}={part.name}"
+    return f"; see +stage={DOCTOR} {KINDS[kind].noun}={part.name}"
 
 
 def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bool = True) -> tuple[str, str]:
@@ -138,7 +138,7 @@ def _reason_to_use(part: DevicePart[object], device: str, *, needed: bool) -> st
 
 def _none_usable(kind: str, refused: Mapping[str, HooklineError], context: RunContext) -> UnavailableError:
     """Return the error that no part of a kind is usable. The hint is about the part of the highest rank."""
-    noun = KINDS[kind][1]
+    noun = KINDS[kind].noun
     named = list(refused.items())[:REASONS]
     reasons = "; ".join(f"{name}: {problem.message.removeprefix(f'{name} ')}" for name, problem in named)
     others = [part for part in context.registry.all(PART_KINDS[kind]).values() if contradicts(part, context.device)]

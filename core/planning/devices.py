@@ -52,7 +52,7 @@ def device_problems(
         subject: Name of the part in messages; empty: the option that names it.
     """
     if contradicts(part, context.device):
-        noun, parts = KINDS[kind][1], context.registry.all(PART_KINDS[kind])
+        noun, parts = KINDS[kind].noun, context.registry.all(PART_KINDS[kind])
         others = [name for name, other in parts.items() if not contradicts(other, context.device)]
         other = f", or {noun}={' or '.join(others)}" if others and not subject else ""
         yield HooklineError(

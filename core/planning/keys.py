@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING
 from core.artifacts import AnyModel, Artifact
 from core.kinds.family_options import keyed_with_families
 from core.model_facts import DECODED
-from core.options.fields import unversioned_parts
+from core.options.fields import keyed_options, unversioned_parts
 from core.planning.opening import opener
-from core.plugins.code import author, part_facts
+from core.plugins.code import code_digest, is_edited_in_place
 from core.process.resources import machine
 from core.process.versions import installed
-from core.storage.serial import Json, digest
+from core.storage.serial import Json, digest, encode
 from core.storage.store import identity
 from core.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.kinds.context import RunContext
     from core.kinds.lifecycle import Step
+    from core.kinds.lookup import Origin
 
 
 def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> str:
@@ -45,13 +48,13 @@ def key_of(step: Step, inputs: Mapping[str, Artifact], context: RunContext) -> s
         {
             "hookline": __version__,
             "stage": stage.name,
-            "by": author(registry.origin("stages", stage.name), context.cache_dir),
+            "by": _author(registry.origin("stages", stage.name), context.cache_dir),
             "packages": installed(stage.packages),
             "config": _options(step, families, context),
             "seed": context.seed,
             "parts": [
                 {"kind": kind, "name": name}
-                | part_facts(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
+                | _part_facts(kind, name, context, versioned=(kind, name) not in unversioned, measured=stage.measures)
                 for kind, name in parts
             ],
             "inputs": {name: identity(artifact) for name, artifact in inputs.items()},
@@ -83,8 +86,39 @@ def measuring_facts(model: AnyModel, context: RunContext) -> Mapping[str, object
     facts: dict[str, object] = {"host": machine(), "device": context.device}
     family = model.facts.family
     if getattr(model, "layout", None) != DECODED and family in context.registry.parts("models"):
-        facts["family"] = author(context.registry.origin("models", family), context.cache_dir)
+        facts["family"] = _author(context.registry.origin("models", family), context.cache_dir)
     if name := opener(type(model), getattr(model, "runtime", ""), context):
         facts |= {"runtime": name, "machine": context.runtime(name).machine(context.device)}
-        facts |= part_facts("runtimes", name, context, measured=True)
+        facts |= _part_facts("runtimes", name, context, measured=True)
     return facts
+
+
+def _part_facts(
+    kind: str, name: str, context: RunContext, *, versioned: bool = True, measured: bool = False
+) -> dict[str, object]:
+    """Return the facts about a part that affect a result: distribution, code, options and packages.
+
+    Args:
+        kind: Kind of the part, e.g. ``runtimes``.
+        name: Name of the part.
+        context: For the part, its options and the cache of digests.
+        versioned: The versions of the part's packages affect the result.
+        measured: The result contains times, which all options affect, also e.g. ``threads``.
+    """
+    options = encode if measured else keyed_options
+    return {
+        "by": _author(context.registry.origin(kind, name), context.cache_dir),
+        "options": options(context.options(kind, name)),
+        "packages": installed(context.registry.part(kind, name).packages) if versioned else {},
+    }
+
+
+def _author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
+    """Return the distribution of a stage or part, and the digest of its code if its version does not identify the code.
+
+    Args:
+        origin: The plugin that registered it.
+        cache_dir: Folder of the cache of digests.
+    """
+    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
+    return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""

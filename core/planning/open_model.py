@@ -99,7 +99,7 @@ def _checked(
         HooklineError: The session states other facts.
     """
     (kind, name), file = part, f"'{model.path.name}'"
-    title = f"{file}, opened by the {KINDS[kind][1]} '{name}' of {context.registry.origin(kind, name)},"
+    title = f"{file}, opened by the {KINDS[kind].noun} '{name}' of {context.registry.origin(kind, name)},"
     with ExitStack() as stack:
         if hasattr(session, "__exit__"):
             stack.push(session)  # closes the session if the model is refused

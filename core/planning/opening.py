@@ -1,12 +1,11 @@
-"""Which artifact of a chain a stage opens, which runtime opens it, and why this is not possible on this machine."""
+"""Which runtime opens a model, and why this is not possible on this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from core.artifacts import AnyModel, Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, QuantizedModel
+from core.artifacts import Artifact, Engine, OnnxModel
 from core.errors import HooklineError, UnavailableError
 from core.kinds.lookup import HOST
 from core.kinds.runtime import Runtime
@@ -15,31 +14,6 @@ from core.planning.devices import device_problems, family_problems
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
-
-
-class ModelForm(str, Enum):
-    """The artifact of the chain that a stage opens: the type of options such as ``predict.model``.
-
-    ``engine``: the deployed engine. ``grafted``: the ONNX file from which the engine is built. ``quantized``: the model
-    before the graft, with all class scores. ``heads``: the exported float32 model. ``checkpoint``: the weights in the
-    framework of the model family.
-    """
-
-    engine = "engine"
-    grafted = "grafted"
-    quantized = "quantized"
-    heads = "heads"
-    checkpoint = "checkpoint"
-
-
-ARTIFACTS: dict[ModelForm, type[AnyModel]] = {
-    ModelForm.engine: Engine,
-    ModelForm.grafted: GraftedModel,
-    ModelForm.quantized: QuantizedModel,
-    ModelForm.heads: OnnxModel,
-    ModelForm.checkpoint: Checkpoint,
-}
-"""The artifact type of each form, for ``Stage.select``."""
 
 
 def opener(kind: type[Artifact], engine: str, context: RunContext) -> str:

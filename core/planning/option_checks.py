@@ -112,7 +112,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
     ]
     used = _used_parts(plan, registry)
     parts = [
-        f"{option} has no effect: no stage of this plan uses the {KINDS[kind][1]} '{name}'"
+        f"{option} has no effect: no stage of this plan uses the {KINDS[kind].noun} '{name}'"
         for option, (kind, name) in ((option, _part(option)) for option in options)
         if kind in CHOSEN and (kind, name) not in used and option not in references
     ]

@@ -1,4 +1,4 @@
-"""Digest of the code of a plugin for the keys of the store: its package, or the modules of a single-file plugin."""
+"""Digest of the code of a plugin: its package, or the modules of a single-file plugin."""
 
 from __future__ import annotations
 
@@ -11,24 +11,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.machinery import all_suffixes
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from core.options.fields import keyed_options
-from core.process.versions import installed
+from core.process.installation import HOME, NAME, PACKAGES
 from core.storage.digest import files_digest
-from core.storage.serial import encode
-
-if TYPE_CHECKING:
-    from core.kinds.context import RunContext
-    from core.kinds.lookup import Origin
 
 IMPORTING = frozenset({"__import__", "found_at", "import_module"})
 """Functions with the name of a module as first argument: ``import_module("heavy")``, ``found_at("heavy:load")``."""
-OURS = frozenset({"hookline", "core", "conf", "stages", "backends", "cuda_plugins"})
-"""Packages of hookline. Every key has the version of hookline."""
-ROOT = Path(__file__).resolve().parents[2]
-"""The folder with the packages :data:`OURS`."""
+OURS = frozenset({NAME, *PACKAGES})
+"""Packages of hookline, in the folder :data:`HOME`. Every key has the version of hookline."""
 SOURCE = ".py"
+COMPILED = "__pycache__"
 
 
 def helper_modules(module: Path) -> Iterator[Path]:
@@ -46,7 +38,7 @@ def helper_modules(module: Path) -> Iterator[Path]:
     seen, waiting = {module.name.partition(".")[0]}, [module]
     while waiting:
         for name in _imported(waiting.pop()):
-            if name in seen or (name in OURS and folder.resolve() == ROOT):
+            if name in seen or (name in OURS and folder.resolve() == HOME):
                 continue
             seen.add(name)
             for place in _module_files(folder, name):
@@ -90,9 +82,6 @@ def _modules(node: ast.AST) -> list[str]:
         if called in IMPORTING and isinstance(first, ast.Constant) and isinstance(first.value, str):
             return [first.value]
     return []
-
-
-COMPILED = "__pycache__"
 
 
 def code_digest(package: str, cache_dir: Path | None = None) -> str:
@@ -165,34 +154,3 @@ def _inside(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
         hidden = any(part.startswith(".") or part == COMPILED for part in inside.parts)
         if not hidden and path.is_file():
             yield inside.as_posix(), path
-
-
-def author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
-    """Return the distribution of a stage or part, and the digest of its code if its version does not identify the code.
-
-    Args:
-        origin: The plugin that registered it.
-        cache_dir: Folder of the cache of digests.
-    """
-    edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
-    return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""
-
-
-def part_facts(
-    kind: str, name: str, context: RunContext, *, versioned: bool = True, measured: bool = False
-) -> dict[str, object]:
-    """Return the facts about a part that affect a result: distribution, code, options and packages.
-
-    Args:
-        kind: Kind of the part, e.g. ``runtimes``.
-        name: Name of the part.
-        context: For the part, its options and the cache of digests.
-        versioned: The versions of the part's packages affect the result.
-        measured: The result contains times, which all options affect, also e.g. ``threads``.
-    """
-    options = encode if measured else keyed_options
-    return {
-        "by": author(context.registry.origin(kind, name), context.cache_dir),
-        "options": options(context.options(kind, name)),
-        "packages": installed(context.registry.part(kind, name).packages) if versioned else {},
-    }

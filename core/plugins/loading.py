@@ -15,8 +15,7 @@ from pathlib import Path
 from core.errors import HooklineError, shown, unknown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.model import ModelFamily
-from core.kinds.stage import Stage
-from core.kinds.table import KINDS, Descriptor
+from core.kinds.table import KINDS, Descriptor, declared_options
 from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
 from core.plugins.hooks import Hooks
@@ -202,7 +201,7 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
         taken = registry.owner(found.kind, found.part.name)
         if taken or (found.kind, found.part.name) in names:
             by = f"belongs to {taken}" if taken else "is yielded twice"
-            raise Fault(f"the {KINDS[found.kind][1]} '{found.part.name}' {by}: use another name", found.place)
+            raise Fault(f"the {KINDS[found.kind].noun} '{found.part.name}' {by}: use another name", found.place)
         names.add((found.kind, found.part.name))
         if isinstance(found.part, ModelFamily):
             _check_releases(found.part, found.place, registry)
@@ -241,6 +240,6 @@ def _option_files(parts: Sequence[_Found]) -> Iterator[str]:
 
 
 def _option_classes(part: Descriptor) -> Iterator[type[object]]:
-    yield part.signature.config if isinstance(part, Stage) else part.options
+    yield declared_options(part)
     if isinstance(part, ModelFamily) and part.training is not None:
         yield part.training

@@ -44,7 +44,7 @@ def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
         yield
     except Fault as fault:
         origin = registry.origin(kind, name)
-        raise PluginError(origin, f"{KINDS[kind][1]} '{name}'", fault, module_place(origin.module)) from fault
+        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_place(origin.module)) from fault
 
 
 def check_written(target: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from core.errors import HooklineError, UnavailableError, shown, unknown
 from core.kinds.lookup import AUTO, PROJECT, DescribedT, Origin
 from core.kinds.model import ModelFamily
-from core.kinds.stage import Stage
-from core.kinds.table import KINDS, RANKED, Descriptor
+from core.kinds.table import KINDS, RANKED, Descriptor, declared_options
 from core.plugins.containment import Fault, PluginError
 
 NAME_LENGTH = 64
@@ -32,21 +31,10 @@ class Registry:
         """Names in ``plugins.disable``; messages about missing parts contain them."""
         self._lost: dict[tuple[str, str], str] = {}
 
-    def add(self, kind: str, part: object, origin: Origin) -> None:
-        """Register a stage or part.
-
-        Raises:
-            TypeError: As :func:`check_part`.
-            HooklineError: Another plugin has registered the name; names both distributions.
-        """
-        checked = check_part(kind, part)
-        noun, taken = KINDS[kind][1], self._parts[kind].get(checked.name)
-        if taken is not None:
-            raise HooklineError(
-                f"two plugins claim the {noun} '{checked.name}': {taken[1]} and {origin}",
-                f"disable one with plugins.disable=[{origin.plugin}] or plugins.disable=[{taken[1].plugin}]",
-            )
-        self._parts[kind][checked.name] = (checked, origin)
+    def add(self, kind: str, part: Descriptor, origin: Origin) -> None:
+        """Register a stage or part that :func:`check_part` accepted and whose name is free."""
+        assert part.name not in self._parts[kind], f"{part.name} of {origin}"
+        self._parts[kind][part.name] = (part, origin)
 
     def mark_broken(self, line: str, names: Iterable[tuple[str, str]] = ()) -> None:
         """Store why a plugin is broken, and kind and name of the parts that it yields."""
@@ -113,7 +101,7 @@ class Registry:
         if broken := self._broken_owner(kind, name):
             return broken
         automatic = [AUTO] if kind in RANKED else []
-        error = unknown(KINDS[kind][1], name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
+        error = unknown(KINDS[kind].noun, name, [*automatic, *self._parts[kind]], listed=f"{LISTED} all")
         if kind == "models":
             error.hint += "; the file states this family: install its plugin"
         error.hint += self._broken_hint()
@@ -128,7 +116,7 @@ class Registry:
         """
         if broken := self._broken_owner(kind, name):
             return broken
-        noun = KINDS[kind][1]
+        noun = KINDS[kind].noun
         hint = unknown(noun, name, self._parts[kind], listed=f"{LISTED} all").hint.replace("possible:", "installed:")
         return HooklineError(
             f"unknown option {shown(option)}: no installed {noun} is named {shown(name)}",
@@ -138,7 +126,7 @@ class Registry:
     def _broken_owner(self, kind: str, name: str) -> HooklineError | None:
         """Return the error for a part of a broken plugin; None for every other name."""
         if line := self._lost.get((kind, name)):
-            return HooklineError(f"the {KINDS[kind][1]} {shown(name)} cannot be used: its plugin is broken: {line}")
+            return HooklineError(f"the {KINDS[kind].noun} {shown(name)} cannot be used: its plugin is broken: {line}")
         return None
 
     def builder_not_found(self, name: str, engine: str) -> UnavailableError:
@@ -211,17 +199,17 @@ def check_part(kind: str, part: object) -> Descriptor:
         TypeError: It is not a descriptor of this kind, its name is not a Python identifier, its options are not a
             dataclass, or the annotations of a stage's function are wrong.
     """
-    expected = KINDS[kind][0]
+    expected = KINDS[kind].descriptor
     if not isinstance(part, expected):
         raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
     name = part.name if isinstance(part.name, str) else shown(part.name)
     if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
         raise TypeError(
-            f"{shown(name)} cannot name a {KINDS[kind][1]}: use a Python identifier of at most {NAME_LENGTH} letters"
+            f"{shown(name)} cannot name a {KINDS[kind].noun}: use a Python identifier of at most {NAME_LENGTH} letters"
         )
-    options = part.signature.config if isinstance(part, Stage) else part.options
+    options = declared_options(part)
     if not (isinstance(options, type) and is_dataclass(options)):
-        raise TypeError(f"the options of the {KINDS[kind][1]} '{name}' must be a dataclass, not {shown(options)}")
+        raise TypeError(f"the options of the {KINDS[kind].noun} '{name}' must be a dataclass, not {shown(options)}")
     return part
 
 

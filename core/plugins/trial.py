@@ -22,7 +22,7 @@ from core.kinds.model import ModelFamily
 from core.kinds.part import DevicePart, Part
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
-from core.kinds.table import KINDS, PART_KINDS, RANKED, Descriptor
+from core.kinds.table import KINDS, PART_KINDS, RANKED, Descriptor, declared_options
 from core.kinds.tracker import Tracker
 from core.model_facts import DECODED, Preprocessing
 from core.options.following import misfits, unknown_words
@@ -58,14 +58,14 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
     """
     scratch = registry.without(())
     for kind, part, place in parts:
-        with _placed(f"{KINDS[kind][1]} '{part.name}'", place, origin):
+        with _placed(f"{KINDS[kind].noun} '{part.name}'", place, origin):
             _try_name(kind, part.name)
             check_fields(part)
             if isinstance(part, ModelFamily):
                 _try_preprocessing(part.preprocessing)
                 _try_outputs(part)
         with _placed_options(kind, part, place, origin):
-            options = _options_of(part)
+            options = declared_options(part)
             node = options_node(options, scratch.all(ModelFamily).values())
             _try_declaration(options, node)
             node()  # every run makes it with placeholders in the options that follow another option
@@ -80,7 +80,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
     for kind, part, place in parts:
         with _placed_options(kind, part, place, origin):
             keys = (part.name,) if isinstance(part, Stage) else (kind, part.name)
-            _try_values(config, keys, _options_of(part), others)
+            _try_values(config, keys, declared_options(part), others)
         if isinstance(part, ModelFamily) and part.training is not None:
             with _placed_training(part, part.training, origin), open_dict(config):
                 config[TRAINING] = OmegaConf.structured(part.training)
@@ -153,13 +153,9 @@ def _try_outputs(family: ModelFamily) -> None:
         raise Fault(f"the default {shown(family.default)} is not one of the releases")
 
 
-def _options_of(part: Descriptor) -> type[DataclassInstance]:
-    return part.signature.config if isinstance(part, Stage) else part.options
-
-
 def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> AbstractContextManager[None]:
-    where = source_place(_options_of(part)) or place
-    return _placed(f"options of the {KINDS[kind][1]} '{part.name}'", where, origin)
+    where = source_place(declared_options(part)) or place
+    return _placed(f"options of the {KINDS[kind].noun} '{part.name}'", where, origin)
 
 
 def _try_declaration(options: type[DataclassInstance], node: type[DataclassInstance]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +26,8 @@ def text_digest(text: str) -> str:
 
     File names that are not UTF-8 count with their bytes.
     """
+    import hashlib
+
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -50,6 +51,8 @@ def files_digest(files: Iterable[tuple[str, Path]], cache_dir: Path | None = Non
         files: Name and path of each file; the name is hashed.
         cache_dir: Folder of the cache with the digests of unchanged files; None reads every file.
     """
+    import hashlib
+
     total = hashlib.sha256()
     with _cache(cache_dir) as cache:
         for name, path in files:
@@ -123,6 +126,8 @@ def _state(status: os.stat_result) -> str:
 
 
 def _read(file: BinaryIO) -> str:
+    import hashlib
+
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK):
         digest.update(chunk)

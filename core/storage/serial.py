@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import types
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, TypeVar, overload
 
 from core.errors import shown
+from core.storage.digest import text_digest
 
 MAX_SHOWN = 40
 """Maximum number of characters of a key in a message."""
@@ -131,8 +131,7 @@ def decode(hint: object, value: object, place: str = "") -> object:
 
 def digest(value: object) -> str:
     """Return the SHA-256 of the canonical JSON of ``value`` as hexadecimal text."""
-    text = json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_digest(json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True))
 
 
 @cache

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
 from core.errors import HooklineError
 from core.kinds.stage import Known, Stage, families_of_inputs
+from core.options.model_form import ARTIFACTS, ModelForm
 from core.options.sizes import DEFAULT
 from core.planning.known import refusals
-from core.planning.opening import ARTIFACTS, ModelForm
 from core.plugins.hookspecs import hookimpl
 from stages.evaluate.config import EvaluateConfig
 

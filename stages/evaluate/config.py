@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Any
 
 from core.options.fields import shared
+from core.options.model_form import ModelForm
 from core.options.ranges import BatchSize, Fraction, Positive
-from core.planning.opening import ModelForm
 
 
 class MultiLabel(str, Enum):

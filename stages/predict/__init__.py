@@ -9,8 +9,8 @@ from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel
 from core.errors import HooklineError, unknown
 from core.kinds.stage import Known, Stage
 from core.media.source import SourceKind, list_source
+from core.options.model_form import ARTIFACTS, ModelForm
 from core.planning.known import refusals
-from core.planning.opening import ARTIFACTS, ModelForm
 from core.plugins.hookspecs import hookimpl
 from stages.predict.config import PRESETS, PredictConfig
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from core.media.tolerance import OnError
 from core.options.fields import presentation, shared
+from core.options.model_form import ModelForm
 from core.options.ranges import BatchSize, Fraction, Positive, Range
-from core.planning.opening import ModelForm
 
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from core.kinds.family_options import FamilyOptions, family_options
-from core.kinds.training import ImageCache
 from core.options.fields import presentation, shared
 from core.options.ranges import NonNegative, Positive, PositiveFloat, Range
 from core.options.sizes import DEFAULT
+from core.options.training import ImageCache
 
 PR_CURVE = "PR_curve.png"
 """File of a chart. A training without this file has no charts."""

@@ -14,9 +14,10 @@ from hookline_anchorfree.network import WIDTHS, Detector, NetworkShape
 from hookline_anchorfree.options import AnchorFreeTraining
 from torch import nn
 
-from core.kinds.training import ImageCache, TrainingImage, TrainingJob
+from core.kinds.training import TrainingImage, TrainingJob
 from core.kinds.training_progress import EpochResult
 from core.labels import Labels
+from core.options.training import ImageCache
 from stages.toy.generate import draw
 
 NAMES = ("circle", "square", "triangle")

@@ -16,7 +16,7 @@ from core.detections import Detections
 from core.errors import HooklineError
 from core.media.tolerance import MAX_PIXELS
 from core.model_facts import DECODED
-from core.planning.opening import ModelForm
+from core.options.model_form import ModelForm
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate import check, hookline_stages, select

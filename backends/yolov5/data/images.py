@@ -16,7 +16,7 @@ from backends.yolov5.data.mosaic import blend, compose, flip, mosaic, single
 from backends.yolov5.data.reading import FromFiles, FromMemory, ImageReader, Read
 from backends.yolov5.data.samples import Draw, Image, LabelledImage, Purpose, Shape, generator
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import ImageCache
+from core.options.training import ImageCache
 
 MIXUP_BETA = 32.0
 """Parameter of the beta distribution of mixup: both images get about equal weight."""

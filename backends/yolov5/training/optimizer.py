@@ -14,7 +14,7 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.options import TrainingOptions
 from core.errors import counted
-from core.kinds.training import Optimizer
+from core.options.training import Optimizer
 
 
 class EMA:

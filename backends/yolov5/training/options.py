@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from core.kinds.training import Amp, ImageCache, Optimizer
 from core.options.ranges import Fraction, NonNegative, NonNegativeFloat, Positive, PositiveFloat, Range
+from core.options.training import Amp, ImageCache, Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)

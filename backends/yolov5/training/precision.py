@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.errors import TrainingError
-from core.kinds.training import Amp
+from core.options.training import Amp
 
 
 class _PendingValue(NamedTuple):

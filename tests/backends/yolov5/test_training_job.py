@@ -18,7 +18,8 @@ from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.state import STATE, TrainingState, load_state, save_state
 from backends.yolov5.training.trainer import warnings_for
 from backends.yolov5.training_reports import validation_losses
-from core.kinds.training import ImageCache, TrainingJob
+from core.kinds.training import TrainingJob
+from core.options.training import ImageCache
 from tests.backends.yolov5.training_tools import TINY, RandomBatches, make_trainer, tiny_network
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)

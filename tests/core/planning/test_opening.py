@@ -14,10 +14,11 @@ from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.model_facts import InputContract, ModelFacts, Preprocessing
+from core.options.model_form import ARTIFACTS, ModelForm
 from core.planning.choosing import runtime_with
 from core.planning.keys import measuring_facts
 from core.planning.open_model import open_model
-from core.planning.opening import ARTIFACTS, ModelForm, opening_problems
+from core.planning.opening import opening_problems
 from tests.support import grid_family
 from tests.support.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts
 from tests.support.stage_tools import make_context

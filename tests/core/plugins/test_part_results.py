@@ -19,9 +19,9 @@ from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.model_facts import DECODED, Precision
 from core.plugins.containment import Fault, PluginError
+from core.plugins.failures import failure_line
 from core.plugins.part_results import check_engine, check_machine, check_model, faults_of
 from core.plugins.registry import Registry
-from core.plugins.results import failure_line
 from tests.support import grid_family
 from tests.support.stage_tools import make_context
 

@@ -17,7 +17,7 @@ from core.media.frame import Frame
 from core.media.reader import read_frames
 from core.media.source import list_source
 from core.media.tolerance import MAX_PIXELS, Gap, Tolerance
-from core.planning.opening import ModelForm
+from core.options.model_form import ModelForm
 from stages.predict import check, hookline_stages, predict, select
 from stages.predict.config import PredictConfig
 from tests.support.fake_parts import detections, fake_engine, fake_parts

@@ -12,7 +12,7 @@ from backends.yolov5.data.images import TrainingImages
 from backends.yolov5.data.samples import Draw, LabelledImage
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import ImageCache
+from core.options.training import ImageCache
 from tests.backends.yolov5.data.data_tools import COLOURS, PLAIN, rectangles, textures
 
 SIDE = 128

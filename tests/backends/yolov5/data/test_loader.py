@@ -23,8 +23,8 @@ from backends.yolov5.data.sampler import EpochSampler, smallest_shapes
 from backends.yolov5.data.samples import LabelledImage
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import ImageCache
 from core.media.picture import read_picture
+from core.options.training import ImageCache
 from core.process import resources as memory
 from tests.backends.yolov5.data.data_tools import textures
 

@@ -14,7 +14,7 @@ from backends.yolov5.training.distributed import Distributed
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import Amp
+from core.options.training import Amp
 from tests.backends.yolov5.training_tools import TINY, RandomBatches, hyperparameters, largest_difference, tiny_network
 
 HERE = Distributed(0, 1, torch.device("cpu"))

@@ -12,7 +12,7 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.optimizer import accumulation, freeze, make_optimizer
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import Optimizer
+from core.options.training import Optimizer
 from tests.support.yolov5_tools import tiny_weights
 
 

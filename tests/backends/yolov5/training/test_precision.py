@@ -7,7 +7,7 @@ import torch
 
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.precision import amp_type
-from core.kinds.training import Amp
+from core.options.training import Amp
 
 CPU, SECOND = torch.device("cpu"), torch.device("cuda:1")
 

@@ -7,7 +7,7 @@ import torch
 
 from backends.yolov5.training.optimizer import Schedule, make_optimizer
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import Optimizer
+from core.options.training import Optimizer
 from tests.support.yolov5_tools import tiny_weights
 
 
