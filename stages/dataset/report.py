@@ -19,7 +19,7 @@ from stages.dataset.checking import CheckedSample
 from stages.dataset.config import Bad, DatasetConfig
 from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
 from stages.dataset.listing import list_splits
-from stages.dataset.page import write_page
+from stages.dataset.page import sample_sheet, write_page
 from stages.dataset.statistics import ClassNumbers, Numbers, class_table, numbers_of, split_line, split_table
 
 JSON, PAGE = "report.json", "report.html"
@@ -60,8 +60,6 @@ def _charts(audit: Audit, classes: list[ClassNumbers], folder: Path) -> list[str
 
 
 def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:
-    from stages.dataset.page import sample_sheet
-
     sheets = {split: f"samples_{split}.jpg" for split, samples in audit.kept.items() if samples}
     for split, name in sheets.items():
         sample_sheet(audit.kept[split], audit.spec.names, seed, folder / name, audit.max_pixels)
