@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.drawing.figures import bare, colour_bar, frame, framed, legend_right, plain, save, swatches
 from core.drawing.fonts import Lettering, class_lettering
-from core.drawing.labels import columns
 from core.drawing.palette import GREY, GRID, INK, STRONG, class_hex
+from core.drawing.text import columns
 from core.errors import counted
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves, Floats
 
