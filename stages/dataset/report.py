@@ -10,7 +10,7 @@ from pathlib import Path
 from core.artifacts import Dataset
 from core.data.dataset import content_digest
 from core.data.writing import CHARTS, LISTING, write_listing
-from core.errors import HooklineError, counted
+from core.errors import HooklineError, counted, listed
 from core.files.paths import free_path
 from core.kinds.context import RunContext
 from core.storage.serial import json_text
@@ -155,8 +155,8 @@ def _skipped(audit: Audit) -> Iterator[str]:
     """Yield one line per split with skipped images; all stages that use the data set print it."""
     for split, items in audit.left_out.items():
         if items:
-            named = ", ".join(f"{item.sample.image.name} ({_reason(item)})" for item in items[:MAX_NAMED])
-            more = f" and {len(items) - MAX_NAMED} more, all in report.json" if len(items) > MAX_NAMED else ""
+            named = listed([f"{item.sample.image.name} ({_reason(item)})" for item in items], MAX_NAMED)
+            more = ", all in report.json" if len(items) > MAX_NAMED else ""
             total = len(items) + len(audit.kept[split])
             yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"
 
