@@ -17,11 +17,11 @@ from core.errors import HooklineError, shown
 from core.execution.console import Console, log, printing_to
 from core.execution.job import carry_out, new_summary
 from core.execution.run_directory import remember_directories
-from core.execution.setup import disabled_plugins, plugins_without, run_context, store_root, warn_of_plugins
+from core.execution.setup import disabled_plugins, plugins_without, run_context, warn_of_plugins
 from core.files.paths import check_working_directory
 from core.files.regular_file import disk_errors
 from core.kinds.lifecycle import Summary
-from core.process.environment import RANKS, set_cache_folders, set_libraries
+from core.process.environment import RANKS, set_cache_folders, set_libraries, store_root
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -119,7 +119,8 @@ def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
         plan = make_plan(request.stages, request.configs, context, request.words)
         for line in unused_options(overrides, plan, request.registry):
             console.note(line)
-        return make_steps(plan, context, Store(store_root(request.words)), reuse=request.words.reuse), request, context
+        store = Store(store_root(request.words.store))
+        return make_steps(plan, context, store, reuse=request.words.reuse), request, context
 
 
 @contextmanager
