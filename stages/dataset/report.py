@@ -115,12 +115,11 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     target = context.workdir / LISTING
     digest = content_digest(spec.names, audit.kept, context.cache_dir)
     write_listing(target, spec.names, audit.kept, digest, spec.path)
-    counts = {split: len(samples) for split, samples in audit.kept.items()}
     return Dataset(
         path=target,
         digest=digest,
         names=spec.names,
-        splits=counts,
+        splits={split: len(samples) for split, samples in audit.kept.items()},
         notes=tuple(_skipped(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
