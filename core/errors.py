@@ -120,6 +120,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else noun + plural}"
 
 
+def listed(items: Sequence[str], limit: int) -> str:
+    """Return the first items and the number of the others, e.g. ``a, b and 3 more``."""
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
+
+
 def with_article(noun: str) -> str:
     """Return a noun with its article, e.g. ``a Checkpoint``, ``an Engine``."""
     return f"{'an' if noun[:1].lower() in set('aeio') else 'a'} {noun}"

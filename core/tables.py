@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.artifacts import AnyModel
-from core.drawing.labels import columns, shortened
+from core.drawing.text import columns, shortened
 
 WIDTH = 80
 """Width of a table in columns of the terminal."""

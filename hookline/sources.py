@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core.errors import HooklineError, unknown
 from core.execution.console import Console
 from core.fetch.assets import asset
+from core.files.paths import user_path
 from core.media.frame import Frame
 from core.media.source import Source, list_source
 from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
@@ -33,7 +34,6 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Raises:
         HooklineError: The file is missing, damaged, or too large.
     """
-    from core.files.paths import user_path
     from core.media.picture import UnreadableError, read_picture
 
     try:

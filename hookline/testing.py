@@ -15,15 +15,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from core.artifacts import Checkpoint
 from core.execution.in_process import RunResult, run_in_process
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.table import PART_KINDS
+from core.plugins.discovery import BUILTINS
+from core.plugins.loading import load_alone
 from core.plugins.registry import Registry
 from core.version import __version__
 from hookline.options import arguments
 
 if TYPE_CHECKING:
-    from core.artifacts import Checkpoint
     from core.kinds.context import RunContext
     from core.reporting import Reporter
     from core.storage.serial import DataclassInstance
@@ -98,9 +100,6 @@ def load(*plugins: object, shipped: bool = False) -> Registry:
         HooklineError: A plugin is broken. The message names hook, file and line; ``__cause__`` is the exception of the
             plugin.
     """
-    from core.plugins.discovery import BUILTINS
-    from core.plugins.loading import load_alone
-
     registry = Registry()
     for name in BUILTINS if shipped else ():
         load_alone(importlib.import_module(name), Origin(name, PROJECT, __version__, name), registry)
@@ -184,8 +183,6 @@ def tiny_model(folder: Path) -> Checkpoint:
     Args:
         folder: As for :func:`run`. The model is trained once per folder.
     """
-    from core.artifacts import Checkpoint
-
     model = run("+stage=[toy,train]", *TINY, *TINY_TRAINING, folder=folder).artifacts["train"]
     assert isinstance(model, Checkpoint)
     return model

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from backends.trt.logger import Watch
 from backends.trt.opened_engine import OpenedEngine
 from backends.trt.settings import SizeProfile
-from core.errors import HooklineError
+from core.errors import HooklineError, listed
 from core.model_facts import Precision
 
 UNKNOWN = "unknown"
@@ -192,5 +192,4 @@ def _word(text: str) -> str:
 def _named(names: Sequence[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"; in higher precision: {', '.join(names[:MAX_NAMED])}{more}"
+    return f"; in higher precision: {listed(names, MAX_NAMED)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.errors import HooklineError, nearest, shown
+from core.errors import HooklineError, counted, nearest, shown
 
 MAX_DIGITS = 9
 """Maximum number of digits of a class id."""
@@ -71,5 +71,5 @@ def check_class_names(model: Sequence[str], data: Sequence[str]) -> str:
 
 
 def _nouns(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({shown})"
+    first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{counted(len(names), 'class')} ({first})"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detections import Detections
-from core.drawing.labels import Corners, class_label, drawable, place_labels, visual_order
+from core.drawing.labels import Corners, place_labels
 from core.drawing.palette import Colour, class_colour, text_colour
+from core.drawing.text import class_label, drawable, visual_order
 
 BOLD = 600
 MIN_LABEL_HEIGHTS = 12

@@ -15,8 +15,8 @@ from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from core.drawing.fonts import TextStyle, lettering
-from core.drawing.labels import shortened
 from core.drawing.palette import GRID, INK, class_hex
+from core.drawing.text import shortened
 
 DPI = 110
 POINT = 1 / 72

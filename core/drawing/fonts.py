@@ -10,7 +10,7 @@ from typing import TypedDict
 from matplotlib.font_manager import FontProperties, findfont, fontManager
 from matplotlib.ft2font import FT2Font
 
-from core.drawing.labels import NAME_COLUMNS, class_label, columns, drawable
+from core.drawing.text import NAME_COLUMNS, class_label, columns, drawable
 
 DEFAULT_FAMILY = "DejaVu Sans"
 """Included in Matplotlib."""
@@ -47,7 +47,7 @@ def lettering(lines: Sequence[str]) -> Lettering:
 
 
 def class_lettering(numbers: Sequence[int], names: Sequence[str]) -> Lettering:
-    """Return class names of at most 24 columns with their fonts; see :func:`core.drawing.labels.class_label`."""
+    """Return class names of at most 24 columns with their fonts; see :func:`core.drawing.text.class_label`."""
     families, missing = _fonts(frozenset().union(*map(drawable, names)))
     labels = tuple(
         class_label(number, name, lambda text: columns(text) <= NAME_COLUMNS, lambda letter: letter not in missing)

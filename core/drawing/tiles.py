@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from core.detections import Detections
 from core.drawing.boxes import Painter, TextWriter
-from core.drawing.labels import shortened
 from core.drawing.palette import WHITE
+from core.drawing.text import shortened
 from core.labels import Labels
 
 MAX_ENLARGEMENT = 4.0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.drawing.figures import bare, colour_bar, frame, framed, legend_right, plain, save, swatches
 from core.drawing.fonts import Lettering, class_lettering
-from core.drawing.labels import columns
 from core.drawing.palette import GREY, GRID, INK, STRONG, class_hex
+from core.drawing.text import columns
 from core.errors import counted
 from core.evaluation.curves import CONFIDENCES, RECALLS, Curves, Floats
 
@@ -46,7 +46,7 @@ def curve_figures(curves: Curves, facts: Sequence[str] = ()) -> dict[str, Figure
     precision = np.where(curves.boxes > 0, curves.precision, np.nan)  # undefined without boxes
     mean_f1 = float(curves.f1.mean(axis=0)[best])
     ap50 = curves.over_recall.mean(axis=1)
-    shown = [*facts, "IoU 0.5", f"{len(curves.names)} {'class' if len(curves.names) == 1 else 'classes'} with objects"]
+    shown = [*facts, "IoU 0.5", f"{counted(len(curves.names), 'class')} with objects"]
     at_best = f"best mean F1 {mean_f1:.2f} at confidence {CONFIDENCES[best]:.3f}"
     confidence = "confidence threshold"
     lines = _ClassLines(curves)
@@ -103,9 +103,9 @@ def _with_figure(name: str, figure: float | None) -> str:
 
 def _mean(values: Floats) -> Floats:
     """Return the mean over the classes that have a value."""
-    counted = (~np.isnan(values)).sum(axis=0)
+    numbers = (~np.isnan(values)).sum(axis=0)
     mean: Floats = np.divide(
-        np.nansum(values, axis=0), counted, out=np.full(values.shape[1], np.nan), where=counted > 0
+        np.nansum(values, axis=0), numbers, out=np.full(values.shape[1], np.nan), where=numbers > 0
     )
     return mean
 

@@ -12,6 +12,7 @@ from core.data.dataset import Sample
 from core.detections import Detections
 from core.drawing.boxes import Painter
 from core.drawing.tiles import Tiles, label_boxes, write_jpeg
+from core.errors import counted
 from core.evaluation.charts import draw_confusion, draw_curves
 from core.evaluation.confusion import CONF, IOU, confusion_matrix
 from core.evaluation.curves import Curves
@@ -101,7 +102,7 @@ def draw_evaluation(
     chosen = sorted(only) or list(range(len(names)))
     matrix = confusion_matrix(labels, seen, len(names), only=only)
     matrix = matrix[[*chosen, len(names)]][:, [*chosen, len(names)]]
-    facts = [*subject, f"{len(seen)} image{'' if len(seen) == 1 else 's'}"]
+    facts = [*subject, counted(len(seen), "image")]
     thresholds = [f"confidence ≥ {CONF:g}", f"IoU > {IOU:g}"]
     paths = draw_curves(curves, folder, facts)
     chosen_names = [names[index] for index in chosen]

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, TextIO
 from core.errors import HooklineError, shown
 from core.execution.console import Console, log, printing_to
 from core.execution.job import carry_out, new_summary
-from core.execution.setup import disabled_plugins, plugins_without, run_context, store_root, warn_of_plugins
+from core.execution.run_directory import remember_directories
+from core.execution.setup import disabled_plugins, plugins_without, run_context, warn_of_plugins
+from core.files.paths import check_working_directory
+from core.files.regular_file import disk_errors
 from core.kinds.lifecycle import Summary
-from core.process.environment import RANKS, set_cache_folders, set_libraries
+from core.process.environment import RANKS, set_cache_folders, set_libraries, store_root
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -82,9 +85,6 @@ def run_in_process(overrides: Sequence[str], *, quiet: bool = False) -> RunResul
     Raises:
         HooklineError: The run failed.
     """
-    from core.execution.run_directory import remember_directories
-    from core.files.regular_file import disk_errors
-
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
         summary = new_summary()
         with disk_errors(), remember_directories():
@@ -119,7 +119,8 @@ def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
         plan = make_plan(request.stages, request.configs, context, request.words)
         for line in unused_options(overrides, plan, request.registry):
             console.note(line)
-        return make_steps(plan, context, Store(store_root(request.words)), reuse=request.words.reuse), request, context
+        store = Store(store_root(request.words.store))
+        return make_steps(plan, context, store, reuse=request.words.reuse), request, context
 
 
 @contextmanager
@@ -149,7 +150,6 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
 
 def _prepared(overrides: Sequence[str], registry: Registry, console: Console) -> tuple[str, ...]:
     from core.config.command_line import prepared
-    from core.files.paths import check_working_directory
 
     for item in overrides:
         name = item.partition("=")[0].lstrip("+~")

@@ -15,14 +15,14 @@ from core.execution.outcome import USER_ERROR, ReportedError, outcome
 from core.execution.resuming import check_resumable, command_after
 from core.execution.run_directory import free_reserve, is_new, remove, run_directory
 from core.execution.run_files import RunLog, write_config
-from core.execution.setup import plugins_without, run_context, store_root, warn_of_plugins
+from core.execution.setup import plugins_without, run_context, warn_of_plugins
 from core.execution.status import StatusWriter
 from core.execution.summary import SummaryRecorder, check_replaced, write_summary
 from core.files.paths import output_path
 from core.files.quoting import command
 from core.kinds.lifecycle import Summary
 from core.plugins.discovery import Plugins
-from core.process.environment import RANKS
+from core.process.environment import RANKS, store_root
 from core.process.signals import interruption_first
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     warn_of_plugins(plugins, request, console)
     context = run_context(request, run_dir, console)
     plan = make_plan(request.stages, request.configs, context, words)
-    store = Store(store_root(words))
+    store = Store(store_root(words.store))
     if not RANKS.leader:
         follow_plan(plan, context, store)
         return {}

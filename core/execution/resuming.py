@@ -23,13 +23,11 @@ def resume_command(overrides: Sequence[str], step: Step, run_dir: Path, retry: S
         run_dir: The run's directory, in which an incremental stage resumes.
         retry: Options that the command needs to succeed.
     """
-    changed = {"resume", *(item.partition("=")[0] for item in retry)}
-    words = [item for item in overrides if item.partition("=")[0] not in changed]
+    words = _without(overrides, ["resume", *retry])
     if not step.stage.resumes(step.config):
         return command([*words, *retry])
     if step.stage.incremental:
-        words = [item for item in words if not item.startswith("hydra.run.dir=")]
-        words.append(f"hydra.run.dir={_quoted(run_dir)}")
+        words = [*_without(words, ["hydra.run.dir"]), f"hydra.run.dir={_quoted(run_dir)}"]
     return command([*words, *retry, "resume=true"])
 
 
@@ -55,9 +53,14 @@ def command_after(
         state = not stage.incremental or latest(run_dir, stage.name) is not None
         if state and (outside or retry or (kept and not stage.stored)):
             return resume_command(overrides, step, run_dir, retry)
-    changed = {item.partition("=")[0] for item in retry} | ({"resume"} if stage.incremental else set())
-    words = [item for item in overrides if item.partition("=")[0] not in changed]
+    words = _without(overrides, ["resume", *retry] if stage.incremental else retry)
     return command([*words, *retry]) if outside or retry else ""
+
+
+def _without(overrides: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Return the overrides that set none of ``options``, which may be given with values."""
+    names = {item.partition("=")[0] for item in options}
+    return [item for item in overrides if item.partition("=")[0] not in names]
 
 
 def _quoted(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Set-up of a run: its plugins, its context and its store."""
+"""Set-up of a run: its plugins and its context."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.files.paths import user_path
 from core.plugins.discovery import ENVIRONMENT, Plugins
 from core.plugins.loading import load_plugins
 from core.process.environment import cache_home
@@ -16,7 +15,6 @@ from core.process.environment import cache_home
 if TYPE_CHECKING:
     from core.config.compose import Request
     from core.kinds.context import RunContext
-    from core.options.words import Words
     from core.reporting import Reporter
 
 
@@ -62,8 +60,3 @@ def run_context(request: Request, run_dir: Path, reporter: Reporter) -> RunConte
         options=lambda kind, name: request.options[kind, name],
         reporter=reporter,
     )
-
-
-def store_root(words: Words) -> Path:
-    """Return the folder of the store: ``store=``, by default ``store`` in the cache folder."""
-    return user_path(words.store).resolve() if words.store else cache_home() / "store"

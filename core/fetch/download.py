@@ -73,15 +73,11 @@ def fetch(name: str, release: Release, target: Path, reporter: Reporter) -> Fetc
     Raises:
         HooklineError: No source provides the file; the hint names the path for a manual download.
     """
-    if found := cached(release, target):  # before the lock: a read-only cache needs none
-        return Fetched(target, found, _remark(name, release) if found != release.sha256 else "")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(f".{target.name}.lock")):
-        found = cached(release, target)
-        if not found:
-            if target.exists():
-                reporter.warn(f"'{target}' is not the published {name} (its sha256 differs); downloading it again")
-            found = _download(name, release, target, reporter)
+    found = cached(release, target)  # before the lock: a read-only cache needs none
+    if not found:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            found = cached(release, target) or _download(name, release, target, reporter)
     remark = _remark(name, release) if found != release.sha256 else ""
     return Fetched(target, found, remark)
 
@@ -114,6 +110,8 @@ def _remark(name: str, release: Release) -> str:
 
 def _download(name: str, release: Release, target: Path, reporter: Reporter) -> str:
     """Try the sources in order; move the first good file to ``target`` and return its SHA-256."""
+    if target.exists():
+        reporter.warn(f"'{target}' is not the published {name} (its sha256 differs); downloading it again")
     reasons = []
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as folder:
         for source in _sources(name, release, Path(folder), reporter):

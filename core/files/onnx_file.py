@@ -155,14 +155,15 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
                 yield from (sparse.values, sparse.indices)
             nodes.extend(graph.node)
             continue
-        for attribute in nodes.pop().attribute:
+        node = nodes.pop()
+        graphs.extend(subgraphs(node))
+        for attribute in node.attribute:
             yield from (*([attribute.t] if attribute.HasField("t") else ()), *attribute.tensors)
             sparse_ones = (
                 *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else ()),
                 *attribute.sparse_tensors,
             )
             yield from (part for sparse in sparse_ones for part in (sparse.values, sparse.indices))
-            graphs.extend((*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs))
 
 
 def _elements(dims: Sequence[int]) -> int | None:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain, count
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from core.errors import HooklineError, shown
@@ -149,5 +149,12 @@ def write_file(target: Path, content: bytes) -> None:
 
 def free_path(folder: Path, name: str) -> Path:
     """Return ``folder/name``, or ``name-2`` and so on if it exists. No existing file is overwritten."""
-    numbered = chain([name], (f"{name}-{number}" for number in count(2)))
-    return next(path for path in (folder / _component(item, folder) for item in numbered) if not os.path.lexists(path))
+    paths = (folder / _component(item, folder) for item in numbered(name))
+    return next(path for path in paths if not os.path.lexists(path))
+
+
+def numbered(name: str, suffix: str = "") -> Iterator[str]:
+    """Yield ``name``, ``name-2``, ``name-3`` and so on, each with ``suffix``; the caller takes the first free one."""
+    yield name + suffix
+    for number in count(2):
+        yield f"{name}-{number}{suffix}"

@@ -12,12 +12,13 @@ from core.kinds.arguments import taking
 from core.kinds.calibrator import Calibrator
 from core.kinds.check import Check
 from core.kinds.graft import Graft
-from core.kinds.model import ModelFamily
+from core.kinds.model import ModelFamily, head_of
 from core.kinds.part import Part
 from core.kinds.processor import PlacedProcessor, Processor
 from core.kinds.quantizer import Quantizer
 from core.kinds.runtime import RecordingRuntime, Runtime
-from core.kinds.tracker import Tracker
+from core.kinds.tracker import Tracker, start_trackers
+from core.options.fields import part_names
 from core.reporting import Progress, Reporter
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ class RunContext:
         Raises:
             HooklineError: The family is not registered, or does not support the facts or the layout.
         """
-        from core.kinds.model import head_of
-
         return head_of(facts, layout, self.registry)
 
     def model(self, name: str) -> ModelBackend:
@@ -146,9 +145,6 @@ class RunContext:
         Raises:
             HooklineError: A tracker cannot start.
         """
-        from core.kinds.tracker import start_trackers
-        from core.options.fields import part_names
-
         backends = {name: self._load(Tracker, name) for name in part_names(names)}
         return start_trackers(backends, run, self.warn)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.errors import HooklineError, counted
+from core.errors import HooklineError, counted, listed
 
 MAX_PIXELS = 200_000_000
 """Default maximum of width x height: photos of the largest phone cameras (16320 x 12240) fit."""
@@ -121,11 +121,10 @@ class Tolerance:
 
     def exceeded(self, total: int | None) -> HooklineError:
         """Return the error for too many unreadable files out of ``total``."""
-        first = ", ".join(f"'{item.name}' ({item.reason})" for item in self.unreadable[:3])
-        more = f" and {len(self.unreadable) - 3} more" if len(self.unreadable) > 3 else ""
+        named = listed([f"'{item.name}' ({item.reason})" for item in self.unreadable], 3)
         count = len(self.unreadable)
         files = counted(count, "file") if total is None else f"{count} of {counted(total, 'file')}"
-        message = f"{files} cannot be read: {first}{more}"
+        message = f"{files} cannot be read: {named}"
         return HooklineError(message, self._hint(), retry=self._retry(total))
 
     def damage(self, name: str, reason: str) -> None:

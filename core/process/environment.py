@@ -1,4 +1,4 @@
-"""Environment variables: the cache folder, settings of libraries, and the ranks of torchrun."""
+"""Environment variables: the folders of cache and store, settings of libraries, and the ranks of torchrun."""
 
 from __future__ import annotations
 
@@ -72,3 +72,8 @@ def cache_home() -> Path:
         return user_path(home).resolve()
     xdg = os.environ.get("XDG_CACHE_HOME", "")
     return user_path(xdg if xdg.startswith("/") else "~/.cache").resolve() / "hookline"
+
+
+def store_root(store: str | None) -> Path:
+    """Return the folder of the store: the option ``store``, by default ``store`` in the cache folder."""
+    return user_path(store).resolve() if store else cache_home() / "store"

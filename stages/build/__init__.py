@@ -30,6 +30,8 @@ def build(
     context: RunContext,
 ) -> Engine:
     """Build the engine and warm it up."""
+    from core.plugins.part_results import check_engine, check_machine, faults_of
+
     for problem in check(config, context):
         raise problem
     for problem in check_inputs(config, {"model": known_of(model)}, context):
@@ -53,8 +55,6 @@ def build(
         cache_dir=context.cache_dir,
         reporter=context,
     )
-    from core.plugins.part_results import check_engine, check_machine, faults_of
-
     built = context.runtime(config.backend).build(job)
     with faults_of("runtimes", config.backend, context.registry):
         engine = check_engine(built, job, config.backend)

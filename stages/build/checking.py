@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import HooklineError
+from core.inference.calibration_images import source_problems
 from core.kinds.building import BuildRequest, CalibrationInput
 from core.kinds.lookup import AUTO
 from core.kinds.runtime import Runtime
@@ -39,8 +40,6 @@ def problems(config: BuildConfig, context: RunContext) -> Iterator[HooklineError
             yield from _refused_sizes(config, runtimes)
         yield from _idle_calibration(config, runtime, context)
     if config.calibration(context) is CalibrationInput.images:
-        from core.inference.calibration_images import source_problems  # imports NumPy and OpenCV
-
         yield from source_problems(config, "build")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from core.kinds.runtime import ActivationRecorder
 from core.media.reader import files_read, frame_count
 from core.media.tolerance import Tolerance
 from core.model_facts import InputContract
+from core.process.resources import usable_cores
 from core.storage.digest import file_digest
 from stages.calibrate.table import write_table
 
@@ -79,7 +79,7 @@ def observe(
 
     One thread per core observes tensors, the largest ones first.
     """
-    workers = os.cpu_count() or 1
+    workers = usable_cores() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="observe") as pool:
         for batch in batches:
             count = len(batch.frames)

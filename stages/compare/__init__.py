@@ -12,6 +12,7 @@ from core.media.source import SourceKind, list_source
 from core.planning.known import refusals
 from core.planning.opening import opening_problems
 from core.plugins.hookspecs import hookimpl
+from core.storage.digest import file_digest
 from stages.compare.config import CompareConfig
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
     """Return digests of the images and of the reference, and what the speed of the reference depends on."""
     from core.planning.keys import measuring_facts
-    from core.storage.digest import file_digest
     from core.storage.store import identity
     from stages.compare.measure import read_reference
 

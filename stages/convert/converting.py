@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
 from core.data.writing import Row
-from core.errors import HooklineError, counted, shown, unknown
+from core.errors import HooklineError, counted, listed, shown, unknown
 from core.files.paths import user_path
 from core.media.picture import UnreadableError
 from core.model_limits import MAX_CLASSES, name_problem
@@ -139,7 +139,7 @@ def _label(
                 found.missing.append(f"{item.image} ({error})")
             progress.advance()
     if left_out:
-        shares = _first([f"{count} {name}" for name, count in left_out.most_common()])
+        shares = listed([f"{count} {name}" for name, count in left_out.most_common()], MAX_SHOWN)
         context.warn(f"dropped {counted(left_out.total(), 'box')} of classes not in convert.names: {shares}")
     return labelled
 
@@ -161,8 +161,8 @@ def _rows(
 def _report_missing(missing: Sequence[str], config: ConvertConfig, context: RunContext) -> None:
     if not missing:
         return
-    shown = _first([f"'{name}'" for name in missing])
-    message = f"{counted(len(missing), 'annotated image')} missing or unreadable: {shown}"
+    named = listed([f"'{name}'" for name in missing], MAX_SHOWN)
+    message = f"{counted(len(missing), 'annotated image')} missing or unreadable: {named}"
     if config.missing is Missing.stop:
         raise HooklineError(
             message, "give their folder with convert.pictures=<folder>, or skip them with convert.missing=skip"
@@ -181,10 +181,4 @@ def _report_unseen(labelled: Sequence[ConvertedImage], names: Sequence[str], con
     context.note(f"{counted(len(labelled), 'image')}, {background} of them without objects")
     seen = {number for item in labelled for number, *_ in item.rows}
     if unseen := [name for number, name in enumerate(names) if number not in seen]:
-        context.warn(f"no objects of {len(unseen)} of {counted(len(names), 'class')}: {_first(unseen)}")
-
-
-def _first(items: Sequence[str]) -> str:
-    """Join the first items, and state how many more there are."""
-    more = f" and {len(items) - MAX_SHOWN} more" if len(items) > MAX_SHOWN else ""
-    return ", ".join(items[:MAX_SHOWN]) + more
+        context.warn(f"no objects of {len(unseen)} of {counted(len(names), 'class')}: {listed(unseen, MAX_SHOWN)}")

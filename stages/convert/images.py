@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from core.data.dataset import images_below, label_path
 from core.errors import HooklineError
+from core.files.paths import numbered
 from core.media.listing import is_image
 
 
@@ -96,15 +97,8 @@ def new_names(images: Sequence[Path]) -> list[str]:
     for image in images:
         stem = image.stem
         if plain[stem.casefold()] > 1:
-            stem = _free("-".join(image.relative_to(root).with_suffix("").parts), taken)
+            joined = "-".join(image.relative_to(root).with_suffix("").parts)
+            stem = next(free for free in numbered(joined) if free.casefold() not in taken)
+            taken.add(stem.casefold())
         names.append(stem + image.suffix)
     return names
-
-
-def _free(stem: str, taken: set[str]) -> str:
-    candidate, number = stem, 2
-    while candidate.casefold() in taken:
-        candidate = f"{stem}-{number}"
-        number += 1
-    taken.add(candidate.casefold())
-    return candidate

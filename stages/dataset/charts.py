@@ -139,10 +139,11 @@ def centre_figure(statistics: Mapping[str, SplitStatistics]) -> Figure:
     centres.invert_yaxis()
     plain(centres, "x / image width", "y / image height", grid="")
     most = max((int(np.bincount(stats.owners).max(initial=0)) for stats in statistics.values()), default=0)
-    edges = np.arange(0, most + 2, max(1, round(most / 40))) - 0.5
+    width = max(1, round(most / 40))
+    edges = np.arange(0, most + 2 + width, width, dtype=np.float64) - 0.5
     for split, stats in statistics.items():
         counts = np.bincount(stats.owners, minlength=stats.pictures)
-        _step(numbers, counts, np.append(edges, edges[-1] + max(1, round(most / 40))), split)
+        _step(numbers, counts, edges, split)
     numbers.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     title_axes(numbers, "Objects per image")
     _shares(numbers, "objects", "share of images")

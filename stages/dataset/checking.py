@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,6 +14,7 @@ import cv2
 from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
+from core.media.ahead import in_order
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
 from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
@@ -26,7 +26,6 @@ VERSION = f"4 OpenCV {cv2.__version__}"
 """Version of the checks; increase the number when the same image can get other facts."""
 MIN_SIDE = 10
 """Shortest side in pixels that is not reported."""
-QUEUED_PER_THREAD = 8
 
 
 @dataclass(frozen=True)
@@ -66,41 +65,22 @@ def check_samples(
         cache_dir: Cache folder for digests of files.
         max_pixels: Maximum width x height of an image.
     """
-    workers = usable_cores() or 1
     digests = digest_each((sample.image for sample in samples), cache_dir)
-    with _pool(workers) as pool:
-        waiting: deque[tuple[Future[CheckedSample], bool]] = deque()
-        for sample, digest in zip(samples, digests, strict=True):
-            known = cache.look_up(digest)
-            waiting.append(
-                (pool.submit(_check, sample, split, classes, digest, known, max_pixels=max_pixels), known is None)
-            )
-            if len(waiting) > workers * QUEUED_PER_THREAD:
-                yield _taken(*waiting.popleft(), cache)
-        while waiting:
-            yield _taken(*waiting.popleft(), cache)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Open a pool of threads (OpenCV and hashlib release the GIL); leaving early cancels queued work."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="check")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _taken(future: Future[CheckedSample], new: bool, cache: ImageFactsCache) -> CheckedSample:  # noqa: FBT001 - private pair
-    checked = future.result()
-    if new:
-        cache.remember(checked.digest, checked.facts)
-    return checked
+    known = ((sample, digest, cache.look_up(digest)) for sample, digest in zip(samples, digests, strict=True))
+    work = partial(_check, split, classes, max_pixels)
+    # OpenCV and hashlib release the GIL.
+    with closing(in_order(work, known, usable_cores() or 1)) as results:
+        for checked, new in results:
+            if new:
+                cache.remember(checked.digest, checked.facts)
+            yield checked
 
 
 def _check(
-    sample: Sample, split: str, classes: int, digest: str, known: ImageFacts | None, *, max_pixels: int
-) -> CheckedSample:
+    split: str, classes: int, max_pixels: int, item: tuple[Sample, str, ImageFacts | None]
+) -> tuple[CheckedSample, bool]:
+    """Check one image with its digest and its facts in the cache; return it, and whether the facts are new."""
+    sample, digest, known = item
     if known is None:
         digest, facts = inspect_image(sample.image, max_pixels)
     else:
@@ -112,7 +92,7 @@ def _check(
         findings += [AuditFinding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
     except HooklineError as error:
         findings.append(AuditFinding("unreadable-label", split, sample.label, None, error.message))
-    return CheckedSample(sample, digest, facts, labels, tuple(findings))
+    return CheckedSample(sample, digest, facts, labels, tuple(findings)), known is None
 
 
 def inspect_image(path: Path, max_pixels: int) -> tuple[str, ImageFacts]:

@@ -98,11 +98,12 @@ def _findings(audit: Audit) -> Iterable[str]:
     for severity, title in TITLES.items():
         if found := audit.of(severity):
             yield f'<h3 class="{severity.value}">{title}: {len(found)}</h3>'
-            yield from (_kind(kind, found, number) for kind, number in counts(found).items())
+            yield from (_kind(kind, found) for kind in counts(found))
 
 
-def _kind(kind: str, findings: Sequence[AuditFinding], number: int) -> str:
+def _kind(kind: str, findings: Sequence[AuditFinding]) -> str:
     messages = [finding.message for finding in findings if finding.kind == kind]
+    number = len(messages)
     items = "".join(f"<li>{escape(message)}</li>" for message in messages[:MAX_FINDINGS])
     more = f"<p>{number - MAX_FINDINGS} more in report.json.</p>" if number > MAX_FINDINGS else ""
     summary = f"{number} × {kind}: {escape(KINDS[kind][1])}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.artifacts import Dataset
 from core.data.dataset import content_digest
 from core.data.writing import CHARTS, LISTING, write_listing
-from core.errors import HooklineError, counted
+from core.errors import HooklineError, counted, listed
 from core.files.paths import free_path
 from core.kinds.context import RunContext
 from core.storage.serial import json_text
@@ -19,7 +19,7 @@ from stages.dataset.checking import CheckedSample
 from stages.dataset.config import Bad, DatasetConfig
 from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
 from stages.dataset.listing import list_splits
-from stages.dataset.page import write_page
+from stages.dataset.page import sample_sheet, write_page
 from stages.dataset.statistics import ClassNumbers, Numbers, class_table, numbers_of, split_line, split_table
 
 JSON, PAGE = "report.json", "report.html"
@@ -60,8 +60,6 @@ def _charts(audit: Audit, classes: list[ClassNumbers], folder: Path) -> list[str
 
 
 def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:
-    from stages.dataset.page import sample_sheet
-
     sheets = {split: f"samples_{split}.jpg" for split, samples in audit.kept.items() if samples}
     for split, name in sheets.items():
         sample_sheet(audit.kept[split], audit.spec.names, seed, folder / name, audit.max_pixels)
@@ -117,12 +115,11 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     target = context.workdir / LISTING
     digest = content_digest(spec.names, audit.kept, context.cache_dir)
     write_listing(target, spec.names, audit.kept, digest, spec.path)
-    counts = {split: len(samples) for split, samples in audit.kept.items()}
     return Dataset(
         path=target,
         digest=digest,
         names=spec.names,
-        splits=counts,
+        splits={split: len(samples) for split, samples in audit.kept.items()},
         notes=tuple(_skipped(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
@@ -157,8 +154,8 @@ def _skipped(audit: Audit) -> Iterator[str]:
     """Yield one line per split with skipped images; all stages that use the data set print it."""
     for split, items in audit.left_out.items():
         if items:
-            named = ", ".join(f"{item.sample.image.name} ({_reason(item)})" for item in items[:MAX_NAMED])
-            more = f" and {len(items) - MAX_NAMED} more, all in report.json" if len(items) > MAX_NAMED else ""
+            named = listed([f"{item.sample.image.name} ({_reason(item)})" for item in items], MAX_NAMED)
+            more = ", all in report.json" if len(items) > MAX_NAMED else ""
             total = len(items) + len(audit.kept[split])
             yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"
 

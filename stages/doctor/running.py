@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Diagnosis
 from core.errors import HooklineError
-from core.files.paths import user_path
 from core.kinds.check import Check, Finding, State, Target, absent, broken, doubtful, fine
 from core.kinds.lookup import AUTO
 from core.kinds.part import DevicePart
@@ -22,7 +21,7 @@ from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.planning.choosing import best_part
 from core.planning.devices import device_problems
-from core.process.environment import cache_home
+from core.process.environment import store_root
 from stages.doctor.report import Examined, counts, rendered, weigh, write_report
 
 if TYPE_CHECKING:
@@ -58,8 +57,7 @@ def resolve_target(config: DoctorConfig, context: RunContext) -> tuple[Target, l
         if names[kind] == AUTO:
             names[kind], finding = _best(kind, f"{word}={AUTO}", context, names["runtimes"])
             examined.append(Examined(word, frozenset(), (finding,)))
-    store = user_path(config.store).resolve() if config.store else cache_home() / "store"
-    return Target(names["runtimes"], names["processors"], context.device, store), examined
+    return Target(names["runtimes"], names["processors"], context.device, store_root(config.store)), examined
 
 
 def examine_parts(asked: Target, context: RunContext) -> Iterator[Examined]:

@@ -9,7 +9,7 @@ from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, 
 from core.errors import HooklineError
 from core.kinds.stage import Known, Stage, families_of_inputs
 from core.options.model_form import ARTIFACTS, ModelForm
-from core.options.sizes import DEFAULT
+from core.options.sizes import DEFAULT, network_size
 from core.planning.known import refusals
 from core.plugins.hookspecs import hookimpl
 from stages.evaluate.config import EvaluateConfig
@@ -54,7 +54,6 @@ def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: R
     """Yield classes that the data set does not have, and a model of other classes; warn of other names."""
     from core.data.classes import check_class_names, class_ids
     from core.labels import SINGLE_CLASS
-    from core.options.sizes import network_size
 
     model, data = inputs.get("model", Known()), inputs.get("dataset", Known())
     if data.names is not None:

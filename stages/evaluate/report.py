@@ -10,7 +10,7 @@ from pathlib import Path
 from core.artifacts import AnyModel, Dataset, Metrics
 from core.data.dataset import Sample, sample_names
 from core.detections import Filter
-from core.errors import counted
+from core.errors import counted, listed
 from core.evaluation.loop import Evaluation
 from core.evaluation.scores import Scores, class_table
 from core.kinds.session import Session
@@ -94,10 +94,10 @@ class Faults:
     def notes(self, total: int) -> Iterator[str]:
         """Yield remarks for every run that uses the result of ``total`` images."""
         if self.unreadable:
-            named = _named([item.name for item in self.unreadable])
+            named = listed([f"'{item.name}'" for item in self.unreadable], NAMED)
             yield f"{len(self.unreadable)} of {counted(total, 'image')} could not be read, not evaluated: {named}"
         if self.damaged:
-            named = _named([*self.damaged])
+            named = listed([f"'{name}'" for name in self.damaged], NAMED)
             yield f"{len(self.damaged)} of {counted(total, 'image')} damaged, evaluated all the same: {named}"
 
 
@@ -108,11 +108,6 @@ def faults_of(tolerance: Tolerance, samples: Sequence[Sample]) -> Faults:
         [replace(item, name=names[item.name]) for item in tolerance.unreadable],
         {names[path]: reason for path, reason in tolerance.damaged.items()},
     )
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
 def protocol_of(config: EvaluateConfig, session: Session, wanted: Filter) -> dict[str, object]:

@@ -10,6 +10,7 @@ from core.artifacts import Checkpoint, OnnxModel
 from core.errors import HooklineError
 from core.kinds.stage import Known, Stage, families_of_inputs
 from core.model_facts import DECODED, Precision
+from core.options.sizes import network_size
 from core.planning.known import layouts_of, refusals
 from core.plugins.hookspecs import hookimpl
 from stages.export.config import ExportConfig
@@ -27,8 +28,6 @@ def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) ->
 
 def check(config: ExportConfig) -> Iterable[HooklineError]:
     """Yield errors in the options alone."""
-    from core.options.sizes import network_size
-
     if config.layout == DECODED:
         yield HooklineError(f"export.layout={DECODED} cannot be exported", "omit it; +stage=graft adds the decode")
     try:
@@ -47,8 +46,6 @@ def known(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext
 
 def check_inputs(config: ExportConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield errors for an input size that is not a multiple of the stride, and for an unknown layout."""
-    from core.options.sizes import network_size
-
     checkpoint = inputs.get("checkpoint", Known())
     if stride := checkpoint.max_stride:
         yield from refusals(network_size, config.imgsz, stride)

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import ImageList
 from core.errors import HooklineError, counted
-from core.files.paths import output_path, write_file
+from core.files.paths import numbered, output_path, write_file
 from core.media.ahead import ahead
 from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames, spread_frames
@@ -150,8 +149,7 @@ def _file_names(source: Source) -> dict[Path | None, str]:
     chosen: dict[str, str] = {}
     for name in flat:
         plain = name.name if stems[name.stem.casefold()] > 1 else name.stem
-        numbered = chain([plain], (f"{plain}-{number}" for number in count(2)))
-        free = next(candidate for candidate in numbered if candidate.casefold() not in chosen)
+        free = next(candidate for candidate in numbered(plain) if candidate.casefold() not in chosen)
         chosen[free.casefold()] = free
     return dict(zip(source.files, chosen.values(), strict=True))
 

@@ -10,6 +10,7 @@ from core.errors import HooklineError, unknown
 from core.kinds.stage import Known, Stage
 from core.media.source import SourceKind, list_source
 from core.options.model_form import ARTIFACTS, ModelForm
+from core.options.sizes import network_size
 from core.planning.known import refusals
 from core.plugins.hookspecs import hookimpl
 from stages.predict.config import PRESETS, PredictConfig
@@ -63,7 +64,6 @@ def resumable(config: PredictConfig) -> bool:
 def check_inputs(config: PredictConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
     """Yield classes that the model does not have, and an input size that is no multiple of a checkpoint's stride."""
     from core.data.classes import class_ids
-    from core.options.sizes import network_size
 
     model = inputs.get("model", Known())
     if model.names is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from core.errors import HooklineError
+from core.files.paths import numbered
 from core.labels import image_ids
 from core.media.frame import Frame
 from core.media.source import Source, SourceKind
@@ -74,8 +74,7 @@ def _image_names(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         chosen[name] = name
         if name.lower().endswith(GREY):
-            numbered = chain([f"{name}.png"], (f"{name}-{number}.png" for number in count(2)))
-            chosen[name] = next(free for free in numbered if free not in taken)
+            chosen[name] = next(free for free in numbered(name, ".png") if free not in taken)
             taken.add(chosen[name])
     return chosen
 
@@ -88,7 +87,6 @@ def _unique_stems(names: Sequence[str]) -> dict[str, str]:
     taken = set(chosen.values())
     for name in names:
         if name not in chosen:
-            numbered = chain([name], (f"{name}-{number}" for number in count(2)))
-            chosen[name] = next(free for free in numbered if free not in taken)
+            chosen[name] = next(free for free in numbered(name) if free not in taken)
             taken.add(chosen[name])
     return chosen

@@ -173,9 +173,10 @@ class Results:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._end = time.perf_counter()
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
-        self._end = time.perf_counter()
+        try:
+            self._stack.__exit__(*error)  # type: ignore[arg-type]
+        finally:
+            self._end = time.perf_counter()
 
     def _count(self, frame: Frame, found: Detections) -> None:
         classes = Counter(self._class_names[number] for number in found.classes.tolist())

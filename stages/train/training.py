@@ -14,7 +14,7 @@ from core.artifacts import Checkpoint, Dataset
 from core.data.classes import class_ids
 from core.data.dataset import load_split
 from core.data.writing import CHARTS
-from core.errors import counted, unknown
+from core.errors import counted, listed, unknown
 from core.evaluation.batches import read_sizes
 from core.kinds.context import RunContext
 from core.kinds.family_options import keyed_with_families
@@ -175,8 +175,8 @@ def _warn_of_missing_classes(
     counts = np.bincount(np.concatenate([item.labels.classes for item in images]), minlength=len(names))
     wanted: Sequence[int] = [] if config.single_class else class_ids(config.classes, names) or range(len(names))
     if unseen := [names[index] for index in wanted if counts[index] == 0]:
-        listed = ", ".join(unseen[:8]) + (f" and {len(unseen) - 8} more" if len(unseen) > 8 else "")
-        context.warn(f"no object in the training split of {len(unseen)} of {counted(len(wanted), 'class')}: {listed}")
+        named = listed(unseen, 8)
+        context.warn(f"no object in the training split of {len(unseen)} of {counted(len(wanted), 'class')}: {named}")
 
 
 def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> ModelFamily:

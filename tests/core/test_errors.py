@@ -14,6 +14,7 @@ from core.errors import (
     UnavailableError,
     code_of,
     counted,
+    listed,
     reason_of,
     shown,
     unknown,
@@ -110,6 +111,13 @@ def test_an_unknown_name_of_any_length_is_cut() -> None:
 )
 def test_counts_have_their_noun(count: int, noun: str, text: str) -> None:
     assert counted(count, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("items", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a, b"), (["a", "b", "c", "d"], "a, b and 2 more")]
+)
+def test_a_list_names_its_first_items(items: list[str], text: str) -> None:
+    assert listed(items, 2) == text
 
 
 def test_codes_of_errors() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from core.drawing.labels import columns
+from core.drawing.text import columns
 from core.tables import WIDTH, aligned
 
 

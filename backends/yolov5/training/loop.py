@@ -23,7 +23,7 @@ from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.optimizer import EMA, Schedule, freeze, make_optimizer
 from backends.yolov5.training.options import Hyperparameters
 from backends.yolov5.training.precision import Finite, amp_type, autocast, scaler
-from core.errors import counted
+from core.errors import counted, listed
 
 PARTS = ("box", "obj", "cls")
 """Names of the loss terms."""
@@ -232,11 +232,7 @@ def _uniform(seed: int, epoch: int, number: int) -> float:
 
 def _batches_since_step(epoch: int, number: int, paths: Sequence[Sequence[Path]]) -> str:
     """Describe the batches since the last optimizer step; ``number`` is the last one."""
+    names = [f"'{path.name}'" for path in chain.from_iterable(paths)]
     first, last = number + 2 - len(paths), number + 1
     batches = f"batch {last}" if first == last else f"batches {first} to {last}"
-    return f"in epoch {epoch + 1}, {batches}, with {_listed([*chain.from_iterable(paths)])}"
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    listed = ", ".join(f"'{path.name}'" for path in paths[:3])
-    return listed + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    return f"in epoch {epoch + 1}, {batches}, with {listed(names, 3)}"

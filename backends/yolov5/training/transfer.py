@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.model import YOLOv5
-from core.errors import counted
+from core.errors import counted, listed
 
 Shape = tuple[int, ...]
 _DETECT = "detect.convs."
@@ -40,12 +40,11 @@ class Transfer:
         text = f"transferred {self.loaded} of {counted(self.total, 'tensor')}, outputs of {classes}"
         if not self.left:
             return text
-        listed = ", ".join(
+        missed = [
             f"{name} ({'missing' if have is None else f'{_sides(have)}, not {_sides(want)}'})"
-            for name, have, want in self.left[:_LISTED]
-        )
-        more = len(self.left) - _LISTED
-        return f"{text}; not transferred: {listed}" + (f" and {more} more" if more > 0 else "")
+            for name, have, want in self.left
+        ]
+        return f"{text}; not transferred: {listed(missed, _LISTED)}"
 
 
 @torch.no_grad()

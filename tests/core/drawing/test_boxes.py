@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from core.drawing.boxes import Painter, TextWriter, has_glyph, to_ascii
-from core.drawing.labels import drawable, place_labels
+from core.drawing.labels import place_labels
 from core.drawing.palette import class_colour, text_colour
+from core.drawing.text import drawable
 from tests.support.fake_parts import detections
 from tests.support.media_tools import level_picture
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.drawing.labels import class_label, columns, shortened, visual_order
+from core.drawing.text import class_label, columns, shortened, visual_order
 
 
 def fits(text: str) -> bool:
