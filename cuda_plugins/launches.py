@@ -22,7 +22,7 @@ class Launch:
         source: Name of the source, for :func:`cuda_plugins.nvrtc.source`.
         kernel: Name of the function.
         grid: Blocks.
-    block: Threads per block.
+        block: Threads per block.
         argument: Structured array of shape (1,), passed by value.
     """
 

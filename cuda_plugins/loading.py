@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from core.errors import UnavailableError
-from cuda_plugins import nvrtc as sources
+from cuda_plugins import nvrtc
 from cuda_plugins.launches import Launch
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _function(source: str, kernel: str, device: int) -> RawKernel:
 def _module(source: str, device: int) -> RawModule:
     del device  # the cache key: a module belongs to the device that is current when it is loaded
     cupy = import_cupy()
-    module = cupy.RawModule(code=sources.source(source), options=sources.OPTIONS)
+    module = cupy.RawModule(code=nvrtc.source(source), options=nvrtc.OPTIONS)
     try:
         module.compile()
     except (RuntimeError, OSError) as error:  # a mistake in the source raises another error: that is a bug

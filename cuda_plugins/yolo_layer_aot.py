@@ -21,7 +21,6 @@ from numpy.typing import ArrayLike
 
 from core.errors import HooklineError
 from cuda_plugins import nvrtc
-from cuda_plugins import nvrtc as sources
 from cuda_plugins.signature import NAMESPACE, OPERATOR
 from cuda_plugins.tensorrt_types import SymInt, TensorDesc, reported
 from cuda_plugins.yolo_layer import BLOCKS, CELLS_PER_PART, MAX_PARTS, SOURCE, THREADS
@@ -145,8 +144,8 @@ def compiled(settings: Settings, levels: int, half: bool, cuda: str = "") -> byt
     Raises:
         UnavailableError: NVRTC is not installed.
     """
-    text = defines(settings, levels, half) + sources.source(SOURCE)
-    return nvrtc.ptx(text, f"{SOURCE}.cu", (*sources.OPTIONS, ARCHITECTURE), cuda)
+    text = defines(settings, levels, half) + nvrtc.source(SOURCE)
+    return nvrtc.ptx(text, f"{SOURCE}.cu", (*nvrtc.OPTIONS, ARCHITECTURE), cuda)
 
 
 def defines(settings: Settings, levels: int, half: bool) -> str:  # noqa: FBT001

@@ -22,7 +22,7 @@ from backends.graphsurgeon.pairs import (
     symmetric_scale,
     weight_scales,
 )
-from backends.graphsurgeon.rewrites import CONTRIB, copy_pixels, multiply_pointwise, quantise_channels_last
+from backends.graphsurgeon.rewrites import copy_pixels, fuse_silus, multiply_pointwise, quantise_channels_last
 from backends.graphsurgeon.topology import (
     export_like,
     find_silus,
@@ -72,23 +72,6 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
         quantise_channels_last(graph)
     quantised = export_like(graph, model)
     return convert_rest_to_half(quantised) if style.half else quantised
-
-
-def fuse_silus(graph: gs.Graph) -> None:
-    """Replace every x * sigmoid(x) by one node."""
-    for silu in find_silus(graph):
-        source, result = silu.source, silu.result
-        for node in (silu.sigmoid, silu.multiply):
-            node.inputs.clear()
-            node.outputs.clear()
-        graph.layer(
-            op="QuickGelu",
-            name=silu.multiply.name,
-            domain=CONTRIB,
-            inputs=[source],
-            outputs=[result],
-            attrs={"alpha": 1.0},
-        )
 
 
 def _adjusted(

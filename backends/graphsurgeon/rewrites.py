@@ -5,9 +5,32 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from backends.graphsurgeon.topology import is_pointwise, made_by
+from backends.graphsurgeon.topology import find_silus, is_pointwise, made_by
 
+CONTRIB = "com.microsoft"
 SILU = "QuickGelu"
+"""The fused node of ONNX Runtime for x * sigmoid(x)."""
+TO_NHWC = (0, 2, 3, 1)
+TO_NCHW = (0, 3, 1, 2)
+DOUBLING = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+"""Attributes of a Resize that repeats every pixel in both directions if it doubles the size."""
+
+
+def fuse_silus(graph: gs.Graph) -> None:
+    """Replace every x * sigmoid(x) by one node."""
+    for silu in find_silus(graph):
+        source, result = silu.source, silu.result
+        for node in (silu.sigmoid, silu.multiply):
+            node.inputs.clear()
+            node.outputs.clear()
+        graph.layer(
+            op=SILU,
+            name=silu.multiply.name,
+            domain=CONTRIB,
+            inputs=[source],
+            outputs=[result],
+            attrs={"alpha": 1.0},
+        )
 
 
 def quantise_channels_last(graph: gs.Graph) -> None:
@@ -72,11 +95,6 @@ def _transpose_floats(graph: gs.Graph, quantise: gs.Node) -> None:
     transpose(graph, f"{quantise.name}/ToNchw", pixels, TO_NCHW, integers)
 
 
-CONTRIB = "com.microsoft"
-TO_NHWC = (0, 2, 3, 1)
-TO_NCHW = (0, 3, 1, 2)
-
-
 def multiply_pointwise(graph: gs.Graph) -> None:
     """Replace every 1x1 Conv of dequantised data and weights by ``MatMulIntegerToFloat`` over [N, H, W, C].
 
@@ -84,14 +102,14 @@ def multiply_pointwise(graph: gs.Graph) -> None:
     sides keep NCHW for other nodes; the runtime removes adjacent ones.
     """
     for node in [item for item in graph.nodes if _multiplies_integers(item)]:
-        _replace_activation(graph, node)
+        _multiply(graph, node)
 
 
 def _multiplies_integers(node: gs.Node) -> bool:
     return is_pointwise(node) and all(made_by(tensor, "DequantizeLinear") for tensor in node.inputs[:2])
 
 
-def _replace_activation(graph: gs.Graph, conv: gs.Node) -> None:
+def _multiply(graph: gs.Graph, conv: gs.Node) -> None:
     data, data_scale, data_zero = conv.inputs[0].inputs[0].inputs
     weight, weight_scale, weight_zero = conv.inputs[1].inputs[0].inputs
     result = conv.outputs[0]
@@ -121,17 +139,13 @@ def permuted(shape: list[int | str] | None, order: tuple[int, ...]) -> list[int 
     return [shape[axis] for axis in order] if shape else None
 
 
-DOUBLING = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-"""Attributes of a Resize that repeats every pixel in both directions if it doubles the size."""
-
-
 def copy_pixels(graph: gs.Graph) -> None:
     """Replace every Resize of integers to twice their height and width by Concat and Reshape.
 
     The result is exact. Only static shapes are rewritten.
     """
     for node in [item for item in graph.nodes if _doubles_integers(item)]:
-        _replace(graph, node)
+        _copy(graph, node)
 
 
 def _doubles_integers(node: gs.Node) -> bool:
@@ -154,7 +168,7 @@ def _twice(shape: list[int]) -> list[int]:
     return [batch, channels, 2 * height, 2 * width]
 
 
-def _replace(graph: gs.Graph, resize: gs.Node) -> None:
+def _copy(graph: gs.Graph, resize: gs.Node) -> None:
     batch, channels, height, width = resize.inputs[0].shape
     integers = resize.inputs[0].inputs[0].inputs[0]
     quantise = resize.outputs[0].outputs[0]

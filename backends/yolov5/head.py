@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.yolov5.facts import CLASSIC, HEADS, anchors_of
+from backends.yolov5.facts import CLASSIC, HEADS, anchors_of, level_names
 from core.detections import Candidates, Filter
 from core.errors import HooklineError
 from core.kinds.head import DeviceDecode, Shape, batch_axis
@@ -54,7 +54,7 @@ class LevelHead:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(f"p{3 + level}" for level in range(len(self.facts.strides)))
+        return level_names(len(self.facts.strides))
 
     @cached_property
     def _anchors(self) -> tuple[Floats, ...]:

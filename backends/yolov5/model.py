@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.yolov5.config import ModelConfig
+from backends.yolov5.facts import level_names
 from backends.yolov5.layers import C3, SPPF, ConvBlock, Detect
 
 
@@ -134,7 +135,7 @@ class Heads(nn.Module):
     def __init__(self, network: YOLOv5) -> None:
         super().__init__()
         self.network = network
-        self.output_names = tuple(f"p{3 + level}" for level in range(network.config.levels))
+        self.output_names = level_names(network.config.levels)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run the network on float images [B, 3, H, W], RGB 0..1."""

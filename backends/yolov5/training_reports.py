@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backends.yolov5.data.samples import TrainingBatch
 from backends.yolov5.devices import TorchDevice
-from backends.yolov5.facts import HEADS
+from backends.yolov5.facts import HEADS, level_names
 from backends.yolov5.model import Heads, YOLOv5
 from backends.yolov5.session import TorchSession
 from backends.yolov5.training.loop import PARTS
@@ -77,7 +77,7 @@ def validation_losses(loss: DetectionLoss) -> ValidationLosses:
     strides = loss.config.strides
 
     def losses(outputs: Mapping[str, NDArray[np.number]], objects: NDArray[np.float32]) -> dict[str, float]:
-        levels = [torch.from_numpy(outputs[f"p{3 + level}"]) for level in range(len(strides))]
+        levels = [torch.from_numpy(outputs[name]) for name in level_names(len(strides))]
         height, width = (side * strides[0] for side in levels[0].shape[2:])
         size = torch.tensor([1, 1, width, height, width, height], dtype=torch.float32)
         with torch.inference_mode():

@@ -33,13 +33,7 @@ from tests.anchorfree.tools import NAMES, Listener, job, network, weights
 FACTS = ModelFacts(family="anchorfree", variant="anchorfree_n", names=NAMES, strides=STRIDES)
 HEAD = AnchorFreeHead(FACTS)
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- decode -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cuda_plugins import nvrtc as sources
+from cuda_plugins import nvrtc
 from cuda_plugins.launches import Launch, Triple
 
 SHIM = Path(__file__).parent / "shim" / "shim.h"
@@ -45,7 +45,7 @@ def compiled(source: str, kernel: str, prefix: str = "") -> Path:
     folder = Path(tempfile.mkdtemp(prefix="hookline-shim-"))
     code, target = folder / f"{source}.cpp", folder / f"{source}.so"
     entry = ENTRY.format(kernel=kernel)
-    text = f'{prefix}\n#line 1 "{source}.cu"\n{sources.source(source)}'
+    text = f'{prefix}\n#line 1 "{source}.cu"\n{nvrtc.source(source)}'
     code.write_text(f'#include "{SHIM}"\n{text}\n{entry}', encoding="utf-8")
     subprocess.run([compiler, *OPTIONS, str(code), "-o", str(target)], check=True)
     return target

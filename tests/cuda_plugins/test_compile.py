@@ -11,7 +11,6 @@ import pytest
 
 from core.errors import UnavailableError
 from cuda_plugins import nvrtc
-from cuda_plugins import nvrtc as sources
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 
@@ -21,28 +20,28 @@ def test_every_kernel_compiles_for_every_gpu(tmp_path: Path) -> None:
     if compiler is None:
         pytest.skip("no nvcc (CUDA toolkit)")
     targets = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in ARCHITECTURES]
-    paths = [str(sources.FOLDER / f"{name}.cu") for name in sources.names()]
-    command = [compiler, "-fatbin", "--threads=2", "-Werror=all-warnings", *sources.OPTIONS, *targets, *paths]
+    paths = [str(nvrtc.FOLDER / f"{name}.cu") for name in nvrtc.names()]
+    command = [compiler, "-fatbin", "--threads=2", "-Werror=all-warnings", *nvrtc.OPTIONS, *targets, *paths]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert sorted(path.stem for path in tmp_path.glob("*.fatbin")) == list(sources.names())
+    assert sorted(path.stem for path in tmp_path.glob("*.fatbin")) == list(nvrtc.names())
 
 
-@pytest.mark.parametrize("name", sources.names())
+@pytest.mark.parametrize("name", nvrtc.names())
 def test_every_kernel_compiles_by_nvrtc_without_headers(name: str) -> None:
     try:
         nvrtc.library()
     except UnavailableError as error:
         pytest.skip(str(error))
-    text = nvrtc.ptx(sources.source(name), f"{name}.cu", (*sources.OPTIONS, "--gpu-architecture=compute_75"))
+    text = nvrtc.ptx(nvrtc.source(name), f"{name}.cu", (*nvrtc.OPTIONS, "--gpu-architecture=compute_75"))
     assert b".entry" in text
     assert not text.endswith(b"\0")
     with pytest.raises(RuntimeError, match=r"NVRTC cannot compile wrong.cu:\nwrong.cu\(1\): error"):
-        nvrtc.ptx("no C", "wrong.cu", sources.OPTIONS)
+        nvrtc.ptx("no C", "wrong.cu", nvrtc.OPTIONS)
 
 
-@pytest.mark.parametrize("name", sources.names())
+@pytest.mark.parametrize("name", nvrtc.names())
 def test_a_source_stands_alone(name: str) -> None:
-    text = sources.source(name)
+    text = nvrtc.source(name)
     assert "#include" not in text
     assert re.search(r'extern "C" __global__ void', text)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import UnavailableError
-from cuda_plugins import loading
-from cuda_plugins import nvrtc as sources
+from cuda_plugins import loading, nvrtc
 from cuda_plugins.launches import Launch
 
 LAUNCH = Launch("yolo_layer", "yolo_layer_float", (4, 2, 1), (512, 1, 1), np.zeros(1, np.int32))
@@ -37,8 +36,8 @@ class Cupy(ModuleType):
         def compiled():
             self.seen.append(("compile", self.device))
 
-        assert code == sources.source("yolo_layer")
-        assert options == sources.OPTIONS
+        assert code == nvrtc.source("yolo_layer")
+        assert options == nvrtc.OPTIONS
         return SimpleNamespace(compile=compiled, get_function=self.function)
 
     def function(self, name):

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import UnavailableError
-from cuda_plugins import nvrtc as sources
-from cuda_plugins import yolo_layer_aot
+from cuda_plugins import nvrtc, yolo_layer_aot
 from cuda_plugins.signature import OUTPUTS
 from cuda_plugins.yolo_layer import yolo_layer
 from cuda_plugins.yolo_layer_settings import Settings
@@ -68,10 +67,10 @@ def test_kernel_compiles_for_the_oldest_and_the_newest_gpu(tmp_path):
     if compiler is None:
         pytest.skip("no nvcc (CUDA toolkit)")
     for levels, half in ((1, False), (3, False), (4, True)):
-        text = yolo_layer_aot.defines(settings_for(levels), levels, half) + sources.source("yolo_layer")
+        text = yolo_layer_aot.defines(settings_for(levels), levels, half) + nvrtc.source("yolo_layer")
         (tmp_path / f"{levels}.cu").write_text(text, encoding="utf-8")
     targets = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in (ARCHITECTURES[0], ARCHITECTURES[-1])]
-    command = [compiler, "-fatbin", "-Werror=all-warnings", *sources.OPTIONS, *targets, "1.cu", "3.cu", "4.cu"]
+    command = [compiler, "-fatbin", "-Werror=all-warnings", *nvrtc.OPTIONS, *targets, "1.cu", "3.cu", "4.cu"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 

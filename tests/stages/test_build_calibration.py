@@ -15,9 +15,7 @@ from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, Onnx
 from core.errors import HooklineError
 from core.kinds.building import BuildJob, CalibrationFeed, CalibrationInput
 from core.kinds.context import RunContext
-from core.kinds.part import Availability
 from core.kinds.quantizer import QuantizeJob, Quantizer
-from core.kinds.runtime import Runtime
 from core.media.tolerance import MAX_PIXELS
 from core.model_facts import InputContract, Precision
 from stages.build import build, fingerprint
@@ -25,7 +23,7 @@ from stages.build import select as select_for_build
 from stages.build.config import BuildConfig
 from stages.quantize import quantize, select
 from stages.quantize.config import QuantizeConfig
-from tests.support.fake_parts import fake_engine
+from tests.support.fake_parts import fake_engine, runtime_part
 from tests.support.heads_tools import grafted, write_heads
 from tests.support.stage_tools import make_context
 
@@ -89,16 +87,7 @@ def quantizer() -> Copying:
 
 @pytest.fixture
 def context(tmp_path, runtime, quantizer) -> RunContext:
-    part = Runtime(
-        name="fake",
-        summary="for tests",
-        load=lambda: runtime,
-        available=lambda: Availability(True, "always"),
-        device="cuda",
-        precisions=frozenset(Precision),
-        options=Options,
-        calibrates=lambda options: options.needs,
-    )
+    part = runtime_part("fake", runtime, device="cuda", options=Options, calibrates=lambda options: options.needs)
     copying = Quantizer(name="copy", summary="for tests", load=lambda: quantizer)
     parts = {"runtimes": [part], "quantizers": [copying], "processors": list(hookline_processors())}
     return make_context(tmp_path, **parts)[0]

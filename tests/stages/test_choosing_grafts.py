@@ -15,10 +15,8 @@ from core.errors import HooklineError
 from core.kinds.context import RunContext
 from core.kinds.graft import CustomOperators, Graft
 from core.kinds.lifecycle import Step
-from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known
-from core.model_facts import Precision
 from core.planning.keys import key_of
 from core.planning.planner import settled
 from cuda_plugins.signature import OUTPUTS
@@ -26,6 +24,7 @@ from stages.graft import check_inputs, graft, hookline_stages, settle
 from stages.graft.choosing import choose
 from stages.graft.config import GraftConfig
 from tests.support import grid_family
+from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context
 
 
@@ -50,18 +49,6 @@ def make_graft(name: str, backend: Appending | None = None, **changes: Any) -> G
     return Graft(name=name, summary="", load=lambda: backend, **changes)
 
 
-def make_runtime(name: str, **changes: Any) -> Runtime:
-    return Runtime(
-        name=name,
-        summary="",
-        load=lambda: None,
-        available=lambda: Availability(True, ""),
-        device="cpu",
-        precisions=frozenset(Precision),
-        **changes,
-    )
-
-
 @dataclass
 class ShapeOptions:
     """Options that decide whether a file needs a custom operator of the runtime."""
@@ -78,9 +65,9 @@ PLUGIN = make_graft("plugin", operators=lambda: NODE)
 FUNCTION = make_graft("function", operators=bare_or_function, options=ShapeOptions)
 PLAIN = make_graft("plain")
 FAMILY = grid_family.family(grafts=("plugin", "function", "plain", "not_installed"))
-CPU = make_runtime("cpu")
-WITH_FUNCTIONS = make_runtime("functions", functions=True)
-WITH_OPERATOR = make_runtime("operator", operators=frozenset({"My_TRT", "Other"}))
+CPU = runtime_part("cpu")
+WITH_FUNCTIONS = runtime_part("functions", functions=True)
+WITH_OPERATOR = runtime_part("operator", operators=frozenset({"My_TRT", "Other"}))
 
 
 def with_grafts(tmp_path: Path, *grafts: Graft) -> RunContext:

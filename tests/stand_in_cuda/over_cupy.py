@@ -29,7 +29,7 @@ from core.model_facts import InputContract
 from tests.backends.gpu.devices import FakeSession, put
 from tests.backends.trt.engines import expected, session_on
 from tests.backends.yolov5.test_head import FACTS, make_heads
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 from tests.support.media_tools import make_picture
 
 NUMBER, TAKEN = 2, 1

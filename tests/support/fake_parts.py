@@ -20,6 +20,8 @@ from core.kinds.runtime import Runtime
 from core.model_facts import DECODED, InputContract, ModelFacts, Precision
 from tests.support import grid_family
 
+USABLE = Availability(True, "always")
+
 
 def detections(*rows: Sequence[float]) -> Detections:
     """Return detections from rows of x1, y1, x2, y2, score, class."""
@@ -137,27 +139,29 @@ class FakeProcessor:
         return list(self.found[name][start : start + len(letterboxes)])
 
 
+def runtime_part(name: str, backend: object = None, **changes: Any) -> Runtime:
+    """Return a runtime that can be used on every machine, with ``changes`` of its fields."""
+    given: dict[str, Any] = {
+        "summary": "for tests",
+        "load": lambda: backend,
+        "available": lambda: USABLE,
+        "device": "cpu",
+        "precisions": frozenset(Precision),
+    }
+    return Runtime(name=name, **{**given, **changes})
+
+
 def fake_parts(
     found: Mapping[str, Sequence[Detections]] | Sequence[Detections], seconds: Mapping[str, float] | None = None
 ) -> tuple[dict[str, Any], FakeRuntime, FakeProcessor]:
     """Return ``parts`` for :func:`tests.support.stage_tools.make_context`, with their runtime and processor."""
     by_name = found if isinstance(found, Mapping) else {"fake": found}
     runtime, processor = FakeRuntime(seconds or {}), FakeProcessor(by_name)
-    usable = Availability(True, "always")
     parts = {
-        "runtimes": [
-            Runtime(
-                name="fake",
-                summary="for tests",
-                load=lambda: runtime,
-                available=lambda: usable,
-                device="cpu",
-                precisions=frozenset(Precision),
-            )
-        ],
+        "runtimes": [runtime_part("fake", runtime)],
         "models": [grid_family.family(name="fake", layouts=("heads", "classic"))],
         "processors": [
-            Processor(name="fake", summary="for tests", load=lambda: processor, available=lambda: usable, device="cpu")
+            Processor(name="fake", summary="for tests", load=lambda: processor, available=lambda: USABLE, device="cpu")
         ],
     }
     return parts, runtime, processor

@@ -77,23 +77,18 @@ class Faulty:
             (folder / file).write_text(text)
 
 
-def options(name: str, body: str, reason: str, marked: str = "") -> Faulty:
+def options(name: str, body: str, reason: str) -> Faulty:
     """A stage whose options cannot be composed."""
-    decorated = f"@dataclass{marked}\nclass Options:\n{body}" if "class " not in body else body
+    decorated = f"@dataclass\nclass Options:\n{body}" if "class " not in body else body
     return Faulty(name, decorated + STAGE, reason, f"+stage={name}")
 
 
-def hooks(name: str, body: str, reason: str, needs: str = "") -> Faulty:
-    """A plugin whose hook is wrong."""
-    return Faulty(name, body, reason, needs)
-
-
-def calibrator(name: str, arguments: str, reason: str, before: str = "") -> Faulty:
-    body = f"{before}@hookimpl  # HERE\ndef hookline_calibrators():\n    yield Calibrator({arguments})\n"
+def calibrator(name: str, arguments: str, reason: str) -> Faulty:
+    body = f"@hookimpl  # HERE\ndef hookline_calibrators():\n    yield Calibrator({arguments})\n"
     return Faulty(name, body, reason)
 
 
-def runtime(name: str, before: str, reason: str, arguments: str = "", *, state: str = "broken") -> Faulty:
+def runtime(name: str, before: str, reason: str, arguments: str = "") -> Faulty:
     """A runtime of the highest rank, so that ``backend=auto`` asks it first."""
     body = f"""
 def usable():
@@ -104,7 +99,7 @@ def hookline_runtimes():
     yield Runtime(**{{"name": "NAME", "summary": "faulty", "load": print, "device": "cpu", "rank": 10_000,
         "precisions": frozenset({{Precision.fp32}}), "available": usable, **dict({arguments})}})
 """
-    return Faulty(name, body, reason, f"+stage=doctor backend={name}", state=state)
+    return Faulty(name, body, reason, f"+stage=doctor backend={name}")
 
 
 def family(name: str, values: str, reason: str, before: str = "") -> Faulty:
@@ -115,17 +110,23 @@ def hookline_models():
     return Faulty(name, body, reason)
 
 
-def conf(name: str, files: dict[str, str], reason: str, package: str = "") -> Faulty:
-    body = f"@hookimpl\ndef hookline_conf():\n    yield {package or name + '_conf'!r}\n"
+def reserved(name: str, word: str) -> Faulty:
+    """A stage with a name that it must not have."""
+    body = "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", word)
+    return Faulty(name, body, "is reserved")
+
+
+def conf(name: str, files: dict[str, str], reason: str) -> Faulty:
+    body = f"@hookimpl\ndef hookline_conf():\n    yield {name + '_conf'!r}\n"
     return Faulty(name, body, reason, files=files)
 
 
-def stage(name: str, body: str, reason: str, *, needs: str = "") -> Faulty:
+def stage(name: str, body: str, reason: str) -> Faulty:
     """A stage that loads, and fails when it runs."""
     text = f"@dataclass\nclass Options:\n    size: int = 1\n{body}"
     if "def hookline_stages" not in body:
         text += STAGE[STAGE.index("@hookimpl") :]
-    return Faulty(name, text, reason, needs or f"+stage={name}", state="loaded")
+    return Faulty(name, text, reason, f"+stage={name}", state="loaded")
 
 
 def returning(name: str, expression: str, reason: str) -> Faulty:
@@ -146,7 +147,7 @@ LOADING = [
     options("opt_value", "    size: int = 'many'\n", "options of the stage"),
     Faulty(
         "opt_mutable",
-        "@dataclass\nclass Options:  # HERE?\n    sizes: list[int] = []\n".replace("  # HERE?", "") + STAGE,
+        "@dataclass\nclass Options:\n    sizes: list[int] = []\n" + STAGE,
         "mutable default",
         "+stage=opt_mutable",
     ),
@@ -230,58 +231,46 @@ LOADING = [
         "    yield Calibrator(name='twice', summary='', load=print)\n",
         "'twice' is yielded twice",
     ),
-    Faulty(
-        "name_word",
-        "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", "weights"),
-        "is reserved",
-    ),
-    Faulty(
-        "name_kind",
-        "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", "runtimes"),
-        "is reserved",
-    ),
-    Faulty(
-        "name_store",
-        "@dataclass\nclass Options:\n    size: int = 1\n" + STAGE.replace("NAME", "locks"),
-        "is reserved",
-    ),
+    reserved("name_word", "weights"),
+    reserved("name_kind", "runtimes"),
+    reserved("name_store", "locks"),
     runtime("name_auto", "", "is reserved", "name='auto'"),
     # hooks
-    hooks(
+    Faulty(
         "hook_misspelt",
-        "@hookimpl\ndef hookline_stagse():  # HERE?\n    yield 1\n".replace("  # HERE?", ""),
+        "@hookimpl\ndef hookline_stagse():\n    yield 1\n",
         "did you mean hookline_stages",
     ),
-    hooks("hook_argument", "@hookimpl\ndef hookline_stages(config):\n    yield 1\n", "write def hookline_stages()"),
-    hooks(
+    Faulty("hook_argument", "@hookimpl\ndef hookline_stages(config):\n    yield 1\n", "write def hookline_stages()"),
+    Faulty(
         "hook_context",
         "@hookimpl\ndef hookline_before_stage(stpe):\n    ...\n",
         "unknown argument of hookline_before_stage 'stpe'; did you mean step? possible: step",
     ),
-    hooks(
+    Faulty(
         "hook_middle",
         "@hookimpl\ndef hookline_calibrators():\n    yield Calibrator(name='NAME', summary='', load=print)\n"
         "    raise KeyError('gone')  # HERE\n",
         "KeyError: 'gone'",
     ),
-    hooks(
+    Faulty(
         "hook_none",
-        "@hookimpl\ndef hookline_stages():  # HERE?\n    yield None\n".replace("  # HERE?", ""),
+        "@hookimpl\ndef hookline_stages():\n    yield None\n",
         "must yield Stage",
     ),
-    hooks(
+    Faulty(
         "hook_class",
         "@hookimpl\ndef hookline_stages():\n    yield Calibrator(name='a', summary='', load=print)\n",
         "must yield Stage, not Calibrator",
     ),
-    hooks("hook_returns", "@hookimpl\ndef hookline_stages():\n    pass\n", "must yield its values, not return None"),
-    hooks("hook_exits", "@hookimpl\ndef hookline_stages():\n    raise SystemExit(0)  # HERE\n", "SystemExit: 0"),
-    hooks(
+    Faulty("hook_returns", "@hookimpl\ndef hookline_stages():\n    pass\n", "must yield its values, not return None"),
+    Faulty("hook_exits", "@hookimpl\ndef hookline_stages():\n    raise SystemExit(0)  # HERE\n", "SystemExit: 0"),
+    Faulty(
         "hook_interrupts",
         "@hookimpl\ndef hookline_stages():\n    raise KeyboardInterrupt  # HERE\n",
         "KeyboardInterrupt",
     ),
-    hooks(
+    Faulty(
         "hook_stage",
         "def run(config, context): ...\n" + STAGE[STAGE.index("@hookimpl") :],
         "run needs 'config: <dataclass>'",
@@ -426,8 +415,8 @@ RUNNING = [
     ),
     stage(
         "stage_select",
-        "def select(config, context):\n    return ['model']  # HERE?\n".replace("  # HERE?", "")
-        + "def run(config: Options, model: OnnxModel | None, context) -> Metrics: ...\n"
+        "def select(config, context):\n    return ['model']\n"
+        "def run(config: Options, model: OnnxModel | None, context) -> Metrics: ...\n"
         "@hookimpl\ndef hookline_stages():\n    yield Stage(name='NAME', summary='', run=run, select=select)\n",
         "must return artifact types",
     ),

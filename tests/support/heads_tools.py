@@ -1,16 +1,21 @@
-"""Tiny ONNX models with the layout heads: one convolution per level after a SiLU, whose activation can be recorded."""
+"""Tiny ONNX models with the layout heads, and the head of a model without a registry.
+
+The models have one convolution per level after a SiLU, whose activation can be recorded.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from backends.yolov5.head import head as bind
 from core.artifacts import GraftedModel, QuantizedModel
+from core.kinds.head import DecodedHead, Head
 from core.model_facts import DECODED, InputContract, ModelFacts
 
 ANCHORS = (
@@ -99,3 +104,13 @@ def grafted(
         graft="yolo_layer",
         score_threshold=threshold,
     )
+
+
+class _Described(Protocol):
+    facts: ModelFacts
+    layout: str
+
+
+def head_for(model: _Described) -> Head:
+    """Return the head of a grafted model, otherwise that of the family yolov5."""
+    return DecodedHead(model.facts) if model.layout == DECODED else bind(model.facts, model.layout)

@@ -10,7 +10,7 @@ from torch import Tensor
 from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.loss import DetectionLoss
-from backends.yolov5.training.memory import GpuMeter, Meter
+from backends.yolov5.training.memory import GpuMeter, Meter, is_exhausted
 from backends.yolov5.training.options import TrainingOptions
 from backends.yolov5.training.precision import autocast
 
@@ -107,7 +107,7 @@ class _Trial:
         try:
             return meter.peak(lambda: self.step(batch))
         except (MemoryError, RuntimeError) as error:
-            if not _exhausted(error):
+            if not is_exhausted(error):
                 raise
             return None
 
@@ -119,10 +119,6 @@ def _targets(batch: int, device: torch.device) -> Tensor:
     targets = boxes.repeat(batch, 1)
     targets[:, 0] = torch.arange(batch, device=device).repeat_interleave(_BOXES)
     return targets
-
-
-def _exhausted(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _measure(trial: _Trial, meter: Meter, batch: int, limit: int) -> tuple[float, float]:

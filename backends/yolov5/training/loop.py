@@ -20,6 +20,7 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.distributed import Distributed
 from backends.yolov5.training.loss import DetectionLoss
+from backends.yolov5.training.memory import is_exhausted
 from backends.yolov5.training.optimizer import EMA, Schedule, freeze, make_optimizer
 from backends.yolov5.training.options import Hyperparameters
 from backends.yolov5.training.precision import Finite, amp_type, autocast, scaler
@@ -204,7 +205,7 @@ def _memory_errors(distributed: Distributed, hyperparameters: Hyperparameters, b
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+        if not is_exhausted(error):
             raise
         where = "of the machine"
         if distributed.device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Memory of a training: available bytes, meters of a GPU and of this process, and glibc's freed memory."""
+"""Memory of a training: available bytes, errors when it is exhausted, meters of a GPU and of this process, glibc."""
 
 from __future__ import annotations
 
@@ -73,6 +73,11 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _LARGEST))
+
+
+def is_exhausted(error: Exception) -> bool:
+    """Return whether the error is that of Python or of PyTorch, on a GPU or a CPU, for exhausted memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class Meter(Protocol):

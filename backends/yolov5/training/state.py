@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from backends.yolov5.errors import TrainingError
+from core.kinds.training import STATE
 
 FORMAT = 2
-STATE = ".state.pt"
 _DAMAGED = (
     AttributeError,
     EOFError,

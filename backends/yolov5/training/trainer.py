@@ -17,9 +17,7 @@ from backends.yolov5.model import YOLOv5
 from backends.yolov5.training.loop import Loop
 from backends.yolov5.training.state import TrainingState, save_state
 from core.errors import counted
-
-BEST, LAST = "best.safetensors", "last.safetensors"
-"""Checkpoints of the best and of the last epoch."""
+from core.kinds.training import BEST, LAST
 
 
 def fitness(map50: float, map50_95: float) -> float:
@@ -56,7 +54,7 @@ class ValidationScores:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Result of an epoch: the fields of ``core.kinds.training.EpochResult`` that this library computes."""
+    """Result of an epoch: the fields of :class:`core.kinds.training_progress.EpochResult` that the trainer computes."""
 
     number: int
     losses: Mapping[str, float]

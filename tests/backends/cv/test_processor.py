@@ -18,7 +18,7 @@ from core.kinds.head import DecodedHead
 from core.kinds.part import NoOptions
 from core.model_facts import InputContract, ModelFacts
 from tests.backends.yolov5.test_head import FACTS, make_heads
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 from tests.support.media_tools import make_picture
 
 (OPENCV,) = hookline_processors()

@@ -35,7 +35,7 @@ from tests.backends.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.backends.graphsurgeon.test_yolo_layer import run as run_onnx
 from tests.backends.yolov5.test_head import FACTS, make_heads
 from tests.support import grid_family
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 from tests.support.machine_tools import Machine
 from tests.support.media_tools import make_picture
 from tests.support.stage_tools import make_context

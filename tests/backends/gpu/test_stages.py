@@ -23,7 +23,7 @@ from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from tests.backends.gpu.devices import FakeSession, ShimDevice
 from tests.backends.yolov5.test_head import FACTS
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 from tests.support.media_tools import make_picture
 
 WANTED = Filter(conf=0.1)

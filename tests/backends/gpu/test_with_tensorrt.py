@@ -23,7 +23,7 @@ from core.model_facts import InputContract
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
 from tests.backends.gpu.test_stages import infer, source_images
 from tests.backends.trt.engines import LIBRARY, TYPES, EngineShim, FakeContext, FakeEngine, about, memory
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 
 SHAPES = {NUM: (1,), BOXES: (6, 4), SCORES: (6,), CLASSES: (6,)}
 KINDS = {NUM: "INT32", BOXES: "FLOAT", SCORES: "FLOAT", CLASSES: "INT32"}

@@ -13,8 +13,7 @@ from backends.graphsurgeon.yolo_layer import YoloLayerGraft
 from core.artifacts import QuantizedModel
 from core.model_facts import InputContract, ModelFacts
 from cuda_plugins.signature import BOXES, CLASSES, NUM, SCORES
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import ANCHORS
+from tests.support.heads_tools import ANCHORS, head_for
 
 CONVOLUTIONS = [f"/model.24/m.{level}/Conv_output_0" for level in range(3)]
 

@@ -14,8 +14,7 @@ from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
 from tests.backends.graphsurgeon.test_decode_parity import cut_at_the_heads
 from tests.backends.graphsurgeon.test_yolo_layer import run, twin
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import images, write_heads
+from tests.support.heads_tools import head_for, images, write_heads
 
 DATA_DEPENDENT = {"NonZero", "Compress", "Unique", "NonMaxSuppression"}
 

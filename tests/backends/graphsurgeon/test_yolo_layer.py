@@ -16,8 +16,7 @@ from backends.graphsurgeon.yolo_layer import OnnxGraft, YoloLayerGraft
 from core.errors import HooklineError
 from cuda_plugins.signature import BOXES, CLASSES, NUM, OUTPUTS, SCORES
 from cuda_plugins.yolo_layer import yolo_layer
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import images, write_heads
+from tests.support.heads_tools import head_for, images, write_heads
 
 GRAFTS = [YoloLayerGraft(YoloLayerOptions()), OnnxGraft()]
 

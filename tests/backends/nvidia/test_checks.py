@@ -14,8 +14,7 @@ from tests.support.machine_tools import UUIDS, Machine, library, only, states
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    machine = Machine(tmp_path)
+def machine(machine: Machine) -> Machine:
     machine.gpus()
     return machine
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from backends.nvidia import facts
@@ -11,11 +9,6 @@ from backends.nvidia.driver import driver, driver_problem
 from backends.nvidia.facts import Driver
 from core.kinds.check import Finding, State
 from tests.support.machine_tools import MODULE, Machine, library, only
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 def look(machine: Machine) -> Finding:

@@ -21,9 +21,8 @@ from tests.support.machine_tools import UUIDS, Machine, library
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Two GPUs, the second with more free memory."""
-    machine = Machine(tmp_path)
     monkeypatch.setattr(module, "Host", machine.here)
     install_nvml(machine, Card(free=1024), PLAIN)
     return machine

@@ -15,8 +15,7 @@ MODULE = "__version__ = '1.32.0'\ndef get_available_providers(): return {!r}"
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    machine = Machine(tmp_path)
+def machine(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     import_from(machine, monkeypatch)
     return machine
 

@@ -21,8 +21,7 @@ from core.plugins.registry import Registry
 from core.storage.digest import file_digest
 from stages.graft.finishing import finish
 from tests.support.build_tools import build_job
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import grafted, images, write_heads
+from tests.support.heads_tools import grafted, head_for, images, write_heads
 
 OPTIONS = OrtOptions(threads=1)
 

@@ -19,8 +19,7 @@ from core.errors import HooklineError
 from core.model_facts import DECODED, Precision
 from cuda_plugins.signature import NUM
 from tests.support import grid_family
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import grafted, images, write_heads
+from tests.support.heads_tools import grafted, head_for, images, write_heads
 from tests.support.quantize_tools import pictures, seen_ranges, tiny_detector
 
 

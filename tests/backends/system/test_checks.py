@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import os
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,6 @@ from core.kinds.check import State
 from tests.support.machine_tools import Machine, asked, import_from, only, states
 
 Usage = collections.namedtuple("Usage", "total used free")
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 def test_system(machine: Machine) -> None:

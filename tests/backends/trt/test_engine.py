@@ -26,8 +26,7 @@ from core.model_facts import InputContract, Precision
 from tests.backends.trt import fake_tensorrt as fake
 from tests.backends.trt.engines import TRT, EngineShim, FakeEngine, memory
 from tests.support.build_tools import build_job
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import grafted, write_heads
+from tests.support.heads_tools import grafted, head_for, write_heads
 from tests.support.stage_tools import make_context
 
 L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24, 20, "580.95.05")

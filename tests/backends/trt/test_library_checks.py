@@ -16,11 +16,6 @@ from tests.support.machine_tools import Machine, import_from, library, only, sta
 VERSION = "int getInferLibVersion(void) {{ return {}; }}"
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
 def packages(machine: Machine, version: str = "10.16.1.11", cuda: str = "cu13") -> None:
     for name in (f"tensorrt-{cuda}", f"tensorrt-{cuda}-bindings", f"tensorrt-{cuda}-libs"):
         machine.install(name, version)

@@ -19,8 +19,7 @@ from backends.yolov5.backend import YOLOv5Backend
 from core.artifacts import GraftedModel, OnnxModel, QuantizedModel
 from core.calibration import TensorRange
 from core.model_facts import InputContract, Precision
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import grafted
+from tests.support.heads_tools import grafted, head_for
 from tests.support.quantize_tools import full_range, tiny_detector
 
 ALL = ("batch", "height", "width")

@@ -15,10 +15,10 @@ from backends.yolov5.errors import TrainingError
 from backends.yolov5.training.distributed import Distributed
 from backends.yolov5.training.loss import DetectionLoss
 from backends.yolov5.training.options import TrainingOptions
-from backends.yolov5.training.state import STATE, TrainingState, load_state, save_state
+from backends.yolov5.training.state import TrainingState, load_state, save_state
 from backends.yolov5.training.trainer import warnings_for
 from backends.yolov5.training_reports import validation_losses
-from core.kinds.training import TrainingJob
+from core.kinds.training import STATE, TrainingJob
 from core.options.training import ImageCache
 from tests.backends.yolov5.training_tools import TINY, RandomBatches, make_trainer, tiny_network
 

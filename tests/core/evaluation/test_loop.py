@@ -14,7 +14,7 @@ from core.inference.pipeline import PHASES
 from core.media.tolerance import Tolerance
 from tests.support.dataset_tools import write_picture
 from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 from tests.support.media_tools import half_a_jpeg
 
 

@@ -20,8 +20,7 @@ from core.files import onnx_file
 from core.files.onnx_file import check_onnx, read_onnx
 from core.model_facts import InputContract, ModelFacts
 from stages.load.foreign import inspect_onnx
-from tests.support.head_tools import head_for
-from tests.support.heads_tools import write_heads
+from tests.support.heads_tools import head_for, write_heads
 from tests.support.hostile_onnx import REFUSED, Change, detector
 from tests.support.limits import bounded
 from tests.support.runs import plugins

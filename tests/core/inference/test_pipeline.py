@@ -21,7 +21,7 @@ from core.inference.pipeline import Clock, batches_ahead, batches_of, detected, 
 from core.media.frame import Frame
 from core.model_facts import InputContract
 from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 
 CONTRACT = InputContract(1, 32, 32)
 

@@ -101,7 +101,7 @@ def test_overlaps_are_attributed_by_working_again_alone(terminal: Callable[[], s
 
 def test_nobody_enters_while_another_works_alone(terminal: Callable[[], str]) -> None:
     """Either of the two that overlap may be the first to work again."""
-    both, alone, at_the_door = threading.Barrier(2, timeout=TIMEOUT), threading.Event(), threading.Event()
+    both, alone, waiting = threading.Barrier(2, timeout=TIMEOUT), threading.Event(), threading.Event()
     runs: list[str] = []
 
     def loud() -> None:
@@ -113,7 +113,7 @@ def test_nobody_enters_while_another_works_alone(terminal: Callable[[], str]) ->
         else:
             write(f"{DAMAGE}\n")
             alone.set()
-            assert at_the_door.wait(TIMEOUT)
+            assert waiting.wait(TIMEOUT)
             time.sleep(0.1)
 
     def silent() -> None:
@@ -124,7 +124,7 @@ def test_nobody_enters_while_another_works_alone(terminal: Callable[[], str]) ->
 
     def late() -> tuple[None, tuple[str, ...]]:
         assert alone.wait(TIMEOUT)
-        at_the_door.set()
+        waiting.set()
         return captured(lambda: write("libpng warning: IDAT: mine\n"))
 
     with ThreadPoolExecutor(3) as pool:

@@ -13,13 +13,12 @@ import pytest
 from core.artifacts import OnnxModel
 from core.errors import HooklineError
 from core.kinds.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
-from core.kinds.part import Availability
-from core.kinds.runtime import Runtime
 from core.kinds.session import DeviceSession
 from core.model_facts import DECODED, InputContract, ModelFacts
 from core.planning.checked_session import CheckedDeviceSession, checked
 from core.planning.open_model import open_model
 from tests.support import grid_family
+from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context
 
 CONTRACT = InputContract(1, 64, 96)
@@ -64,15 +63,7 @@ def boxes() -> dict[str, Any]:
 
 
 def opened(folder: Path, session: object, *, decoded: bool = False) -> Any:
-    part = Runtime(
-        name="odd",
-        summary="",
-        load=type("Opens", (), {"open": lambda _, model, *, device: session}),
-        available=lambda: Availability(True, ""),
-        device="cpu",
-        precisions=frozenset(),
-        opens_onnx=True,
-    )
+    part = runtime_part("odd", load=type("Opens", (), {"open": lambda _, model, *, device: session}), opens_onnx=True)
     context, _ = make_context(folder, models=[grid_family.family()], runtimes=[part])
     model = OnnxModel(
         path=folder / "x.onnx",

@@ -12,7 +12,6 @@ from core.errors import HooklineError, UnavailableError
 from core.kinds.context import RunContext
 from core.kinds.lookup import Origin
 from core.kinds.part import Availability
-from core.kinds.runtime import Runtime
 from core.model_facts import InputContract, ModelFacts, Preprocessing
 from core.options.model_form import ARTIFACTS, ModelForm
 from core.planning.choosing import runtime_with
@@ -20,7 +19,7 @@ from core.planning.keys import measuring_facts
 from core.planning.open_model import open_model
 from core.planning.opening import opening_problems
 from tests.support import grid_family
-from tests.support.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts
+from tests.support.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts, runtime_part
 from tests.support.stage_tools import make_context
 
 FACTS = ModelFacts("fake", "fake", ("a",), (8, 16, 32))
@@ -41,21 +40,9 @@ class FakeFamily:
         return session_of(checkpoint, contract, layout)
 
 
-def runtime_part(name: str, runtime: FakeRuntime) -> Runtime:
-    return Runtime(
-        name=name,
-        summary="",
-        load=lambda: runtime,
-        available=lambda: Availability(True, ""),
-        device="cpu",
-        precisions=frozenset(),
-        opens_onnx=name != "fake",
-    )
-
-
 def context_with(tmp_path: Path, family: FakeFamily | None = None, **runtimes: FakeRuntime) -> RunContext:
     models = [grid_family.family(name="fake", layouts=("heads", "classic"), load=lambda: family)]
-    parts = [runtime_part(name, runtime) for name, runtime in runtimes.items()]
+    parts = [runtime_part(name, runtime, opens_onnx=name != "fake") for name, runtime in runtimes.items()]
     return make_context(tmp_path, runtimes=parts, models=models)[0]
 
 
@@ -129,13 +116,10 @@ def test_who_opens_onnx_files(
     tmp_path: Path, backend: str, device: str, unusable: tuple[str, ...], expected: str
 ) -> None:
     parts = [
-        Runtime(
-            name=name,
-            summary="",
-            load=FakeRuntime,
+        runtime_part(
+            name,
             available=lambda name=name: Availability(name not in unusable, "broken" if name in unusable else "there"),
             device=place,
-            precisions=frozenset(),
             rank=rank,
             opens_onnx=name != "engines",
         )
@@ -299,7 +283,9 @@ def open_strict(tmp_path: Path, session: Strict) -> Any:
     session.contract = InputContract(1, 64, 96)  # type: ignore[attr-defined]
     runtime: Any = FakeRuntime()
     runtime.open = lambda model, *, device: session
-    context, _ = make_context(tmp_path, models=[grid_family.family()], runtimes=[runtime_part("onnxruntime", runtime)])
+    context, _ = make_context(
+        tmp_path, models=[grid_family.family()], runtimes=[runtime_part("onnxruntime", runtime, opens_onnx=True)]
+    )
     model = OnnxModel(path=tmp_path / "x", facts=session.facts, contract=InputContract(1, 64, 96), layout="grid")
     return open_model(model, context)
 

@@ -14,8 +14,7 @@ import pytest
 from core.artifacts import Engine, GraftedModel, OnnxModel
 from core.kinds.building import BuildJob
 from core.kinds.lookup import Origin
-from core.kinds.part import Availability, NoOptions
-from core.kinds.runtime import Runtime
+from core.kinds.part import NoOptions
 from core.kinds.stage import Stage
 from core.model_facts import DECODED, Precision
 from core.plugins.containment import Fault, PluginError
@@ -23,18 +22,8 @@ from core.plugins.failures import failure_line
 from core.plugins.part_results import check_engine, check_machine, check_model, faults_of
 from core.plugins.registry import Registry
 from tests.support import grid_family
+from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context
-
-
-def fake_runtime() -> Runtime:
-    return Runtime(
-        name="fake",
-        summary="",
-        load=lambda: None,
-        available=lambda: Availability(usable=True, reason=""),
-        device="cpu",
-        precisions=frozenset(Precision),
-    )
 
 
 def _copy(model: OnnxModel, target: Path) -> None:
@@ -113,7 +102,7 @@ def _shrink_input(model: onnx.ModelProto) -> None:
 )
 def test_a_model_that_a_quantizer_wrote(tmp_path: Path, write: Callable[[OnnxModel, Path], object], told: str) -> None:
     model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
-    context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
+    context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
     write(model, target)
     with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {told}"):  # noqa: SIM117
         with faults_of("runtimes", "fake", context.registry):
@@ -190,7 +179,7 @@ def _engine(job: BuildJob) -> Engine:
     ],
 )
 def test_an_engine_that_a_runtime_returned(tmp_path: Path, returned: Callable[[BuildJob], object], told: str) -> None:
-    context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
+    context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
     job = _job(tmp_path)
     job.target.write_bytes(b"plan")
     with pytest.raises(PluginError, match=told), faults_of("runtimes", "fake", context.registry):
@@ -198,7 +187,7 @@ def test_an_engine_that_a_runtime_returned(tmp_path: Path, returned: Callable[[B
 
 
 def test_an_engine_without_its_file(tmp_path: Path) -> None:
-    context, _ = make_context(tmp_path, runtimes=[fake_runtime()])
+    context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
     job = _job(tmp_path)
     with (
         pytest.raises(PluginError, match=r"did not write 'made\.engine'"),
@@ -230,7 +219,7 @@ def test_an_error_in_our_code_names_the_outside_parts_in_use() -> None:
     """A session from outside that returns None fails in code of hookline, whose lines name nobody."""
     registry = Registry()
     registry.add("stages", Stage(name="predict", summary="", run=_nothing), Origin("stages.predict", "hookline", "1"))
-    registry.add("runtimes", fake_runtime(), Origin("odd", "hookline-odd", "3", "hookline_odd"))
+    registry.add("runtimes", runtime_part("fake"), Origin("odd", "hookline-odd", "3", "hookline_odd"))
     used = [("runtimes", "fake"), ("grafts", "auto")]
     line = failure_line("stage 'predict'", KeyError("p3"), registry, used)
     assert line == ("stage 'predict' failed (KeyError: 'p3'); it used backend 'fake' of hookline-odd 3 (plugin 'odd')")

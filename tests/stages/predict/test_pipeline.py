@@ -16,7 +16,7 @@ from core.inference.pipeline import Clock
 from core.media.frame import Frame
 from stages.predict.pipeline import detect_frames
 from tests.support.fake_parts import FakeProcessor, FakeSession, detections, fake_engine
-from tests.support.head_tools import head_for
+from tests.support.heads_tools import head_for
 
 
 def frames(count: int, seconds: float = 0.0) -> Iterator[Frame]:

@@ -12,7 +12,8 @@ import torch
 
 from backends.yolov5 import checkpoint
 from backends.yolov5.errors import TrainingError
-from backends.yolov5.training.state import STATE, load_state, save_state
+from backends.yolov5.training.state import load_state, save_state
+from core.kinds.training import STATE
 from tests.backends.yolov5.training_tools import (
     QUICK,
     TINY,

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from backends.nvidia.checks import cuda_versions, cupy, majors, nvrtc
 from backends.system import probing
 from core.kinds.check import Finding, State
 from tests.support.machine_tools import Machine, import_from, library, only, states
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 def torch(machine: Machine, cuda: str | None) -> None:

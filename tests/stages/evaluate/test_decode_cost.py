@@ -15,10 +15,9 @@ from backends.cv.plugin import hookline_processors
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import Dataset, Engine, Metrics, OnnxModel, QuantizedModel
 from core.errors import HooklineError
-from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
 from core.media.tolerance import MAX_PIXELS
-from core.model_facts import DECODED, InputContract, Precision
+from core.model_facts import DECODED, InputContract
 from core.planning.planner import make_plan
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
@@ -27,7 +26,7 @@ from stages.evaluate.config import DecodeCost, EvaluateConfig
 from stages.evaluate.measure import measure
 from tests.support import grid_family, toys
 from tests.support.dataset_tools import write_dataset
-from tests.support.fake_parts import fake_engine
+from tests.support.fake_parts import fake_engine, runtime_part
 from tests.support.stage_tools import Memory, make_context
 
 SIDE, STRIDE, CELLS = 96, 8, 12
@@ -114,15 +113,7 @@ class AnsweringRuntime:
 
 
 def runtime(name: str) -> Runtime:
-    return Runtime(
-        name=name,
-        summary="for tests",
-        load=AnsweringRuntime,
-        available=lambda: Availability(True, "always"),
-        device="cpu",
-        precisions=frozenset(Precision),
-        opens_onnx=name == "onnxruntime",
-    )
+    return runtime_part(name, AnsweringRuntime(), opens_onnx=name == "onnxruntime")
 
 
 def data_in(folder: Path) -> Dataset:

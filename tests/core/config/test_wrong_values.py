@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from core.config import wrong_values as renamed
+from core.config import wrong_values
 from core.config.command_line import prepared
 from core.config.explain import explain, unknown_option
 from core.config.wrong_values import RENAMED
@@ -20,7 +20,7 @@ OLD, NEW = "build.former", "build.warmup"
 
 @pytest.fixture
 def one_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renamed, "RENAMED", {OLD: NEW, "former": "processor"})
+    monkeypatch.setattr(wrong_values, "RENAMED", {OLD: NEW, "former": "processor"})
 
 
 @pytest.mark.usefixtures("one_renamed")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.media import picture as size_module
+from core.media import picture
 from core.media.picture import UnreadableError, picture_size, read_picture
 from tests.support.dataset_tools import write_picture
 
@@ -41,7 +41,7 @@ def test_size_by_format(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_jpeg_and_png_are_not_decoded(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_picture(tmp_path / name, (33, 17))
-    monkeypatch.setattr(size_module, "read_picture", no_decode)
+    monkeypatch.setattr(picture, "read_picture", no_decode)
     assert picture_size(path) == (17, 33)
 
 
@@ -51,7 +51,7 @@ def test_jpeg_turned_by_exif(tmp_path: Path, orientation: int, order: str, monke
     path = turned(write_picture(tmp_path / "a.jpg", (33, 17)), orientation, order)
     expected = read_picture(path).shape[:2]
     assert expected == ((17, 33) if orientation < 5 else (33, 17))
-    monkeypatch.setattr(size_module, "read_picture", no_decode)
+    monkeypatch.setattr(picture, "read_picture", no_decode)
     assert picture_size(path) == expected
 
 
@@ -69,7 +69,7 @@ def test_fill_bytes_and_a_large_preview_in_front_of_the_size(tmp_path: Path, mon
     content = path.read_bytes()
     preview = b"\xff\xff\xe2" + struct.pack(">H", 0xFFFF) + bytes(0xFFFD)
     path.write_bytes(content[:2] + preview * 2 + content[2:])
-    monkeypatch.setattr(size_module, "read_picture", no_decode)
+    monkeypatch.setattr(picture, "read_picture", no_decode)
     assert picture_size(path) == (17, 33)
 
 

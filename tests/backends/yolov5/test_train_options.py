@@ -1,4 +1,4 @@
-"""What the ``train`` stage and the plain library both write down, since neither may import the other, is the same."""
+"""The options of the stage ``train`` and those of the YOLOv5 trainer, which may not import each other, agree."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from backends.yolov5.plugin import hookline_models
-from backends.yolov5.training import state, trainer
 from backends.yolov5.training.options import Hyperparameters, TrainingOptions
-from core.kinds import training
 from core.kinds.family_options import FamilyOptions
+from core.kinds.training import BEST, LAST, STATE
 from core.options.fields import keyed_options
 from core.storage.serial import digest, encode
 from stages.train.config import TrainConfig
@@ -20,7 +19,8 @@ from tests.support.stage_tools import make_context
 
 
 def test_the_names_of_the_files() -> None:
-    assert (trainer.BEST, trainer.LAST, state.STATE) == (training.BEST, training.LAST, training.STATE)
+    """Users find them by these names, and older runs have them (docs/training.md, docs/runs.md)."""
+    assert (BEST, LAST, STATE) == ("best.safetensors", "last.safetensors", ".state.pt")
 
 
 def test_the_defaults_of_the_recipe() -> None:

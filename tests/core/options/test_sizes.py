@@ -8,7 +8,7 @@ import pytest
 from core.artifacts import OnnxModel
 from core.errors import HooklineError
 from core.model_facts import InputContract, ModelFacts
-from core.options.sizes import fitted_size, network_size, size_to_use
+from core.options.sizes import Span, fitted_size, network_size, read_batch, read_size, size_to_use
 from tests.support.fake_parts import fake_engine
 
 
@@ -77,3 +77,36 @@ def test_an_engine_of_another_size_is_built_again(tmp_path: Path) -> None:
 def test_a_size_that_an_open_model_cannot_take_is_refused() -> None:
     with pytest.raises(HooklineError, match="imgsz=100 is not a multiple"):
         fitted_size(onnx("height", "width"), 100)
+
+
+def test_one_number_and_three():
+    assert read_batch(4) == Span(4, 4, 4)
+    assert read_batch({"min": 1, "opt": 8, "max": 16}) == Span(1, 8, 16)
+    assert read_size(320, 32) == Span((320, 320), (320, 320), (320, 320))
+    wide = {"min": 320, "opt": [384, 640], "max": 640}
+    assert read_size(wide, 32) == Span((320, 320), (384, 640), (640, 640))
+    assert (read_batch(2).fixed, read_size(wide).fixed) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0, r"build\.batch=0: 0 is not a number of images; possible: integers, 1 to 65536"),
+        (True, "is not a number of images"),
+        ("8", "is not a number of images"),
+        ({"min": 1, "max": 8}, r"build\.batch=\{min: 1, max: 8\}: its keys are min, max; give min, opt and max"),
+        ({}, "its keys are none"),
+        ({"min": 8, "opt": 4, "max": 16}, r"\{min: 8, opt: 4, max: 16\} is not in order; it must be min <= opt <= max"),
+        ({"min": 1, "opt": 32, "max": 16}, "is not in order"),
+    ],
+)
+def test_no_batch(value, told):
+    with pytest.raises(HooklineError, match=told):
+        read_batch(value)
+
+
+def test_no_size():
+    with pytest.raises(HooklineError, match=r"build\.imgsz=330: .*stride 32; nearest: 320 or 352"):
+        read_size(330, 32)
+    with pytest.raises(HooklineError, match="is not in order"):
+        read_size({"min": [320, 640], "opt": [640, 320], "max": 640}, 32)  # wider than opt
