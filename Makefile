@@ -1,4 +1,4 @@
-# `make demo` and `make test` set up all they need in .venv, from package indexes alone.
+# `make demo` and `make test` install everything into .venv, from package indexes only.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -32,7 +32,7 @@ attack: $(VENV)/.installed
 dist: $(VENV)/.installed
 	$(PY) -m tests.release dist
 
-# Hours: the release in empty environments, all hostile inputs, and the tests with every other Python that is installed.
+# Takes hours: the release in empty environments, all hostile inputs, and the tests with every other installed Python.
 test-long: dist attack
 	$(PY) -m tests.release interpreters
 
