@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from backends.trt.builder_types import IBuilderConfig, ITimingCache
-from core.files.paths import output_path, write_file
+from core.files.paths import output_path, replacing
 
 log = logging.getLogger("hookline")
 
@@ -30,7 +30,9 @@ def write_cache(path: Path, content: bytes) -> None:
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, content)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+        temporary.chmod(0o644)  # other users may share the cache
 
 
 @dataclass(frozen=True)

@@ -134,3 +134,12 @@ def test_nothing_unfinished_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
     assert read_cache(tmp_path / "absent") == b""
     assert read_cache(tmp_path) == b""
+
+
+def test_other_users_can_read_a_cache_file(tmp_path: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        write_cache(tmp_path / "a.cache", b"content")
+    finally:
+        os.umask(former)
+    assert (tmp_path / "a.cache").stat().st_mode & 0o777 == 0o644
