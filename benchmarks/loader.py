@@ -34,9 +34,9 @@ from backends.yolov5.data.sampler import EpochSampler
 from backends.yolov5.data.samples import Draw, LabelledImage, Purpose, generator
 from backends.yolov5.training.options import TrainingOptions
 from core.data.dataset import Sample, label_path
-from core.kinds.training import ImageCache
 from core.labels import load_labels
 from core.media.picture import read_picture
+from core.options.training import ImageCache
 from tests.backends.yolov5.data.canvas import compose_on_canvas
 
 Draws = list[Draw]

@@ -21,7 +21,7 @@ from backends.yolov5.training import loss as losses
 from backends.yolov5.training.assign import Assigned
 from backends.yolov5.training.optimizer import EMA, make_optimizer
 from backends.yolov5.training.options import TrainingOptions
-from core.kinds.training import Optimizer
+from core.options.training import Optimizer
 
 BATCH, SIDE, CLASSES, BOXES, ROUNDS = 16, 640, 80, 20, 15
 

@@ -21,7 +21,6 @@ from core.errors import LONGEST_LINE, HooklineError, nearest, shown, unknown
 from core.files.paths import user_path
 from core.files.quoting import command, hydra_quoted, shell_word
 from core.kinds.stage import Stage
-from core.kinds.table import KINDS
 from core.plugins.option_nodes import option_fields
 from core.plugins.registry import Registry
 
@@ -34,8 +33,8 @@ MAX_DEPTH = 32
 """Maximum depth of nested brackets in a value; Hydra's parser is recursive."""
 PLACES = frozenset({"data", "source", "store", "weights"})
 """Top-level options that name a file or a folder."""
-GROUPS = {"stage": "+stage=[load,export]"}
-"""Config groups with an example; an argument chooses a member by name."""
+STAGE = "stage"
+"""The config group of the stages; an argument names its members."""
 _NAME = re.compile(r"[\w./-]{1,200}")
 """Names of configurations."""
 
@@ -118,7 +117,7 @@ class _ArgumentReader:
             raise self._unreadable(argument, literal)
         if found.is_add() and key not in self._options and key.rpartition(".")[0] in self._nodes:
             raise unknown_option(key, self._registry)
-        if key in GROUPS or "/" in key:
+        if key == STAGE or "/" in key:
             self._chosen.append(found)
         if is_text(found, text):
             return argument
@@ -145,14 +144,13 @@ class _ArgumentReader:
                 for name in names:
                     if not isinstance(name, str) or not _NAME.fullmatch(name):
                         raise self._no_name(item.key_or_group, name)
-        for kind, example in GROUPS.items():
-            if sum(item.key_or_group == kind for item in self._chosen) > 1:
-                raise HooklineError(f"{kind}= is given more than once", f"give it once: {example}")
+        if sum(item.key_or_group == STAGE for item in self._chosen) > 1:
+            raise HooklineError(f"{STAGE}= is given more than once", f"give it once: +{STAGE}=[load,export]")
 
     def _no_name(self, group: str, value: object) -> HooklineError:
         name = "null" if value is None else value
-        if group in GROUPS:
-            return unknown(group, name, self._registry.all(KINDS[f"{group}s"].descriptor))
+        if group == STAGE:
+            return unknown(group, name, self._registry.all(Stage))
         return HooklineError(f"{group}={shown(name)} does not name a configuration", f"write {group}=<name>")
 
     def _parsed(self, argument: str) -> Override | None:
@@ -190,7 +188,7 @@ class _ArgumentReader:
             self._parser.parse_override(f"{name}=1")
         except HydraException:
             return HooklineError(f"{shown(name)} is not the name of an option", "options come as name=value")
-        if name not in {*self._options, *GROUPS} and not name.startswith(("+", "~", "hydra")):
+        if name not in {*self._options, STAGE} and not name.startswith(("+", "~", "hydra")):
             return unknown_option(name, self._registry)
         if text.strip("+-").isdecimal():
             return HooklineError(f"{name}= is a number of {len(text)} digits", "give a smaller number")
@@ -201,7 +199,7 @@ class _ArgumentReader:
 
     def _stray_sweep(self, key: str, name: str, text: str, literal: str) -> HooklineError:
         """Return the error for several values in a single run."""
-        kind = str(self._options[key].type) if key in self._options else "list" if key == "stage" else ""
+        kind = str(self._options[key].type) if key in self._options else "list" if key == STAGE else ""
         ways = ["a sweep: -m"]
         if "Any" in kind or "list" in kind:
             parts = ",".join(hydra_quoted(part) for part in text.split(","))

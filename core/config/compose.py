@@ -17,6 +17,7 @@ from hydra.core.plugins import Plugins as HydraPlugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
+from core.config.explain import unknown_option
 from core.config.wrong_values import renamed_option
 from core.errors import HooklineError, unknown
 from core.kinds.family_options import family_options_of
@@ -144,8 +145,6 @@ def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInst
 
 def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     """Refuse options that ``+name=`` or ``++name=`` added and that do not exist, e.g. misspelt ones."""
-    from core.config.explain import unknown_option
-
     known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field
+from dataclasses import Field
 from importlib import resources
 from typing import get_type_hints
 
@@ -16,7 +16,7 @@ from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
 from core.options.words import Words
-from core.plugins.option_nodes import option_fields
+from core.plugins.option_nodes import default_of, option_fields
 from core.plugins.registry import Registry, default_release
 from core.storage.serial import DataclassInstance
 
@@ -134,7 +134,7 @@ class OptionValues:
         if followed := item.metadata.get("follows"):
             value = self._value(followed)
             return item.metadata["otherwise"] if value is None else value
-        return item.default if item.default_factory is MISSING else item.default_factory()
+        return default_of(item)
 
 
 def _notes(item: Field[object], hint: object, values: OptionValues, kind: str = "") -> str:

@@ -86,7 +86,7 @@ def _open_checkpoint(
 def _checked(
     session: Session, wanted: Statements, model: AnyModel, part: tuple[str, str], context: RunContext
 ) -> Session:
-    """Compare the facts that a session states with its model, print where it computes, and return it.
+    """Compare the facts that a session states with its model, print where it runs, and return it.
 
     Args:
         session: The opened session.
@@ -109,12 +109,12 @@ def _checked(
             session.expect(head)
         stack.pop_all()
     if isinstance(session, ReportingSession):
-        _tell(session, file, context)
+        _report_place(session, file, context)
     return checked(session, title, head)
 
 
-def _tell(session: ReportingSession, name: str, context: RunContext) -> None:
-    """Print where a session computes, and its warning."""
+def _report_place(session: ReportingSession, name: str, context: RunContext) -> None:
+    """Print where a session runs, and its warning."""
     if session.place:
         context.note(f"{name} runs on {session.place}")
     if session.doubt:

@@ -60,7 +60,7 @@ def _dotted(prefix: str, config: type[DataclassInstance]) -> Iterator[tuple[str,
 
 
 def _dotted_field(prefix: str, item: Field[object]) -> Iterator[tuple[str, Field[object]]]:
-    value = item.default_factory() if callable(item.default_factory) else item.default
+    value = default_of(item)
     if is_dataclass(value) and not isinstance(value, type):
         yield from _dotted(f"{prefix}.{item.name}", type(value))
     else:

@@ -5,7 +5,6 @@ A broken plugin is tried again at each start, because the cause can be the machi
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,9 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from core.files.paths import write_file
 from core.kinds.lookup import Origin
+from core.storage.digest import text_digest
 from core.version import __version__
 
 FOLDER = "plugins"
@@ -52,19 +53,13 @@ def remember(folder: Path, origin: Origin, state: str) -> None:
     if not state:
         return
     file = _file(folder, origin)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(state.encode("utf-8", "surrogateescape"))
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_file(file, state.encode("utf-8", "surrogateescape"))
 
 
 def _file(folder: Path, origin: Origin) -> Path:
-    text = f"{origin.distribution}\0{origin.plugin}".encode("utf-8", "surrogateescape")
-    return folder / FOLDER / hashlib.sha256(text).hexdigest()[:32]
+    return folder / FOLDER / text_digest(f"{origin.distribution}\0{origin.plugin}")[:32]
 
 
 def _own_files(package: str) -> Iterator[str]:
