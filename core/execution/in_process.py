@@ -22,6 +22,7 @@ from core.files.paths import check_working_directory
 from core.files.regular_file import disk_errors
 from core.kinds.lifecycle import Summary
 from core.process.environment import RANKS, set_cache_folders, set_libraries, store_root
+from core.storage.store import Store
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -110,7 +111,6 @@ def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
     from core.execution.runner import make_steps
     from core.planning.option_checks import unused_options
     from core.planning.planner import make_plan
-    from core.storage.store import Store
 
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
         request = typed(config, plugins.registry)

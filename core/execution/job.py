@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import HooklineError
+from core.execution.console import Console, SilentConsole
 from core.execution.outcome import USER_ERROR, ReportedError, outcome
 from core.execution.resuming import check_resumable, command_after
 from core.execution.run_directory import free_reserve, is_new, remove, run_directory
@@ -24,16 +25,15 @@ from core.kinds.lifecycle import Summary
 from core.plugins.discovery import Plugins
 from core.process.environment import RANKS, store_root
 from core.process.signals import interruption_first
+from core.storage.store import Store
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from core.artifacts import Artifact
-    from core.execution.console import Console
     from core.kinds.context import RunContext
     from core.kinds.lifecycle import Plan
     from core.options.words import Words
-    from core.storage.store import Store
 
 LEADER_SECONDS = 10.0
 """Seconds that a non-zero rank waits before it reports an error.
@@ -47,8 +47,6 @@ def job(config: DictConfig) -> None:
     """Run one configuration of the command line; a sweep calls this once per job."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-
-    from core.execution.console import Console, SilentConsole
 
     summary = new_summary()
     outcome.summaries.append(summary)
@@ -138,7 +136,6 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     from core.execution.runner import follow_plan
     from core.planning.option_checks import unused_options
     from core.planning.planner import make_plan
-    from core.storage.store import Store
 
     run_dir = summary.path.parent
     with explained(plugins.registry):

@@ -62,7 +62,7 @@ def resumable(config: PredictConfig) -> bool:
 
 
 def check_inputs(config: PredictConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
-    """Yield classes that the model does not have, and an input size that is no multiple of a checkpoint's stride."""
+    """Yield classes that the model does not have, and an input size that is not a multiple of a checkpoint's stride."""
     from core.data.classes import class_ids
 
     model = inputs.get("model", Known())
