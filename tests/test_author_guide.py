@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run_python
 from tests.support.media_tools import write_pictures
 from tests.support.yolov5_tools import tiny_checkpoint
 
@@ -43,12 +43,10 @@ def package(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(package: Path, repo_root: Path, *line: str) -> subprocess.CompletedProcess[str]:
+def run(package: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Python with the installed package."""
-    path = os.pathsep.join([str(package / "site"), str(repo_root)])
-    settings = os.environ | {"PYTHONPATH": path, "HOOKLINE_HOME": str(package / "home")}
-    command = [sys.executable, *line]
-    return subprocess.run(command, cwd=package / "work", env=settings, capture_output=True, text=True, check=False)
+    home = str(package / "home")
+    return run_python(*words, cwd=package / "work", paths=[package / "site"], HOOKLINE_HOME=home)
 
 
 def test_every_block_is_used(page: str) -> None:
@@ -67,31 +65,31 @@ def test_every_block_is_used(page: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_package_of_the_guide_works(page: str, package: Path, repo_root: Path) -> None:
+def test_the_package_of_the_guide_works(page: str, package: Path) -> None:
     work = package / "work"
     work.mkdir(exist_ok=True)
     tiny_checkpoint(work / "best.safetensors")
     write_pictures(work / "images", ["0.png", "1.png"], 96, 128)
-    tests = run(package, repo_root, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests"))
+    tests = run(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests"))
     assert tests.returncode == 0, tests.stdout
-    plugins = run(package, repo_root, "-m", "core.plugins")
+    plugins = run(package, "-m", "core.plugins")
     assert (plugins.returncode, "hookline-acme" in plugins.stdout) == (0, True), plugins.stdout
     commands = re.findall(r"^python (-m core\.run .*)$", page, re.MULTILINE)
     assert len(commands) == 2
     for number, command in enumerate(commands):
         line = shlex.split(command.replace("best.pt", "best.safetensors"))
-        done = run(package, repo_root, *line, "imgsz=64", f"hydra.run.dir=run{number}")
+        done = run(package, *line, "imgsz=64", f"hydra.run.dir=run{number}")
         assert done.returncode == 0, done.stderr
     assert list((work / "run0" / "build").glob("*-fp32.chip"))
     assert (work / "run1" / "predict" / "predictions.json").is_file()
 
 
 @pytest.mark.slow
-def test_a_type_checker_accepts_the_package(package: Path, repo_root: Path) -> None:
+def test_a_type_checker_accepts_the_package(package: Path) -> None:
     (package / "work").mkdir(exist_ok=True)
     config = package / "mypy.ini"
     foreign = "[mypy-onnx.*,onnxruntime.*]\nfollow_imports = skip\nignore_missing_imports = true\n"
     config.write_text(f"[mypy]\nstrict = true\nfollow_imports = silent\n{foreign}")
     cache = f"--cache-dir={package / 'cache'}"
-    done = run(package, repo_root, "-m", "mypy", f"--config-file={config}", cache, str(package / "hookline_acme"))
+    done = run(package, "-m", "mypy", f"--config-file={config}", cache, str(package / "hookline_acme"))
     assert done.returncode == 0, done.stdout

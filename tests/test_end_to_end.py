@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import onnx
 import pytest
 
+from tests.support.commands import run_hookline
 from tests.support.dataset_tools import write_dataset
 from tests.support.media_tools import make_picture, write_pictures, write_video
 from tests.support.yolov5_tools import tiny_checkpoint
@@ -34,14 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path, repo_root: Path) -> Run:
+def run(folder: Path) -> Run:
     """One run of the command line; gives its summary with ``folder`` and ``log`` added."""
 
     def call(name: str, *overrides: str, code: int = 0) -> dict[str, Any]:
-        settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
-        arguments = ["weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir=runs/{name}", *overrides]
-        line = [sys.executable, "-m", "core.run", *arguments]
-        result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+        fixed = ["weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir=runs/{name}"]
+        result = run_hookline(*fixed, *overrides, cwd=folder)
         assert result.returncode == code, result.stderr
         summary: dict[str, Any] = json.loads((folder / "runs" / name / "summary.json").read_text())
         return summary | {"folder": folder / "runs" / name, "log": result.stderr}
@@ -102,21 +98,20 @@ def test_engine_file_is_taken_as_weights_and_compared(run: Run, folder: Path) ->
     assert same["metrics"]["compare"]["f1"] == 1.0
 
 
-def test_sweep_writes_a_summary_a_job(run: Run, folder: Path, repo_root: Path) -> None:
-    settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
-    line = [sys.executable, "-m", "core.run", "-m", "+stage=build", "weights=tiny.safetensors", "imgsz=128"]
+def test_sweep_writes_a_summary_a_job(run: Run, folder: Path) -> None:
+    words = ["-m", "+stage=build", "weights=tiny.safetensors", "imgsz=128"]
     sweep = ["precision=fp32,fp16", "decode=yolo_layer,onnx", "hydra.sweep.dir=sweep"]
-    subprocess.run([*line, *sweep], cwd=folder, env=settings, check=True, capture_output=True)
+    run_hookline(*words, *sweep, cwd=folder).check_returncode()
     summaries = [json.loads(path.read_text()) for path in folder.glob("sweep/*/summary.json")]
     assert [summary["status"] for summary in summaries] == ["finished"] * 4
 
 
-def test_jobs_with_the_same_engine_measure_it_once(folder: Path, repo_root: Path) -> None:
+def test_jobs_with_the_same_engine_measure_it_once(folder: Path) -> None:
     """What the evaluation prints, it prints in both jobs."""
-    settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
-    line = [sys.executable, "-m", "core.run", "-m", "+stage=evaluate", "weights=tiny.safetensors", "imgsz=128"]
+    words = ["-m", "+stage=evaluate", "weights=tiny.safetensors", "imgsz=128"]
     sweep = ["data=data/data.yaml", "calibrator=minmax,entropy", "evaluate.conf=0.002", "hydra.sweep.dir=same"]
-    done = subprocess.run([*line, *sweep], cwd=folder, env=settings, check=True, capture_output=True, text=True)
+    done = run_hookline(*words, *sweep, cwd=folder)
+    done.check_returncode()
     first, second = (json.loads((folder / "same" / job / "summary.json").read_text()) for job in "01")
     assert (stages(first)["evaluate"], stages(second)["evaluate"]) == ("ran", "reused")
     assert first["metrics"] == second["metrics"]
@@ -135,11 +130,9 @@ def test_a_laptop_writes_the_model_that_tensorrt_builds(run: Run) -> None:
     assert all(value.dtype == "int8" and not value.any() for value in zeros.values())
 
 
-def test_calibration_without_pictures_is_refused_before_anything_runs(run: Run, folder: Path, repo_root: Path) -> None:
-    settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
+def test_calibration_without_pictures_is_refused_before_anything_runs(run: Run, folder: Path) -> None:
     (folder / "empty").mkdir()
-    line = [sys.executable, "-m", "core.run", "+stage=build", "precision=int8", "calibrate.source=empty"]
-    result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+    result = run_hookline("+stage=build", "precision=int8", "calibrate.source=empty", cwd=folder)
     assert result.returncode == 2
     (told,) = result.stderr.splitlines()
     assert told.startswith("error: no images or video in folder 'empty'; supported: images such as .jpg")

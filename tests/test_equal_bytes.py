@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run_hookline
 from tests.support.kill_scenarios import graph_digest
 from tests.support.yolov5_tools import tiny_checkpoint
 
@@ -18,15 +16,11 @@ CHAIN = (
 )  # fmt: skip
 
 
-def stored(folder: Path, repo_root: Path, **settings: str) -> dict[str, bytes]:
+def stored(folder: Path, **settings: str) -> dict[str, bytes]:
     """Every file that a chain leaves in a store of its own, by its path in the store."""
     folder.mkdir(parents=True)
     tiny_checkpoint(folder / "tiny.safetensors")
-    home = {"HOOKLINE_HOME": str(folder / "home"), "PYTHONPATH": str(repo_root)}
-    line = [sys.executable, "-m", "core.run", *CHAIN]
-    done = subprocess.run(
-        line, cwd=folder, env=os.environ | home | settings, capture_output=True, text=True, check=False
-    )
+    done = run_hookline(*CHAIN, cwd=folder, **settings)
     assert done.returncode == 0, done.stderr
     store = folder / "store"
     files = (file for file in store.rglob("*") if file.is_file() and "locks" not in file.parts)
@@ -34,9 +28,9 @@ def stored(folder: Path, repo_root: Path, **settings: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_two_runs_in_two_places(tmp_path: Path, repo_root: Path) -> None:
-    first = stored(tmp_path / "one", repo_root, PYTHONHASHSEED="1", OMP_NUM_THREADS="1")
-    second = stored(tmp_path / "elsewhere" / "two", repo_root, PYTHONHASHSEED="2", OMP_NUM_THREADS="1")
+def test_two_runs_in_two_places(tmp_path: Path) -> None:
+    first = stored(tmp_path / "one", PYTHONHASHSEED="1", OMP_NUM_THREADS="1")
+    second = stored(tmp_path / "elsewhere" / "two", PYTHONHASHSEED="2", OMP_NUM_THREADS="1")
     assert {name.split("/")[0] for name in first} == {
         "toy",
         "load",

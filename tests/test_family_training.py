@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.backends.yolov5.official_files import P5, write_official
+from tests.support.commands import run_hookline
 from tests.support.dataset_tools import write_dataset
 
 FAMILY = '''
@@ -70,19 +69,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path, repo_root: Path, tmp_path: Path) -> Run:
+def run(folder: Path, tmp_path: Path) -> Run:
     """``+stage=train`` of the real program with the plugins named."""
 
     def call(*words: str, plugins: str = "outside") -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable, "-m", "core.run", "+stage=train", f"data={folder}/set/data.yaml", "imgsz=64",
-            "processor=opencv", "device=cpu", f"hydra.run.dir={tmp_path}/run", f"store={tmp_path}/store",
+        fixed = [
+            "+stage=train", f"data={folder}/set/data.yaml", "imgsz=64", "processor=opencv", "device=cpu",
+            f"hydra.run.dir={tmp_path}/run", f"store={tmp_path}/store",
         ]  # fmt: skip
-        places = {"HOOKLINE_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{folder}:{repo_root}"}
-        environment = os.environ | places | {"HOOKLINE_PLUGINS": plugins, "OMP_NUM_THREADS": "1"}
-        return subprocess.run(
-            [*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        settings = {"HOOKLINE_PLUGINS": plugins, "OMP_NUM_THREADS": "1"}
+        return run_hookline(*fixed, *words, cwd=tmp_path, paths=[folder], **settings)
 
     return call
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 import onnx
 import pytest
 
+from tests.support.commands import run_hookline
 from tests.support.media_tools import write_pictures
 from tests.support.yolov5_tools import tiny_checkpoint
 
@@ -40,24 +38,18 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("job")
     tiny_checkpoint(folder / "tiny.safetensors")
     write_pictures(folder / "pictures", ["0.png", "1.png"], 96, 128)
-    path = os.pathsep.join([str(repo_root), str(PACKAGE)])
-    settings = os.environ | {
-        "PYTHONPATH": path,
-        "HOOKLINE_HOME": str(folder / "home"),
-        "HOOKLINE_PLUGINS": "hookline_chip.plugin",
-    }
     count = iter(range(100))
 
     def call(*overrides: str) -> Done:
         where = folder / f"run{next(count)}"
         fixed = ["imgsz=128", f"hydra.run.dir={where}"]
         given = () if any(item.startswith("weights=") for item in overrides) else ("weights=tiny.safetensors",)
-        line = [sys.executable, "-m", "core.run", *fixed, *given, *overrides]
-        result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+        words = [*fixed, *given, *overrides]
+        result = run_hookline(*words, cwd=folder, paths=[PACKAGE], HOOKLINE_PLUGINS="hookline_chip.plugin")
         written = where / "summary.json"
         stages: list[dict[str, Any]] = json.loads(written.read_text())["stages"] if written.exists() else []
         return Done(result.returncode, result.stderr, where, {stage["name"]: stage["status"] for stage in stages})

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run_hookline
 from tests.support.dataset_tools import write_dataset, write_picture
 from tests.support.snapshots import changes, snapshot
 from tests.support.yolov5_tools import tiny_checkpoint
@@ -106,38 +106,37 @@ def mount_read_only(folder: Path) -> bool:
     return False
 
 
-def run(work: Path, repo_root: Path, name: str, words: tuple[str, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
-    settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(work / "home"), "OMP_NUM_THREADS": "1"}
-    line = [sys.executable, "-m", "core.run", *words, f"hydra.run.dir={work}/runs/{name.replace(', ', '-')}"]
-    return subprocess.run(line, cwd=cwd, env=settings, capture_output=True, text=True, check=False)
+def run(work: Path, name: str, words: tuple[str, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
+    directory = f"hydra.run.dir={work}/runs/{name.replace(', ', '-')}"
+    return run_hookline(*words, directory, cwd=cwd, HOOKLINE_HOME=str(work / "home"), OMP_NUM_THREADS="1")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_run_leaves_the_data_as_it_was(name: str, work: Path, repo_root: Path) -> None:
+def test_a_run_leaves_the_data_as_it_was(name: str, work: Path) -> None:
     before = snapshot(work / "user")
-    done = run(work, repo_root, name, COMMANDS[name], work)
+    done = run(work, name, COMMANDS[name], work)
     assert done.returncode == 0, done.stderr
     assert not list(changes(before, snapshot(work / "user")))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["dataset", "predict"])
-def test_a_run_from_within_the_data_leaves_it_as_it_was(stage: str, work: Path, repo_root: Path) -> None:
+def test_a_run_from_within_the_data_leaves_it_as_it_was(stage: str, work: Path) -> None:
     before = snapshot(work / "user")
     words = {
         "dataset": ("+stage=dataset", "data=data.yaml", "dataset.bad=skip"),
         "predict": ("+stage=predict", "weights=../tiny.safetensors", "imgsz=64", "source=images/val"),
     }
-    done = run(work, repo_root, f"within {stage}", words[stage], work / "user" / "data")
+    done = run(work, f"within {stage}", words[stage], work / "user" / "data")
     assert done.returncode == 0, done.stderr
     assert not list(changes(before, snapshot(work / "user")))
 
 
 @pytest.mark.slow
-def test_a_refused_run_leaves_nothing_in_the_data(work: Path, repo_root: Path) -> None:
+def test_a_refused_run_leaves_nothing_in_the_data(work: Path) -> None:
     before = snapshot(work / "user")
-    done = run(work, repo_root, "refused", ("+stage=dataset", "data=data.yaml"), work / "user" / "data")
+    done = run(work, "refused", ("+stage=dataset", "data=data.yaml"), work / "user" / "data")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert not list(changes(before, snapshot(work / "user")))

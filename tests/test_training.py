@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 from backends.yolov5.checkpoint import load
 from core.data.writing import CHARTS
+from tests.support.commands import environment, run_python
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TINY = ("weights=null", "model=yolov5n", "imgsz=64", "train.batch=8", "train.workers=1", "train.nominal_batch=8")
@@ -23,34 +23,27 @@ DATA = ("data=shapes/data.yaml",)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of shapes under ``shapes``."""
     folder = tmp_path_factory.mktemp("training")
     options = ["toy.train=16", "toy.val=8", "toy.imgsz=64", "hydra.run.dir=made"]
-    done = command(folder, repo_root, "core.run", "+stage=toy", *options)
+    done = command(folder, "core.run", "+stage=toy", *options)
     assert done.returncode == 0, done.stderr
     (folder / "made" / "toy").rename(folder / "shapes")
     return folder
 
 
-def command(folder: Path, repo_root: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a module in ``folder``."""
-    line = [sys.executable, "-m", *words]
-    environment = surroundings(folder, repo_root, **settings)
-    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def surroundings(folder: Path, repo_root: Path, **settings: str) -> dict[str, str]:
-    home = {"HOOKLINE_HOME": str(folder / "home"), "PYTHONPATH": str(repo_root), "OMP_NUM_THREADS": "1"}
-    return os.environ | home | settings
+    return run_python("-m", *words, cwd=folder, OMP_NUM_THREADS="1", **settings)
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path, repo_root: Path) -> Run:
+def run(folder: Path) -> Run:
     """One run of the command line."""
 
     def call(*overrides: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        return command(folder, repo_root, "core.run", *overrides, **settings)
+        return command(folder, "core.run", *overrides, **settings)
 
     return call
 
@@ -122,10 +115,10 @@ def test_the_checkpoint_flows_on(run: Run, folder: Path, whole: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_training_resumes_to_the_same_end(whole: Path, folder: Path, repo_root: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_end(whole: Path, folder: Path) -> None:
     home = folder / "killed"
     words = ["core.run", "+stage=train", *DATA, *TINY, "train.epochs=3"]
-    settings = surroundings(folder, repo_root, HOOKLINE_HOME=str(home))
+    settings = environment(folder, OMP_NUM_THREADS="1", HOOKLINE_HOME=str(home))
     begun = subprocess.Popen([sys.executable, "-m", *words, "hydra.run.dir=killed1"], cwd=folder, env=settings)
     deadline = time.monotonic() + 120
     while not (folder / "killed1" / "train" / ".state.pt").is_file():
@@ -136,7 +129,7 @@ def test_a_killed_training_resumes_to_the_same_end(whole: Path, folder: Path, re
     begun.wait()
     assert load(folder / "killed1" / "train" / "last.safetensors").names == ("circle", "square", "triangle")
     wanted = ["resume=true", "hydra.run.dir=killed2"]
-    done = command(folder, repo_root, *words, *wanted, HOOKLINE_HOME=str(home))
+    done = command(folder, *words, *wanted, HOOKLINE_HOME=str(home))
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch" in done.stderr
     assert curve(folder / "killed2" / "train") == curve(whole)
@@ -145,9 +138,9 @@ def test_a_killed_training_resumes_to_the_same_end(whole: Path, folder: Path, re
 
 
 @pytest.mark.slow
-def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path, repo_root: Path) -> None:
+def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path) -> None:
     """The state lies in the cache, which they share."""
-    settings = surroundings(folder, repo_root, HOOKLINE_HOME=str(folder / "shared"))
+    settings = environment(folder, OMP_NUM_THREADS="1", HOOKLINE_HOME=str(folder / "shared"))
     words = [sys.executable, "-m", "core.run", "+stage=train", *DATA, *TINY, "train.epochs=3"]
     runs = [
         subprocess.Popen(
@@ -170,10 +163,10 @@ def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path, repo_roo
 
 
 @pytest.mark.slow
-def test_two_processes_leave_one_result(run: Run, folder: Path, repo_root: Path) -> None:
+def test_two_processes_leave_one_result(run: Run, folder: Path) -> None:
     torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
     words = ["-m", "core.run", "+stage=train", *DATA, *TINY, "train.epochs=1", "hydra.run.dir=two"]
-    done = command(folder, repo_root, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
+    done = command(folder, *torchrun, *words, HOOKLINE_HOME=str(folder / "two_home"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("plan:") == 1
     assert "training in 2 processes, 2 of them on this machine, with gloo: batch 8, 4 images per process" in done.stderr
@@ -189,13 +182,13 @@ time.sleep(3 * (os.environ.get("RANK") == os.environ["LATE"]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("late", ["0", "1"])
-def test_a_mistake_of_all_processes_is_reported_once(folder: Path, repo_root: Path, late: str) -> None:
+def test_a_mistake_of_all_processes_is_reported_once(folder: Path, late: str) -> None:
     """Whichever is the first to find it: torchrun ends the others as soon as one exits."""
     (folder / "late.py").write_text(LATE, encoding="utf-8")
     torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
     words = ["-m", "core.run", "+stage=train", *DATA, *TINY, "imgsz=70", "hydra.run.dir=two_wrong"]
     settings = {"HOOKLINE_HOME": str(folder / "two_home"), "HOOKLINE_PLUGINS": "late", "LATE": late}
-    done = command(folder, repo_root, *torchrun, *words, **settings)
+    done = command(folder, *torchrun, *words, **settings)
     assert done.returncode != 0
     reported = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert [line.partition(";")[0] for line in reported] == [
@@ -224,12 +217,12 @@ def hookline_stages():
 
 
 @pytest.mark.slow
-def test_what_stops_one_process_alone_is_reported_with_its_rank(folder: Path, repo_root: Path) -> None:
+def test_what_stops_one_process_alone_is_reported_with_its_rank(folder: Path) -> None:
     (folder / "alone.py").write_text(ALONE, encoding="utf-8")
     torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
     words = ["-m", "core.run", "+stage=alone", "hydra.run.dir=two_alone"]
     settings = {"HOOKLINE_HOME": str(folder / "alone_home"), "HOOKLINE_PLUGINS": "alone"}
-    done = command(folder, repo_root, *torchrun, *words, **settings)
+    done = command(folder, *torchrun, *words, **settings)
     assert "error: its GPU is gone (rank 1)" in done.stderr.splitlines(), done.stderr
 
 

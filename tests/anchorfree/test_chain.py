@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.support.commands import run_python
 from tests.support.plugin_tools import install
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -41,17 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def python(folder: Path, repo_root: Path) -> Run:
+def python(folder: Path) -> Run:
     """Python of a user who has installed hookline-anchorfree."""
-    paths = [str(install(["hookline-anchorfree"], folder)), str(folder), str(repo_root)]
-    settings = {"PYTHONPATH": os.pathsep.join(paths), "HOOKLINE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
-
-    def call(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | settings | more
-        command = [sys.executable, *words]
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-    return call
+    paths = [install(["hookline-anchorfree"], folder), folder]
+    return partial(run_python, cwd=folder, paths=paths, OMP_NUM_THREADS="1")
 
 
 @pytest.fixture(scope="module")

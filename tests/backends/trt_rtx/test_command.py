@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
+from tests.support.commands import run_hookline
 from tests.support.media_tools import write_pictures
 from tests.support.yolov5_tools import tiny_checkpoint
 
@@ -19,16 +17,14 @@ INT8 = ("+stage=build", "precision=int8", "calibrate.source=pictures", f"{CARDS}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, repo_root):
+def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
     tiny_checkpoint(folder / "tiny.safetensors")
     write_pictures(folder / "pictures", ["0.png", "1.png"], 96, 128)
 
     def call(name, *overrides):
-        settings = os.environ | {"PYTHONPATH": str(repo_root), "HOOKLINE_HOME": str(folder / "home")}
         fixed = ["backend=tensorrt_rtx", "weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir={name}"]
-        line = [sys.executable, "-m", "core.run", *fixed, *overrides]
-        result = subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+        result = run_hookline(*fixed, *overrides, cwd=folder)
         written = folder / name / "summary.json"
         stages = json.loads(written.read_text())["stages"] if written.exists() else []
         return result, folder / name, {stage["name"]: stage["status"] for stage in stages}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.plugins.loading import load_plugins
+from tests.support.commands import run_python
 from tests.support.faulty_plugins import LOADING, RUNNING, Faulty
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -21,16 +21,14 @@ TOY = ("+stage=toy", "toy.train=2", "toy.val=1", "toy.imgsz=64")
 
 
 @pytest.fixture
-def command(tmp_path: Path, repo_root: Path) -> Command:
+def command(tmp_path: Path) -> Command:
     """Run ``python -m ...`` in an empty folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        paths = os.pathsep.join([str(tmp_path), str(repo_root)])
-        settings = os.environ | {"PYTHONPATH": paths, "HOOKLINE_HOME": str(tmp_path / "home")} | environment
         folder = tmp_path / "work"
         folder.mkdir(exist_ok=True)
-        line = [sys.executable, "-m", *arguments]
-        return subprocess.run(line, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+        settings = {"HOOKLINE_HOME": str(tmp_path / "home")} | environment
+        return run_python("-m", *arguments, cwd=folder, paths=[tmp_path], **settings)
 
     return run
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.commands import run_hookline
 
 PLUGIN = """
 from core.kinds.check import fine, found_at
@@ -27,21 +27,16 @@ def hookline_checks():
 """
 
 
-def run(
-    folder: Path, root: Path, *words: str, **environment: str
-) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+def run(folder: Path, *words: str, **environment: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """The finished process, and report.json where there is one."""
-    paths = os.pathsep.join([str(root), str(folder)])
-    settings = os.environ | {"PYTHONPATH": paths, "HOOKLINE_HOME": str(folder / "home")} | environment
-    command = [sys.executable, "-m", "core.run", "+stage=doctor", "hydra.run.dir=out", *words]
-    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+    done = run_hookline("+stage=doctor", "hydra.run.dir=out", *words, cwd=folder, paths=[folder], **environment)
     report = folder / "out" / "doctor" / "report.json"
     return done, json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
 
 
-def test_the_default_backend_works_here(tmp_path: Path, repo_root: Path) -> None:
+def test_the_default_backend_works_here(tmp_path: Path) -> None:
     start = time.monotonic()
-    done, report = run(tmp_path, repo_root, "backend=onnxruntime", "processor=opencv")
+    done, report = run(tmp_path, "backend=onnxruntime", "processor=opencv")
     seconds = time.monotonic() - start
     assert done.returncode == 0, done.stderr
     assert report["counts"]["error"] == 0
@@ -55,8 +50,8 @@ def test_the_default_backend_works_here(tmp_path: Path, repo_root: Path) -> None
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed")
-def test_a_backend_that_cannot_work_ends_with_2_one_line_and_the_report(tmp_path: Path, repo_root: Path) -> None:
-    done, report = run(tmp_path, repo_root, "backend=tensorrt")
+def test_a_backend_that_cannot_work_ends_with_2_one_line_and_the_report(tmp_path: Path) -> None:
+    done, report = run(tmp_path, "backend=tensorrt")
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
@@ -67,16 +62,16 @@ def test_a_backend_that_cannot_work_ends_with_2_one_line_and_the_report(tmp_path
     assert (summary["status"], summary["stages"][0]["status"]) == ("failed", "ran")
 
 
-def test_a_third_party_brings_its_own_check(tmp_path: Path, repo_root: Path) -> None:
+def test_a_third_party_brings_its_own_check(tmp_path: Path) -> None:
     (tmp_path / "mychip.py").write_text(PLUGIN)
-    done, report = run(tmp_path, repo_root, "backend=onnxruntime", HOOKLINE_PLUGINS="mychip")
+    done, report = run(tmp_path, "backend=onnxruntime", HOOKLINE_PLUGINS="mychip")
     assert done.returncode == 0, done.stderr
     (found,) = [item for item in report["findings"] if item["check"] == "mychip"]
     assert (found["found"], found["facts"]) == ("looked at for onnxruntime", {"firmware": "3.1"})
 
 
-def test_an_unknown_backend_is_one_line(tmp_path: Path, repo_root: Path) -> None:
-    done, report = run(tmp_path, repo_root, "backend=tensort")
+def test_an_unknown_backend_is_one_line(tmp_path: Path) -> None:
+    done, report = run(tmp_path, "backend=tensort")
     assert done.returncode == 2
     assert "did you mean tensorrt" in done.stderr
     assert report == {}
