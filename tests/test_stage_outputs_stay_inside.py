@@ -19,14 +19,12 @@ from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.checkpoint import save
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import Artifact, OnnxModel, QuantizedModel
-from core.errors import HooklineError
 from core.execution.run_directory import run_directory
 from core.files.paths import free_path, output_path
 from core.kinds.context import RunContext
-from core.kinds.lookup import Origin
 from core.kinds.tracker import Tracker
 from core.media.tolerance import MAX_PIXELS
-from core.plugins.registry import Registry
+from core.plugins.registry import check_part
 from core.storage.incomplete import IncompleteWork, interrupted
 from core.storage.store import Store, complete, write_sidecar
 from stages.build import build
@@ -155,15 +153,15 @@ def build_grafted(model: QuantizedModel, context: RunContext) -> Artifact:
 
 
 def test_names_of_parts(tmp_path: Path) -> None:
-    chance, registry, run = random.Random(5), Registry(), tmp_path / INSIDE / "run"
+    chance, run = random.Random(5), tmp_path / INSIDE / "run"
     run.mkdir(parents=True)
     with guarded(tmp_path):
         store = Store(tmp_path / INSIDE / "store")
         for _ in range(1500):
             name = text(chance)
             try:
-                registry.add("trackers", Tracker(name=name, summary="", load=lambda: None), Origin("a", "b", "c"))
-            except (TypeError, HooklineError):
+                check_part("trackers", Tracker(name=name, summary="", load=lambda: None))
+            except TypeError:
                 continue
             assert free_path(run, name).parent == run
             assert interrupted(run, IncompleteWork(name, "key", {})) is None

@@ -9,7 +9,7 @@ from backends.system.probing import import_package
 from core.kinds.check import Finding, broken, fine
 
 _PACKAGES = r"onnxruntime(-gpu|-directml|-openvino|-rocm|-training|-silicon|-qnn)?"
-_FACTS = "[onnxruntime.__version__, onnxruntime.get_available_providers()]"
+_FACTS = "[onnxruntime.__version__, *onnxruntime.get_available_providers()]"
 
 
 def onnxruntime(host: Host | None = None) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def onnxruntime(host: Host | None = None) -> Iterator[Finding]:
     if problem:
         yield problem
         return
-    version, providers = facts
+    version, *providers = facts
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
     if "CPUExecutionProvider" in providers:
         yield fine(subject, f"{version}, providers {names} (hookline uses CPU)", version=version, providers=names)

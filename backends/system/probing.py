@@ -52,25 +52,27 @@ def remedy_for(error: str, otherwise: str) -> str:
 
 def examine_package(subject: str, module: str, packages: Sequence[Distribution], install: str) -> Finding:
     """Check that one of the packages that include a module is installed, and import it."""
-    path, problem = import_package(subject, module, packages, install, f"{module}.__file__")
-    found = f"{with_versions(packages)} at {path}"
-    return problem or fine(subject, found, version=packages[0].version, path=path)
+    values, problem = import_package(subject, module, packages, install, f"[{module}.__file__]")
+    if problem:
+        return problem
+    found = f"{with_versions(packages)} at {values[0]}"
+    return fine(subject, found, version=packages[0].version, path=values[0])
 
 
 def import_package(
     subject: str, module: str, packages: Sequence[Distribution], install: str, expression: str
-) -> tuple[Any, Finding | None]:
-    """Import a module, of which one package must be installed, and evaluate an expression.
+) -> tuple[Sequence[str], Finding | None]:
+    """Import a module, of which one package must be installed, and evaluate an expression: a list of strings.
 
     Returns:
-        The value of the expression, as JSON, and None; or None and the problem.
+        The strings and None, or no string and the problem.
     """
     shown = with_versions(packages)
     if not packages:
-        return None, absent(subject, "not installed", install)
+        return (), absent(subject, "not installed", install)
     if len(packages) > 1:
         remedy = f"pip uninstall -y {' '.join(package.name for package in packages)} && {install}"
-        return None, broken(subject, f"{len(packages)} packages write the folder {module}: {shown}", remedy)
+        return (), broken(subject, f"{len(packages)} packages write the folder {module}: {shown}", remedy)
     value, error = run_probe(f"import {module}, json; print(json.dumps({expression}))")
     if not error:
         return value, None
@@ -78,4 +80,4 @@ def import_package(
     remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
     if library:
         remedy = f"install what includes {library.group(1)} (libGL.so.1: apt-get install libgl1), or {remedy}"
-    return None, broken(subject, f"{shown} cannot be imported: {error}", remedy)
+    return (), broken(subject, f"{shown} cannot be imported: {error}", remedy)

@@ -77,6 +77,11 @@ def blueprint(levels: int, *, pool_first: bool) -> list[LayerSpec]:
     return [*layers, LayerSpec("Detect", outputs, "detect")]
 
 
+def level_names(levels: int) -> tuple[str, ...]:
+    """Return the names of the outputs of the layout ``heads``: ``p3``, ``p4``, ``p5`` (``p6``)."""
+    return tuple(f"p{3 + level}" for level in range(levels))
+
+
 Anchors = tuple[tuple[float, ...], ...]
 
 P5_ANCHORS: Anchors = (

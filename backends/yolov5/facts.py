@@ -21,11 +21,6 @@ STRIDES = (8, 16, 32, 64)
 _EXPECTED_FILE = "give an export of a YOLOv5 checkpoint, or the checkpoint itself"
 
 
-def level_names(levels: int) -> tuple[str, ...]:
-    """Return the names of the outputs of the layout ``heads``: ``p3``, ``p4``, ``p5`` (``p6``)."""
-    return tuple(f"p{3 + level}" for level in range(levels))
-
-
 def anchors_of(facts: ModelFacts) -> Sequence[Sequence[float]]:
     """Return the anchors of each level in pixels of the network input; empty for a file that does not state them."""
     anchors: Sequence[Sequence[float]] = facts.head.get(ANCHORS, ())

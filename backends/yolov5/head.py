@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.yolov5.facts import CLASSIC, HEADS, anchors_of, level_names
+from backends.yolov5.config import level_names
+from backends.yolov5.facts import CLASSIC, HEADS, anchors_of
 from core.detections import Candidates, Filter
 from core.errors import HooklineError
 from core.kinds.head import DeviceDecode, Shape, batch_axis

@@ -7,8 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from backends.yolov5.config import ModelConfig
-from backends.yolov5.facts import level_names
+from backends.yolov5.config import ModelConfig, level_names
 from backends.yolov5.layers import C3, SPPF, ConvBlock, Detect
 
 

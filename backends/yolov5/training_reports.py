@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backends.yolov5.config import level_names
 from backends.yolov5.data.samples import TrainingBatch
 from backends.yolov5.devices import TorchDevice
-from backends.yolov5.facts import HEADS, level_names
+from backends.yolov5.facts import HEADS
 from backends.yolov5.model import Heads, YOLOv5
 from backends.yolov5.session import TorchSession
 from backends.yolov5.training.loop import PARTS

@@ -13,7 +13,7 @@ ALLOWED = {
     "core/config/usage.py": "examples in --help",
     "stages/train/config.py": "example of an option",
 }
-HEADS = {"core/planning/opening.py", "core/kinds/model.py", "stages/evaluate/__init__.py"}
+HEADS = {"core/options/model_form.py", "core/kinds/model.py", "stages/evaluate/__init__.py"}
 """Files in which ``"heads"`` is the form of a model before the graft, or the default name of a layout."""
 
 
