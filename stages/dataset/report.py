@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.artifacts import Dataset
 from core.data.dataset import content_digest
+from core.data.label_rows import RowProblem
 from core.data.writing import CHARTS, LISTING, write_listing
 from core.errors import HooklineError, counted, listed
 from core.files.paths import free_path
@@ -89,6 +90,8 @@ def _row(finding: AuditFinding) -> dict[str, object]:
     }
 
 
+REPAIRS = {problem.value for problem in RowProblem if not problem.is_error} - {RowProblem.beyond.value}
+"""Kinds of findings with which a row is not used as written."""
 MAX_NAMED = 5
 """Maximum number of skipped images named in a note; the report lists all."""
 
@@ -120,7 +123,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
         digest=digest,
         names=spec.names,
         splits={split: len(samples) for split, samples in audit.kept.items()},
-        notes=tuple(_skipped(audit)),
+        notes=(*_skipped(audit), *_repaired(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
 
@@ -158,6 +161,16 @@ def _skipped(audit: Audit) -> Iterator[str]:
             more = ", all in report.json" if len(items) > MAX_NAMED else ""
             total = len(items) + len(audit.kept[split])
             yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"
+
+
+def _repaired(audit: Audit) -> Iterator[str]:
+    """Yield one line per split with changed or dropped label rows; all stages that use the data set print it."""
+    for split in audit.statistics:
+        found = [item for item in audit.findings if item.split == split and item.kind in REPAIRS]
+        if found:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
+            rows = counted(len(found), "label row")
+            yield f"repaired {rows} of '{split}' while reading: {kinds}; +stage=convert writes repaired labels"
 
 
 def _reason(checked: CheckedSample) -> str:
