@@ -13,6 +13,7 @@ from core.artifacts import Dataset
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.errors import HooklineError, shown, unknown
 from core.files.regular_file import is_file, is_folder
+from core.files.windows_paths import existing, hint
 from core.media.listing import IMAGE_SUFFIXES, is_image, list_entries
 from core.media.matching import files_below
 from core.storage.digest import digest_each, text_digest
@@ -79,12 +80,12 @@ def _listed(listing: Path, root: Path) -> Iterator[Path]:
     """Yield the images of a .txt list: absolute, or relative to the list, the data set or the working directory."""
     folders = [str(folder) for folder in (listing.parent, root, Path.cwd())]
     for number, text in _entries(listing):
-        places = (os.path.join(folder, text) for folder in folders)  # noqa: PTH118  ten times as fast, for millions
-        found = next((place for place in places if is_file(place)), None)
+        joined = (os.path.join(folder, text) for folder in folders)  # noqa: PTH118  ten times as fast, for millions
+        found = next((place for path in joined if (place := existing(path, is_file))), None)
         if found is None:
             raise HooklineError(
                 f"'{text}' (line {number} of '{listing}') does not exist",
-                "a line is an absolute path, or relative to the list, to 'path:' or to the working directory",
+                hint(text, "a line is an absolute path, or relative to the list, to 'path:' or the working directory"),
             )
         yield Path(os.path.abspath(found))
 
