@@ -119,3 +119,15 @@ def test_links_lead_to_a_file_and_a_heading(repo_root: Path) -> None:
             if "://" not in link and not (target.exists() and (not anchor or anchor in anchors(target))):
                 broken.append(f"{page.relative_to(repo_root)}: {link}")
     assert broken == []
+
+
+def test_options_of_benchmarks_in_the_pages_exist(repo_root: Path) -> None:
+    named = set()
+    for page in (repo_root / "docs").glob("*.md"):
+        for module, rest in re.findall(r"python -m (benchmarks\.[\w.]+)([^`]*)`", page.read_text(encoding="utf-8")):
+            named |= {(module, option) for option in re.findall(r"(?<!\S)--\w+", rest)}
+    assert ("benchmarks.loader", "--rounds") in named
+    sources = {
+        module: (repo_root / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8") for module, _ in named
+    }
+    assert {(module, option) for module, option in named if f'"{option}"' not in sources[module]} == set()
