@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.data.label_rows import ImageSize, RowError, RowProblem, parse_row
 from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
+from core.label_classes import ALL_CLASSES, LabelClasses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,18 @@ class BadRow:
     message: str
 
 
+def _no_boxes() -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.zeros((0, 4), np.float64)
+
+
+def _no_classes() -> NDArray[np.int32]:
+    import numpy as np
+
+    return np.zeros(0, np.int32)
+
+
 @dataclass(frozen=True)
 class Labels:
     """The labelled objects of one image.
@@ -43,28 +56,36 @@ class Labels:
     Attributes:
         classes: int32 [n], class ids.
         boxes: float64 [n, 4], centre x, centre y, width, height as fractions of the image size, 0 to 1.
+        regions: float64 [m, 4], ignore regions in the same form: a detection inside is neither right nor wrong.
+        region_classes: int32 [m], class id that a region applies to, or :data:`~core.label_classes.ALL_CLASSES`. A
+            region of several classes has a row for each.
     """
 
     classes: NDArray[np.int32]
     boxes: NDArray[np.float64]
+    regions: NDArray[np.float64] = field(default_factory=_no_boxes)
+    region_classes: NDArray[np.int32] = field(default_factory=_no_classes)
 
     def __len__(self) -> int:
         return len(self.classes)
 
 
 def of_classes(labels: Labels, wanted: Sequence[int]) -> Labels:
-    """Return the objects of the given classes, or all if none is given. Class ids do not change."""
+    """Return objects and regions of the given classes, or all if none is given. Class ids do not change."""
     import numpy as np
 
     if not wanted:
         return labels
     rows = np.isin(labels.classes, wanted)
-    return Labels(labels.classes[rows], labels.boxes[rows])
+    regions = np.isin(labels.region_classes, [*wanted, ALL_CLASSES])
+    return Labels(labels.classes[rows], labels.boxes[rows], labels.regions[regions], labels.region_classes[regions])
 
 
 def as_one_class(labels: Labels) -> Labels:
     """Return all objects with class id 0, the class of :data:`SINGLE_CLASS`."""
-    return replace(labels, classes=labels.classes * 0)
+    import numpy as np
+
+    return replace(labels, classes=labels.classes * 0, region_classes=np.minimum(labels.region_classes, 0))
 
 
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
@@ -73,21 +94,23 @@ def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
     Rows are repaired as in :func:`check_labels`; the stage ``dataset`` reports each repair.
 
     Args:
-        sample: The image and its label file.
+        sample: The image and its label file; ``sample.classes`` says which of its classes are ignore regions.
         names: Class names, index = class id.
 
     Raises:
         HooklineError: A row is malformed, its class id is out of range, or its box is outside 0..1. The message names
             the line.
     """
-    labels, bad = check_labels(sample.label, len(names), partial(size_of, sample.image))
+    labels, bad = check_labels(sample.label, len(names), partial(size_of, sample.image), sample.classes)
     for row in bad:
         if row.problem.is_error:
             raise HooklineError(row.message, ROW)
     return labels
 
 
-def check_labels(label: Path | None, count: int, size: ImageSize | None = None) -> tuple[Labels, tuple[BadRow, ...]]:
+def check_labels(
+    label: Path | None, count: int, size: ImageSize | None = None, classes: LabelClasses | None = None
+) -> tuple[Labels, tuple[BadRow, ...]]:
     """Return the objects of a label file, its errors and its repairs.
 
     :func:`core.data.label_rows.parse_row` defines which rows are read. A row that repeats another one is dropped.
@@ -96,6 +119,7 @@ def check_labels(label: Path | None, count: int, size: ImageSize | None = None) 
         label: The file; None for a background image.
         count: Number of classes of the data set.
         size: Returns height and width of the image; None if there is none, or it is unreadable.
+        classes: The classes in the label files of a data set with ignore regions; then ``count`` is not used.
 
     Returns:
         The distinct usable rows, and at most :data:`MAX_BAD` errors and as many repairs.
@@ -103,6 +127,7 @@ def check_labels(label: Path | None, count: int, size: ImageSize | None = None) 
     Raises:
         HooklineError: The file cannot be read.
     """
+    count = len(classes.written) if classes else count
     good: dict[tuple[float, ...], int] = {}
     found: list[BadRow] = []
     reported = {True: 0, False: 0}  # counted separately, so that repairs do not hide errors
@@ -113,7 +138,7 @@ def check_labels(label: Path | None, count: int, size: ImageSize | None = None) 
                 found.append(BadRow(line, problem, f"line {line} of '{label}' {message}"))
         if reported[True] == MAX_BAD:  # the image cannot be used with these labels
             break
-    return _labels(good), tuple(found)
+    return _labels(good, classes), tuple(found)
 
 
 def _take(
@@ -139,11 +164,24 @@ def size_of(image: Path) -> tuple[int, int] | None:
         return None
 
 
-def _labels(rows: Iterable[tuple[float, ...]]) -> Labels:
+def _labels(rows: Iterable[tuple[float, ...]], classes: LabelClasses | None) -> Labels:
     import numpy as np
 
     values = np.array(list(rows), dtype=np.float64).reshape(-1, 5)
-    return Labels(values[:, 0].astype(np.int32), values[:, 1:])
+    written = values[:, 0].astype(np.int32)
+    if classes is None:
+        return Labels(written, values[:, 1:])
+    ids = [classes.ids[number] for number in written.tolist()]
+    objects = [row for row, number in enumerate(ids) if number is not None]
+    regions = [
+        (row, number) for row, found in enumerate(ids) if found is None for number in classes.ignored_by(written[row])
+    ]
+    return Labels(
+        np.array([ids[row] for row in objects], np.int32),
+        values[objects, 1:],
+        values[[row for row, _ in regions], 1:],
+        np.array([number for _, number in regions], np.int32),
+    )
 
 
 def _lines(label: Path) -> Iterator[tuple[int, str]]:

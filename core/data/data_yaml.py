@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from core.errors import HooklineError, counted, shown
+from core.errors import HooklineError, counted, shown, unknown
 from core.files.paths import path_of, user_path
 from core.files.regular_file import exists, is_file, is_folder
 from core.files.windows_paths import existing, hint
 from core.files.yaml_file import Value, YamlFile, read_yaml
 from core.files.yaml_scalars import Scalar
+from core.label_classes import LabelClasses
 from core.media.matching import nearest_names
 from core.model_limits import MAX_CLASSES, MAX_NAMES_LENGTH, name_problem
 
 SPLITS = ("train", "val", "test")
-AS_TEXT = frozenset((*SPLITS, "path", "names"))
+AS_TEXT = frozenset((*SPLITS, "path", "names", "ignore"))
 """Keys whose numbers, dates and words such as ``yes`` are text as written: class names such as 02146, and paths."""
 MAX_SHOWN = 200
 """Maximum number of characters of a path in a message."""
@@ -32,9 +33,10 @@ class DataSpec:
     Attributes:
         path: The data.yaml itself, absolute.
         root: The folder to which the splits are relative, absolute.
-        names: Class names, index = class id.
+        names: Class names of a model, index = class id; without the classes of ignore regions.
         splits: Per split the folders and .txt lists of images, absolute and existing.
         notes: One line per path that was corrected, for the user.
+        classes: The classes in the label files if some are ignore regions, otherwise None.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class DataSpec:
     names: tuple[str, ...]
     splits: Mapping[str, tuple[Path, ...]]
     notes: tuple[str, ...] = ()
+    classes: LabelClasses | None = None
 
 
 def read_data_yaml(path: Path | str) -> DataSpec:
@@ -53,7 +56,8 @@ def read_data_yaml(path: Path | str) -> DataSpec:
     """
     file = _load(_absolute(user_path(path)))
     notes: list[str] = []
-    names = _names(file)
+    written = _names(file)
+    classes = LabelClasses(written, _ignore(file, written)) if file.content.get("ignore") else None
     root = _root(file, notes)
     splits = {
         split: tuple(_place(file, root, split, entry, notes) for entry in _entries(file, split))
@@ -64,7 +68,7 @@ def read_data_yaml(path: Path | str) -> DataSpec:
         raise HooklineError(
             f"'{file.path}' has no 'train:', 'val:' or 'test:'", "each takes a folder or a .txt list of images"
         )
-    return DataSpec(file.path, root, names, splits, tuple(notes))
+    return DataSpec(file.path, root, classes.names if classes else written, splits, tuple(notes), classes)
 
 
 def _load(file: Path) -> _Mapping:
@@ -111,6 +115,32 @@ def _names(file: _Mapping) -> tuple[str, ...]:
             "correct one of them, or remove nc",
         )
     return tuple(str(name) for name in names)
+
+
+def _ignore(file: _Mapping, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the classes of ignore regions, each with the classes that it applies to; empty for all."""
+    given = file.content["ignore"]
+    form = "write ignore: {<class of the regions>: all}, or a list of classes in place of all"
+    if not isinstance(given, dict):
+        raise HooklineError(f"'ignore' in {file.place('ignore')} is {shown(given)}", form)
+    found = {str(key): _ignored(file, key, value, form) for key, value in given.items()}
+    for name in [*found, *(name for listed in found.values() for name in listed)]:
+        if name not in names:
+            raise unknown(f"class in 'ignore' of {file.place('ignore')}:", name, names)
+    if both := next((name for listed in found.values() for name in listed if name in found), None):
+        raise HooklineError(f"'{both}' in {file.place('ignore')} is a class of regions and of objects", form)
+    if len(found) == len(names):
+        raise HooklineError(f"every class in {file.place('ignore')} is a class of regions", "a model needs one class")
+    return found
+
+
+def _ignored(file: _Mapping, key: Scalar, value: Value, form: str) -> tuple[str, ...]:
+    if value == "all":
+        return ()
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise HooklineError(f"'ignore: {{{_plain(key)}: ...}}' in {file.place('ignore', key)} is {shown(value)}", form)
+    return tuple(map(str, names))
 
 
 def _check_name(file: _Mapping, index: int, name: Value) -> None:

@@ -1,4 +1,4 @@
-"""Paths that were written on Windows, in data.yaml files and lists: backslashes, and drives."""
+"""Paths that were written on Windows or by hand, in data.yaml files and lists: backslashes, drives, missing blanks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 _BACKSLASH = "\\"
+_NO_BLANK = re.compile(r"^(\w{1,40}):[^\s:]", re.MULTILINE)
 ESCAPE = "a backslash in double quotes begins an escape; write paths with '/'"
 
 
@@ -28,3 +29,12 @@ def hint(text: str, otherwise: str) -> str:
     if _DRIVE.match(text):
         return "it begins with a drive or server of Windows, which this machine does not have; write a relative path"
     return otherwise
+
+
+def yaml_hint(problem: str, text: str) -> str:
+    """Return what to do about a problem that PyYAML found in the text of a file."""
+    if "escape" in problem or "hexdec" in problem:
+        return ESCAPE
+    if "mapping values" in problem and (match := _NO_BLANK.search(text)):
+        return f"a blank is missing after '{match[1]}:' in line {text.count(chr(10), 0, match.start()) + 1}"
+    return "correct the file"

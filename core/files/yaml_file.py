@@ -8,7 +8,6 @@ not construct objects.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
-from core.files.windows_paths import ESCAPE
+from core.files.windows_paths import yaml_hint
 from core.files.yaml_scalars import MERGE, TAG, Merge, Scalar, ScalarError, Scalars
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def read_yaml(path: Path, as_text: Collection[str] = ()) -> YamlFile[Value]:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         problem = error.problem or error.context or "it cannot be parsed"
-        builder.refuse(problem, error.problem_mark, _hint(problem, text))
+        builder.refuse(problem, error.problem_mark, yaml_hint(problem, text))
     except yaml.YAMLError as error:  # a character that YAML does not allow
         builder.refuse(str(error), None)
     return YamlFile(path, builder.content, builder.lines)
@@ -239,18 +238,6 @@ class _Builder:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             self.refuse(f"it has more than {MAX_NODES:,} values; those of an alias count at each use", mark)
-
-
-def _hint(problem: str, text: str) -> str:
-    """Return what to do about a parser's problem in a text."""
-    if "escape" in problem or "hexdec" in problem:
-        return ESCAPE
-    if "mapping values" in problem and (match := _NO_BLANK.search(text)):
-        return f"a blank is missing after '{match[1]}:' in line {text.count(chr(10), 0, match.start()) + 1}"
-    return "correct the file"
-
-
-_NO_BLANK = re.compile(r"^(\w{1,40}):[^\s:]", re.MULTILINE)
 
 
 def _key_now(outer: _OpenList | _OpenMapping) -> Scalar:

@@ -123,6 +123,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
         digest=digest,
         names=spec.names,
         splits={split: len(samples) for split, samples in audit.kept.items()},
+        classes=spec.classes,
         notes=(*_skipped(audit), *_repaired(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
