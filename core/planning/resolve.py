@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import HooklineError
 from core.kinds import lookup
-from core.kinds.building import CalibrationInput
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.kinds.table import PART_KINDS
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.fields import needed_fact, needs_usable, part_names, parts_of
 from core.planning.choosing import FACTS, best_part, check_usable, runtime_with
 from core.planning.devices import device_problems

@@ -11,12 +11,12 @@ from typing import ParamSpec, TypeVar
 
 from core.artifacts import Artifact
 from core.errors import HooklineError, shown
-from core.kinds.building import CalibrationInput
 from core.kinds.graft import CustomOperators
 from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.kinds.stage import Known
 from core.kinds.table import Descriptor
+from core.model_facts import CalibrationInput
 from core.plugins.containment import Fault, contained, source_place, within_limit
 from core.storage.metadata import ModelMetadata
 

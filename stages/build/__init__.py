@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel
 from core.errors import HooklineError
 from core.files.paths import output_path
-from core.kinds.building import BuildJob, CalibrationInput
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known, Stage
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import read_batch, read_size
 from core.planning.known import known_of
 from core.plugins.hookspecs import hookimpl
@@ -30,6 +29,7 @@ def build(
     context: RunContext,
 ) -> Engine:
     """Build the engine and warm it up."""
+    from core.kinds.building import BuildJob
     from core.plugins.part_results import check_engine, check_machine, faults_of
 
     for problem in check(config, context):

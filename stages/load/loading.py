@@ -10,12 +10,11 @@ from core.artifacts import Checkpoint, Engine, OnnxModel, QuantizedModel
 from core.errors import HooklineError
 from core.fetch.download import fetch
 from core.files.paths import output_path
-from core.kinds.building import CalibrationInput
 from core.kinds.context import RunContext
 from core.kinds.lookup import AUTO, Parts
 from core.kinds.model import ModelFamily, head_of
 from core.kinds.runtime import Runtime
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import fitted_size
 from core.planning.resolve import own_calibration
 from core.plugins.containment import contained_outside
