@@ -79,17 +79,15 @@ def read_yaml(path: Path, as_text: Collection[str] = ()) -> YamlFile[Value]:
     try:
         text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise HooklineError(
-            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-        ) from error
+        message = f"cannot read '{path}': it is not UTF-8 text (byte {error.start})"
+        raise HooklineError(message, "save it as UTF-8") from error
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     builder = _Builder(path, as_text)
     try:
         for event in yaml.parse(text, Loader=loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        problem = error.problem or error.context or "it cannot be parsed"
-        builder.refuse(problem, error.problem_mark, yaml_hint(problem, text))
+        builder.refuse(problem := error.problem or "it cannot be parsed", error.problem_mark, yaml_hint(problem, text))
     except yaml.YAMLError as error:  # a character that YAML does not allow
         builder.refuse(str(error), None)
     return YamlFile(path, builder.content, builder.lines)
