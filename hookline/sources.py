@@ -11,6 +11,7 @@ from core.errors import HooklineError, unknown
 from core.execution.console import Console
 from core.fetch.assets import asset
 from core.files.paths import user_path
+from core.media.choices import AUTO_DEPTH, FULL_DEPTH, MAX_DEPTH, MIN_DEPTH, Depth
 from core.media.frame import Frame
 from core.media.source import Source, list_source
 from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
@@ -23,21 +24,26 @@ if TYPE_CHECKING:
 
 _SECONDS = Range(0)
 """Valid values of ``reconnect``."""
+_DEPTH = Range(MIN_DEPTH, MAX_DEPTH, words=(AUTO_DEPTH, FULL_DEPTH))
+"""Valid values of ``depth``."""
 
 
-def read_image(path: str | os.PathLike[str]) -> Image:
+def read_image(path: str | os.PathLike[str], *, depth: Depth = AUTO_DEPTH) -> Image:
     """Read an image file: uint8 [height, width, 3] with channels B, G, R, rotated by its EXIF orientation.
 
     Args:
         path: A file in a format that OpenCV reads.
+        depth: The value that becomes 255 in an image with more than 8 bits per channel, as ``image.depth``: ``auto``,
+            ``full`` or a number.
 
     Raises:
-        HooklineError: The file is missing, damaged, or too large.
+        HooklineError: The file is missing, damaged, or too large, or ``depth`` is out of range.
     """
+    check_range("depth", depth, _DEPTH)
     from core.media.picture import UnreadableError, read_picture
 
     try:
-        return read_picture(user_path(path))
+        return read_picture(user_path(path), depth=depth)
     except UnreadableError as error:
         raise HooklineError(f"'{os.fspath(path)}' cannot be read: {error}") from error
 
@@ -61,6 +67,7 @@ def frames(
     limit: int | None = None,
     on_error: str = "auto",
     max_pixels: int = MAX_PIXELS,
+    depth: Depth = AUTO_DEPTH,
     reconnect: float = 0.0,
     warn: Callable[[str], None] | None = None,
 ) -> Iterator[Frame]:
@@ -75,6 +82,7 @@ def frames(
         limit: Maximum number of images or frames; None for all.
         on_error: What to do with unreadable files, as ``predict.on_error``: ``auto``, ``skip`` or ``stop``.
         max_pixels: Maximum width x height of an image or frame; a larger one counts as unreadable.
+        depth: As for :func:`read_image`.
         reconnect: Seconds to reconnect to an interrupted stream; with 0, the interruption is its end.
         warn: Called with one line per skipped or damaged file and per gap of a stream. In a stage, pass
             ``context.warn``. None prints to standard error.
@@ -90,13 +98,14 @@ def frames(
         ("stride", stride, COUNT),
         ("limit", 1 if limit is None else limit, COUNT),
         ("max_pixels", max_pixels, COUNT),
+        ("depth", depth, _DEPTH),
         ("reconnect", reconnect, _SECONDS),
     ):
         check_range(name, value, possible)
     if not isinstance(on_error, str) or on_error not in {item.value for item in OnError}:
         raise unknown("on_error", on_error, [item.value for item in OnError])
     listed = source if isinstance(source, Source) else list_source(source)
-    tolerance = Tolerance(None, warn or Console().warn, OnError(on_error), max_pixels=max_pixels)
+    tolerance = Tolerance(None, warn or Console().warn, OnError(on_error), max_pixels=max_pixels, depth=depth)
     return _read(listed, tolerance, stride=stride, limit=limit, reconnect=reconnect)
 
 

@@ -25,7 +25,7 @@ from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
-from core.options.words import Words
+from core.options.words import GROUPS, Words
 from core.plugins.config_root import options_at, options_root, register_resolvers
 from core.plugins.containment import Fault, PluginError, source_place
 from core.plugins.discovery import Plugins
@@ -148,7 +148,7 @@ def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
-            raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
+            raise renamed_option(name) or unknown("option", name, known - {*GROUPS, "stage"})
     for name in known & set(map(str, config)):
         for stranger in _strangers(config._get_node(name), name):
             raise unknown_option(stranger, registry)

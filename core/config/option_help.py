@@ -14,7 +14,7 @@ from core.kinds.table import RANKED
 from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
-from core.options.words import Words
+from core.options.words import GROUPS, owner_of
 from core.plugins.option_nodes import default_of, option_fields
 from core.plugins.registry import Registry, default_release
 from core.process.installation import HOME
@@ -51,18 +51,25 @@ def section(heading: str, prefix: str, declared: type[DataclassInstance], values
 
 def top_level(values: OptionValues) -> str:
     """Return the top-level options, one line per option."""
-    items, hints = Words.__dataclass_fields__, get_type_hints(Words, include_extras=True)
-    rows = [
-        (f"{name}={values.value(name)}", text, _notes(items[name], hints[name], values, CHOICES.get(name, "")))
-        for name, _, text in top_level_rows()
-    ]
+    rows = []
+    for name, _, text in top_level_rows():
+        owner, field = owner_of(name)
+        item, hint = owner.__dataclass_fields__[field], get_type_hints(owner, include_extras=True)[field]
+        rows.append((f"{name}={values.value(name)}", text, _notes(item, hint, values, CHOICES.get(name, ""))))
     return "top-level options:\n" + "\n".join(_lines(rows)) + "\n"
 
 
 def top_level_rows() -> list[tuple[str, str, str]]:
     """Return the name, the default and the comment of each top-level option in conf/config.yaml."""
-    text = (HOME / "conf" / "config.yaml").read_text(encoding="utf-8")
-    return re.findall(r"^(\w+): (\S+)\s+# (.*)$", text, re.MULTILINE)
+    rows, group = [], ""
+    for line in (HOME / "conf" / "config.yaml").read_text(encoding="utf-8").splitlines():
+        if found := re.fullmatch(r"(\w+):", line):
+            group = found[1]
+        elif found := re.fullmatch(r"( *)(\w+): (\S+)\s+# (.*)", line):
+            indented, name, value, text = found.groups()
+            if not indented or group in GROUPS:
+                rows.append((f"{group}.{name}" if indented else name, value, text))
+    return rows
 
 
 def option_texts(declared: type[DataclassInstance]) -> dict[str, str]:

@@ -18,9 +18,12 @@ from core.evaluation.confusion import CONF, IOU, confusion_matrix
 from core.evaluation.curves import Curves
 from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
+from core.media.choices import AUTO_DEPTH, Depth
 from core.media.picture import UnreadableError, read_picture
 
 MAX_IMAGES = 16
+FLOATS = 4
+"""A pixel of four floats of 64 bits has this times the bytes that the limit of pixels allows for."""
 PER_PAGE, COLUMNS = 8, 2
 """Images per page and per row; each is shown twice, with labels and with predictions."""
 TILES = Tiles(side=400, gap=10, caption=14)
@@ -32,6 +35,8 @@ def draw_pages(
     seen: Sequence[EvaluatedImage],
     names: Sequence[str],
     folder: Path,
+    *,
+    depth: Depth = AUTO_DEPTH,
 ) -> list[Path]:
     """Write ``val_predictions_1.jpg`` and so on: up to 16 images at equal intervals in ``seen``.
 
@@ -42,10 +47,11 @@ def draw_pages(
         seen: The evaluated images.
         names: Class names.
         folder: Output folder.
+        depth: The value that becomes 255 in images with more than 8 bits per channel.
     """
     count = min(MAX_IMAGES, len(seen))
     picks = [round(index * (len(seen) - 1) / max(count - 1, 1)) for index in range(count)]
-    tiles = [tile for pick in picks if (tile := _pair(samples, labels, seen[pick], names)) is not None]
+    tiles = [tile for pick in picks if (tile := _pair(samples, labels, seen[pick], names, depth)) is not None]
     paths = []
     for number, start in enumerate(range(0, len(tiles), PER_PAGE), start=1):
         path = folder / f"val_predictions_{number}.jpg"
@@ -55,12 +61,12 @@ def draw_pages(
 
 
 def _pair(
-    samples: Sequence[Sample], labels: Sequence[Labels], seen: EvaluatedImage, names: Sequence[str]
+    samples: Sequence[Sample], labels: Sequence[Labels], seen: EvaluatedImage, names: Sequence[str], depth: Depth
 ) -> NDArray[np.uint8] | None:
     """Return an image with its labels and with its predictions, side by side; None if it can no longer be read."""
     path = samples[seen.index].image
     try:
-        image = read_picture(path, seen.height * seen.width)
+        image = read_picture(path, FLOATS * seen.height * seen.width, depth)
     except UnreadableError:
         return None
     given, found = label_boxes(labels[seen.index], image), _kept(seen.found)
@@ -83,6 +89,7 @@ def draw_evaluation(
     seen: Sequence[EvaluatedImage],
     names: Sequence[str],
     only: Sequence[int] = (),
+    depth: Depth = AUTO_DEPTH,
     subject: Sequence[str] = (),
 ) -> list[Path]:
     """Write PR_curve, P_curve, R_curve, F1_curve and confusion_matrix as PNG, and val_predictions pages as JPEG.
@@ -94,6 +101,7 @@ def draw_evaluation(
         seen: The evaluated images (:attr:`core.evaluation.loop.Evaluation.images`).
         names: Class names.
         only: Count only these class ids; empty for all.
+        depth: The value that becomes 255 in images with more than 8 bits per channel.
         subject: Model and split, for the header of each chart.
 
     Returns:
@@ -108,4 +116,4 @@ def draw_evaluation(
     chosen_names = [names[index] for index in chosen]
     target = folder / "confusion_matrix.png"
     paths.append(draw_confusion(matrix, chosen, chosen_names, target, [*facts, *thresholds]))
-    return [*paths, *draw_pages(samples, labels, seen, names, folder)]
+    return [*paths, *draw_pages(samples, labels, seen, names, folder, depth=depth)]

@@ -7,6 +7,12 @@ from enum import Enum
 MAX_PIXELS = 200_000_000
 """Default maximum of width x height: photos of the largest phone cameras (16320 x 12240) fit."""
 
+AUTO_DEPTH, FULL_DEPTH = "auto", "full"
+Depth = str | float
+"""Which value of an image with more than 8 bits per channel becomes 255: ``auto``, ``full`` or a number."""
+MIN_DEPTH, MAX_DEPTH = 0.001, 2**32 - 1
+"""Smallest and largest number that ``image.depth`` accepts."""
+
 
 class OnError(str, Enum):
     """Handling of unreadable files.

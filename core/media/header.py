@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from core.media.segments import JPEG_START, PNG_START, is_webp, jpeg_segments
 
@@ -96,24 +97,59 @@ def _gif(content: bytes) -> Size:
 
 def _tiff(content: bytes) -> Size:
     sides = [0, 0]
-    for tag, value in _tiff_tags(content, "<" if content.startswith(b"II") else ">"):
-        if tag in TIFF_SIDES:
-            side = TIFF_SIDES[tag]
-            sides[side] = max(sides[side], value)
+    for entry in tiff_entries(content):
+        if entry.tag in TIFF_SIDES:
+            side = TIFF_SIDES[entry.tag]
+            sides[side] = max(sides[side], entry.inline(content))
     return sides[1], sides[0]
 
 
-def _tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, int]]:
-    """Yield tag and value of each integer entry of the first image."""
+class TiffEntry(NamedTuple):
+    """An entry with integers of the first image of a TIFF.
+
+    Attributes:
+        tag: Number of the tag.
+        code: Format of a value for :mod:`struct`, with the byte order.
+        values: Number of values.
+        position: Position of the field that holds the values, or their position if they do not fit.
+        offset: Format of this position.
+    """
+
+    tag: int
+    code: str
+    values: int
+    position: int
+    offset: str
+
+    def inline(self, content: bytes) -> int:
+        """Return the value in the field."""
+        return int(struct.unpack_from(self.code, content, self.position)[0])
+
+    def first(self, content: bytes) -> int:
+        """Return the first value.
+
+        Raises:
+            struct.error: It is outside of the file.
+        """
+        if self.values * struct.calcsize(self.code) <= struct.calcsize(self.offset):
+            return self.inline(content)
+        (place,) = struct.unpack_from(self.offset, content, self.position)
+        return int(struct.unpack_from(self.code, content, place)[0])
+
+
+def tiff_entries(content: bytes) -> Iterator[TiffEntry]:
+    """Yield each integer entry of the first image of a TIFF."""
+    order = "<" if content.startswith(b"II") else ">"
     big = struct.unpack_from(f"{order}H", content, 2)[0] == 43
     start = struct.unpack_from(f"{order}Q", content, 8)[0] if big else struct.unpack_from(f"{order}I", content, 4)[0]
     size = struct.unpack_from(f"{order}{'Q' if big else 'H'}", content, start)[0]
-    first, length, offset = (start + 8, 20, 12) if big else (start + 2, 12, 8)
-    for number in range(min(size, (len(content) - first) // length)):
-        tag, kind = struct.unpack_from(f"{order}HH", content, first + number * length)
+    number = f"{order}{'Q' if big else 'I'}"
+    first, length, field = (start + 8, 20, 12) if big else (start + 2, 12, 8)
+    for place in range(first, first + min(size, (len(content) - first) // length) * length, length):
+        tag, kind = struct.unpack_from(f"{order}HH", content, place)
         if kind in TIFF_INTEGERS:
-            (value,) = struct.unpack_from(f"{order}{TIFF_INTEGERS[kind]}", content, first + number * length + offset)
-            yield tag, value
+            (count,) = struct.unpack_from(number, content, place + 4)
+            yield TiffEntry(tag, order + TIFF_INTEGERS[kind], count, place + field, number)
 
 
 def _pnm(content: bytes) -> Size | None:
@@ -160,21 +196,30 @@ def _largest(sizes: Iterator[Size]) -> Size | None:
     return max(found, key=lambda size: size[0] * size[1], default=None) if len(found) <= MAX_IMAGES else None
 
 
-def _starts(*marks: bytes) -> Callable[[bytes], bool]:
+def starts_with(*marks: bytes) -> Callable[[bytes], bool]:
+    """Return a function that says whether bytes start with one of these."""
     return lambda content: content.startswith(marks)
 
 
+def is_avif(content: bytes) -> bool:
+    """Return whether these bytes begin an AVIF file, or another one with its container."""
+    return content[4:8] == b"ftyp"
+
+
+is_tiff = starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+is_jpeg2000 = starts_with(JPEG2000_START, b"\0\0\0\x0cjP  ")
+
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Size | None]], ...] = (
-    (_starts(JPEG_START), _jpeg),
-    (_starts(PNG_START), _png),
-    (_starts(b"BM"), _bmp),
+    (starts_with(JPEG_START), _jpeg),
+    (starts_with(PNG_START), _png),
+    (starts_with(b"BM"), _bmp),
     (is_webp, _webp),
-    (_starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
-    (_starts(*(b"P%c" % kind for kind in b"123456fF")), _pnm),
-    (_starts(b"P7"), _pam),
-    (_starts(b"GIF8"), _gif),
-    (_starts(JPEG2000_START, b"\0\0\0\x0cjP  "), _jpeg2000),
-    (lambda content: content[4:8] == b"ftyp", _avif),
-    (_starts(b"#?RADIANCE", b"#?RGBE"), _hdr),
-    (_starts(b"\x59\xa6\x6a\x95"), _sun),
+    (is_tiff, _tiff),
+    (starts_with(*(b"P%c" % kind for kind in b"123456fF")), _pnm),
+    (starts_with(b"P7"), _pam),
+    (starts_with(b"GIF8"), _gif),
+    (is_jpeg2000, _jpeg2000),
+    (is_avif, _avif),
+    (starts_with(b"#?RADIANCE", b"#?RGBE"), _hdr),
+    (starts_with(b"\x59\xa6\x6a\x95"), _sun),
 )

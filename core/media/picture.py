@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -9,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files.regular_file import open_regular, read_regular
+from core.media.choices import AUTO_DEPTH, Depth
 from core.media.header import jpeg_frame, stored_size
 from core.media.native_output import captured, damage_in
+from core.media.pixel_format import PLAIN, PixelFormat, pixel_format
+from core.media.pixel_notes import Alpha, DepthRange
+from core.media.pixels import eight_bit_bgr
 from core.media.segments import JPEG_START, PNG_START, SIDEWAYS, UPRIGHT, orientation, png_chunks
-from core.media.tolerance import MAX_PIXELS, largest_file, too_many_pixels
+from core.media.tolerance import MAX_PIXELS, largest_file, too_many_bytes, too_many_pixels
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 PNG_END = b"IEND"
@@ -28,31 +33,46 @@ class TruncatedError(UnreadableError):
     """The file starts as an image but ends too early."""
 
 
-def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class DecodedImage:
+    """A decoded image.
+
+    Attributes:
+        pixels: uint8 BGR [H, W, 3], with its EXIF orientation applied.
+        damage: The damage that the decoder reported, empty for none.
+        depth: Range of the values in the file if it has more than 8 bits per channel.
+        alpha: What became of the alpha channel.
+    """
+
+    pixels: NDArray[np.uint8]
+    damage: str = ""
+    depth: DepthRange | None = None
+    alpha: Alpha = ""
+
+
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS, depth: Depth = AUTO_DEPTH) -> NDArray[np.uint8]:
     """Read an image as uint8 BGR [H, W, 3], with its EXIF orientation applied.
 
-    Grayscale becomes three equal channels, alpha is dropped, 16 bits become 8.
+    Grayscale becomes three equal channels, alpha is composited on gray, more than 8 bits become 8.
 
     Args:
         path: The file.
         max_pixels: Maximum width x height, checked in the header before decoding.
+        depth: The value that becomes 255 in images with more than 8 bits per channel.
 
     Raises:
         UnreadableError: The file is missing, not a regular file, empty, truncated, too damaged or too large.
     """
-    return read_checked(path, max_pixels)[0]
+    return read_checked(path, max_pixels, depth).pixels
 
 
-def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
-    """Read an image as :func:`read_picture` does.
-
-    Returns:
-        The image, and the damage that the decoder reported, empty for none.
+def read_checked(path: Path, max_pixels: int = MAX_PIXELS, depth: Depth = AUTO_DEPTH) -> DecodedImage:
+    """Read an image as :func:`read_picture` does, with what there is to report about it.
 
     Raises:
         UnreadableError: As :func:`read_picture`.
     """
-    return decode_checked(read_content(path, max_pixels), max_pixels)
+    return decode_checked(read_content(path, max_pixels), max_pixels, depth)
 
 
 def read_content(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
@@ -67,7 +87,7 @@ def read_content(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
         raise UnreadableError(error.strerror or str(error)) from error
 
 
-def decode_checked(content: bytes, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
+def decode_checked(content: bytes, max_pixels: int = MAX_PIXELS, depth: Depth = AUTO_DEPTH) -> DecodedImage:
     """Decode the bytes of a file as :func:`read_checked` does.
 
     Raises:
@@ -84,15 +104,25 @@ def decode_checked(content: bytes, max_pixels: int = MAX_PIXELS) -> tuple[NDArra
         raise UnreadableError("not an image, or damaged (a chunk is longer than the file)")
     if reason := too_many_pixels(size, max_pixels):
         raise UnreadableError(reason)
-    decoded, lines = captured(lambda: _decode(content))
+    form = pixel_format(content)
+    if reason := too_many_bytes(size, form.pixel_bytes, max_pixels):
+        raise UnreadableError(reason)
+    decoded, lines = captured(lambda: _decode(content, _flags(form)))
     damage = damage_in(lines)
     if isinstance(decoded, str):
         raise UnreadableError(decoded)
     if decoded is None:
         raise UnreadableError("not an image, or damaged" + (f" ({damage})" if damage else ""))
+    if form is not PLAIN:
+        if form.deep and decoded.dtype == np.uint8:
+            damage = damage or f"OpenCV decodes only 8 of its {form.bits} bits per channel"
+        pixels, values, alpha = eight_bit_bgr(decoded, content, form, depth)
+        if pixels.shape[2:] != (3,):
+            raise UnreadableError(f"images of shape {pixels.shape} are not supported")
+        return DecodedImage(pixels, damage, values, alpha)
     if decoded.dtype != np.uint8:
         raise UnreadableError(f"values of type {decoded.dtype} are not supported")
-    return decoded, damage
+    return DecodedImage(np.asarray(decoded, np.uint8), damage)
 
 
 def _truncated(content: bytes) -> bool:
@@ -112,10 +142,17 @@ def _has_overlong_chunk(content: bytes) -> bool:
     return content.startswith(PNG_START) and any(start + size > len(content) for _, start, size in png_chunks(content))
 
 
-def _decode(content: bytes) -> NDArray[np.uint8] | str | None:
+def _flags(form: PixelFormat) -> int:
+    """Return how OpenCV decodes a file without loss; 8-bit BGR, and upright, where nothing is lost."""
+    if form.unchanged:
+        return cv2.IMREAD_UNCHANGED
+    return cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if form.deep else cv2.IMREAD_COLOR
+
+
+def _decode(content: bytes, flags: int) -> NDArray[np.generic] | str | None:
     """Return the image, OpenCV's error message, or None if OpenCV gives no reason."""
     try:
-        image: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image: NDArray[np.generic] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         return f"OpenCV cannot decode it ({error.err or error})"
     return image

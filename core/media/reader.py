@@ -11,13 +11,11 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.errors import HooklineError, counted
 from core.media.ahead import in_order
+from core.media.choices import Depth
 from core.media.frame import CORRUPT, Frame
-from core.media.picture import UnreadableError, read_checked
+from core.media.picture import DecodedImage, UnreadableError, read_checked
 from core.media.source import Source, SourceKind
 from core.media.stream import stream_frames
 from core.media.tolerance import Tolerance, Unreadable
@@ -156,23 +154,24 @@ def read_images(
     Raises:
         HooklineError: No image can be read, or too many cannot be read.
     """
-    decode = partial(_decoded, tolerance.max_pixels)
+    decode = partial(_decoded, tolerance.max_pixels, tolerance.depth)
     with closing(in_order(decode, (path for _, _, path in images), threads)) as results:
         for (index, name, path), result in zip(images, results, strict=True):
             if isinstance(result, UnreadableError):
                 tolerance.skip(Unreadable(name, str(result)))
                 continue
-            readable, (image, damage) = True, result
-            if damage:
-                tolerance.damage(name, damage)
-            yield Frame(index, name, path, 0, image, damaged=damage)
+            readable = True
+            if result.damage:
+                tolerance.damage(name, result.damage)
+            tolerance.pixels.add(result.alpha, result.depth)
+            yield Frame(index, name, path, 0, result.pixels, damaged=result.damage)
     if images and not readable:
         raise tolerance.exceeded(len(images))
 
 
-def _decoded(max_pixels: int, path: Path) -> tuple[NDArray[np.uint8], str] | UnreadableError:
+def _decoded(max_pixels: int, depth: Depth, path: Path) -> DecodedImage | UnreadableError:
     try:
-        return read_checked(path, max_pixels)
+        return read_checked(path, max_pixels, depth)
     except UnreadableError as error:
         return error
 

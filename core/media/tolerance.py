@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.errors import HooklineError, counted, listed
-from core.media.choices import MAX_PIXELS, OnError
+from core.media.choices import AUTO_DEPTH, MAX_PIXELS, Depth, OnError
+from core.media.pixel_notes import PixelNotes
 
 __all__ = ["MAX_PIXELS", "Gap", "OnError", "Tolerance", "Unreadable", "largest_file", "too_many_pixels"]
 
@@ -21,6 +22,17 @@ def too_many_pixels(size: tuple[int, int], max_pixels: int) -> str:
     if height * width <= max_pixels:
         return ""
     return f"it has {width} x {height} = {width * height:,} pixels; raise max_pixels={max_pixels} to read it"
+
+
+def too_many_bytes(size: tuple[int, int], pixel_bytes: int, max_pixels: int) -> str:
+    """Return why an image of this height and width, with pixels of this size, is not decoded; empty if it is."""
+    height, width = size
+    if height * width * pixel_bytes <= BYTES_PER_PIXEL * max_pixels:
+        return ""
+    return (
+        f"it has {width} x {height} = {width * height:,} pixels of {pixel_bytes} bytes, more than "
+        f"{BYTES_PER_PIXEL} x max_pixels; raise max_pixels={max_pixels} to read it"
+    )
 
 
 def largest_file(max_pixels: int) -> int:
@@ -73,6 +85,8 @@ class Tolerance:
         on_error: Handling of unreadable files.
         option: Command-line option that sets ``on_error``, for the hint of the error; empty for none.
         max_pixels: Maximum width x height of an image or a frame; larger ones are unreadable.
+        depth: Value of ``image.depth``, for images with more than 8 bits per channel.
+        pixels: Counts images that were composited or scaled.
         unreadable: Skipped files.
         damaged: Name of each damaged image or video that was read -> description of the damage.
         damaged_frames: Number of frames of video that the decoder flagged as corrupt.
@@ -87,6 +101,8 @@ class Tolerance:
     on_error: OnError = OnError.auto
     option: str = ""
     max_pixels: int = MAX_PIXELS
+    depth: Depth = AUTO_DEPTH
+    pixels: PixelNotes = field(default_factory=PixelNotes)
     unreadable: list[Unreadable] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
     damaged_frames: int = 0
@@ -124,10 +140,12 @@ class Tolerance:
             self.warn(f"'{name}' is damaged: {reason}")
 
     def conclude(self) -> None:
-        """Report the number of skipped and damaged files that were not reported by name."""
+        """Report the number of skipped and damaged files that were not reported by name, and of converted images."""
         for count, what in ((len(self.unreadable), "could not be read"), (len(self.damaged), "with damage")):
             if count > NAMED:
                 self.warn(f"{counted(count - NAMED, 'more file')} {what}")
+        for line in self.pixels.lines(self.depth):
+            self.warn(line)
 
     def _allowed(self) -> float:
         """Return the maximum number of unreadable files."""

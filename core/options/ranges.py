@@ -21,6 +21,7 @@ from enum import Enum
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 from core.errors import HooklineError, shown
+from core.media.choices import AUTO_DEPTH, FULL_DEPTH, MAX_DEPTH, MIN_DEPTH
 from core.options.fields import FAMILIES
 from core.storage.serial import DataclassInstance
 
@@ -83,6 +84,8 @@ PositiveFloat = Annotated[float, Range(0, above=True)]
 """``float`` above 0."""
 BatchSize = Annotated[int, Range(1, 65536)]
 """``int`` from 1 to 65536: images per batch."""
+ImageDepth = Annotated[int | float | str, Range(MIN_DEPTH, MAX_DEPTH, words=(AUTO_DEPTH, FULL_DEPTH))]
+"""``auto``, ``full`` or a number: :data:`core.media.choices.Depth`."""
 
 
 def ranges_of(config: type[DataclassInstance]) -> Mapping[str, Range]:

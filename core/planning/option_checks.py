@@ -76,8 +76,9 @@ class OptionChecks:
 
     def _value(self, option: str) -> object:
         """Return the value of a top-level option or of an option of a stage."""
-        stage, _, name = option.rpartition(".")
-        return getattr(self.configs.get(stage) if stage else self.words, name, None)
+        group, _, name = option.rpartition(".")
+        owner = self.configs.get(group) or getattr(self.words, group, None) if group else self.words
+        return getattr(owner, name, None)
 
 
 def _parts(registry: Parts) -> Iterator[tuple[str, AnyPart]]:

@@ -79,7 +79,7 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
         from core.inference.calibration_images import source_digest
 
         facts |= {"pictures": str(config.pictures), "processor": config.processor}
-        facts |= {"max_pixels": str(config.max_pixels)}
+        facts |= {"max_pixels": str(config.max_pixels), "image_depth": str(config.image_depth)}
         facts |= source_digest(config, context)
     return facts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.model_facts import CalibrationInput, Precision
 from core.options.fields import shared
-from core.options.ranges import NonNegative, Positive
+from core.options.ranges import ImageDepth, NonNegative, Positive
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -30,6 +30,7 @@ class BuildConfig:
         pictures: Maximum number of images; if there are more, ``seed`` selects this many.
         processor: Processor that prepares these images.
         max_pixels: Maximum width x height of an image or frame; checked in the header before decoding.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
     """
 
     backend: str = shared("backend", kind="runtimes")
@@ -43,6 +44,7 @@ class BuildConfig:
     pictures: Positive = shared("calibrate.pictures", fingerprinted=True)
     processor: str = shared("processor", kind="processors", fingerprinted=True)
     max_pixels: int = shared("max_pixels", fingerprinted=True)
+    image_depth: ImageDepth = shared("image.depth", fingerprinted=True)
 
     def calibration(self, context: RunContext) -> CalibrationInput:
         """Return what the runtime needs to quantise a float32 model itself; ``none`` if it does not."""

@@ -31,7 +31,8 @@ def feed(
     source, notes = choose_source(config, dataset, context)
 
     def batches(contract: InputContract) -> Iterator[NDArray[np.float32]]:
-        tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
+        files = files_read(source, config.pictures)
+        tolerance = Tolerance(files, context.warn, max_pixels=config.max_pixels, depth=config.image_depth)
         with prepared_batches(config, contract, source, tolerance, context) as prepared:
             for batch in prepared:
                 yield batch.images
@@ -43,5 +44,6 @@ def feed(
         "pictures": config.pictures,
         "seed": context.seed,
         "processor": config.processor,
+        "image_depth": config.image_depth,
     }
     return CalibrationFeed(text_digest(json.dumps(selection)), None, batches), (*notes, *small)

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.media.choices import OnError
 from core.options.fields import chosen, fingerprinted, place, presentation, shared
-from core.options.ranges import BatchSize, Positive
+from core.options.ranges import BatchSize, ImageDepth, Positive
 
 
 @dataclass
@@ -27,6 +27,7 @@ class CalibrateConfig:
         on_error: Images or videos that cannot be read: `auto` skips up to 5 % of them, but always one; `skip` any
             number; `stop` none. A stored result is only reused for the same value.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
         cache: Calibration cache to import the ranges from, instead of images: calibration.cache of this stage or of
             TensorRT. A cache that names another model is an error.
         trust_cache: Accept a cache that does not name its model, such as one of TensorRT. With the ranges of another
@@ -43,5 +44,6 @@ class CalibrateConfig:
     runtime: str = chosen("auto", kind="runtimes", fact="records_activations", versioned=False)
     on_error: OnError = OnError.auto
     max_pixels: int = shared("max_pixels")
+    image_depth: ImageDepth = shared("image.depth")
     cache: str | None = place(None)
     trust_cache: bool = presentation(default=False)

@@ -43,7 +43,7 @@ def observe_images(
     source, notes = choose_source(config, dataset, context)
     total = min(frame_count(source) or 0, config.pictures)
     files, option = files_read(source, config.pictures), "calibrate.on_error"
-    tolerance = Tolerance(files, context.warn, config.on_error, option, config.max_pixels)
+    tolerance = Tolerance(files, context.warn, config.on_error, option, config.max_pixels, config.image_depth)
     observer = context.calibrator(config.calibrator)
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
     contract = replace(model.contract, batch=size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.options.fields import place, shared
-from core.options.ranges import Fraction, NonNegative, Positive
+from core.options.ranges import Fraction, ImageDepth, NonNegative, Positive
 
 CONF = 0.25
 IOU = 0.45
@@ -28,6 +28,7 @@ class CompareConfig:
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
     """
 
     reference: str | None = place(None)
@@ -41,3 +42,4 @@ class CompareConfig:
     classes: Any = shared("classes")
     processor: str = shared("processor", kind="processors")
     max_pixels: int = shared("max_pixels")
+    image_depth: ImageDepth = shared("image.depth")

@@ -195,7 +195,8 @@ def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
     total = max(min(frame_count(source) or config.pictures, config.pictures), 1)
     contract = bench.detectors[0].session.contract
     rounds = -(-config.inferences * contract.batch // total)
-    tolerance = Tolerance(files_read(source, config.pictures), context.warn, max_pixels=config.max_pixels)
+    files = files_read(source, config.pictures)
+    tolerance = Tolerance(files, context.warn, max_pixels=config.max_pixels, depth=config.image_depth)
     batches = batches_of(sample_frames(source, config.pictures, context.seed, tolerance), contract.batch, contract)
     images = 0
     with (

@@ -15,8 +15,8 @@ from core.data.dataset import Sample, label_path
 from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
-from core.media.tolerance import MAX_PIXELS
-from stages.dataset.checking import CheckedSample, check_samples, checks_of
+from core.media.pixel_notes import PixelNotes
+from stages.dataset.checking import DEFAULT_DECODING, CheckedSample, Decoding, check_samples, checks_of
 from stages.dataset.findings import AuditFinding, Severity, of_severity
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
 from stages.dataset.listing import orphan_labels
@@ -103,7 +103,8 @@ class Audit:
         statistics: Statistics of the images without errors, per split.
         kept: Images without errors, per split.
         left_out: Images with errors, per split.
-        max_pixels: Maximum width x height of an image.
+        pixels: Alpha channels and bit depths of the images without errors.
+        decoding: How images are decoded.
     """
 
     spec: DataSpec
@@ -111,7 +112,8 @@ class Audit:
     statistics: dict[str, SplitStatistics] = field(default_factory=dict)
     kept: dict[str, list[Sample]] = field(default_factory=dict)
     left_out: dict[str, list[CheckedSample]] = field(default_factory=dict)
-    max_pixels: int = MAX_PIXELS
+    pixels: PixelNotes = field(default_factory=PixelNotes)
+    decoding: Decoding = DEFAULT_DECODING
 
     def of(self, severity: Severity) -> list[AuditFinding]:
         """Return the findings of one severity."""
@@ -119,12 +121,12 @@ class Audit:
 
 
 def run_audit(
-    spec: DataSpec, splits: Mapping[str, Sequence[Sample]], context: RunContext, max_pixels: int = MAX_PIXELS
+    spec: DataSpec, splits: Mapping[str, Sequence[Sample]], context: RunContext, decoding: Decoding = DEFAULT_DECODING
 ) -> Audit:
     """Check all images and labels of ``splits``."""
-    audit = Audit(spec, max_pixels=max_pixels)
+    audit = Audit(spec, decoding=decoding)
     seen: dict[bytes, tuple[str, Path]] = {}
-    with image_facts_cache(context.cache_dir, checks_of(max_pixels)) as cache:
+    with image_facts_cache(context.cache_dir, checks_of(decoding)) as cache:
         for split, samples in splits.items():
             with context.progress(f"check {split}", len(samples), "images") as progress:
                 for checked in _split(audit, split, samples, cache, context.cache_dir):
@@ -144,12 +146,14 @@ def _split(
     stats = audit.statistics[split] = SplitStatistics()
     kept = audit.kept[split] = []
     left_out = audit.left_out[split] = []
-    for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir, max_pixels=audit.max_pixels):
+    for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir, decoding=audit.decoding):
         audit.findings += checked.findings
         if checked.labels is None or of_severity(checked.findings, Severity.error):
             left_out.append(checked)
         else:
             kept.append(checked.sample)
+            facts = checked.facts
+            audit.pixels.add(facts.alpha, facts if facts.depth else None)
             stats.add(checked.facts, checked.labels, labelled=checked.sample.label is not None)
         yield checked
 

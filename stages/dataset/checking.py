@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,17 +15,35 @@ from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
 from core.media.ahead import in_order
+from core.media.choices import AUTO_DEPTH, MAX_PIXELS, Depth
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
+from core.media.pixel_notes import OF_ALPHA
 from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
 
-VERSION = f"4 OpenCV {cv2.__version__}"
+VERSION = f"5 OpenCV {cv2.__version__}"
 """Version of the checks; increase the number when the same image can get other facts."""
 MIN_SIDE = 10
 """Shortest side in pixels that is not reported."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How images are decoded.
+
+    Attributes:
+        max_pixels: Maximum width x height of an image.
+        depth: The value that becomes 255 in images with more than 8 bits per channel.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    depth: Depth = AUTO_DEPTH
+
+
+DEFAULT_DECODING = Decoding()
 
 
 @dataclass(frozen=True)
@@ -47,13 +65,13 @@ class CheckedSample:
     findings: tuple[AuditFinding, ...]
 
 
-def checks_of(max_pixels: int) -> str:
+def checks_of(decoding: Decoding) -> str:
     """Return a text that changes whenever the same image can get other facts."""
-    return f"{VERSION} {max_pixels}"
+    return f"{VERSION} {decoding.max_pixels} {decoding.depth}"
 
 
 def check_samples(
-    samples: Sequence[Sample], split: str, classes: int, cache: ImageFactsCache, cache_dir: Path, *, max_pixels: int
+    samples: Sequence[Sample], split: str, classes: int, cache: ImageFactsCache, cache_dir: Path, *, decoding: Decoding
 ) -> Iterator[CheckedSample]:
     """Yield the checked images of a split in order; memory does not depend on the size of the split.
 
@@ -63,11 +81,11 @@ def check_samples(
         classes: Number of classes of the data set.
         cache: Facts of known images.
         cache_dir: Cache folder for digests of files.
-        max_pixels: Maximum width x height of an image.
+        decoding: How images are decoded.
     """
     digests = digest_each((sample.image for sample in samples), cache_dir)
     known = ((sample, digest, cache.look_up(digest)) for sample, digest in zip(samples, digests, strict=True))
-    work = partial(_check, split, classes, max_pixels)
+    work = partial(_check, split, classes, decoding)
     # OpenCV and hashlib release the GIL.
     with closing(in_order(work, known, usable_cores() or 1)) as results:
         for checked, new in results:
@@ -77,12 +95,12 @@ def check_samples(
 
 
 def _check(
-    split: str, classes: int, max_pixels: int, item: tuple[Sample, str, ImageFacts | None]
+    split: str, classes: int, decoding: Decoding, item: tuple[Sample, str, ImageFacts | None]
 ) -> tuple[CheckedSample, bool]:
     """Check one image with its digest and its facts in the cache; return it, and whether the facts are new."""
     sample, digest, known = item
     if known is None:
-        digest, facts = inspect_image(sample.image, max_pixels)
+        digest, facts = inspect_image(sample.image, decoding)
     else:
         facts = known
     findings = list(_image_findings(sample, split, facts))
@@ -96,28 +114,32 @@ def _check(
     return CheckedSample(sample, digest, facts, labels, tuple(findings)), known is None
 
 
-def inspect_image(path: Path, max_pixels: int) -> tuple[str, ImageFacts]:
+def inspect_image(path: Path, decoding: Decoding) -> tuple[str, ImageFacts]:
     """Read and decode an image as all other stages do.
 
     Returns:
         SHA-256 of the decoded bytes, as the file may have changed since it was digested, and the facts.
     """
     try:
-        content = read_content(path, max_pixels)
+        content = read_content(path, decoding.max_pixels)
     except UnreadableError as error:
         return "", ImageFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
-    return hashlib.sha256(content).hexdigest(), _facts_of(content, max_pixels)
+    return hashlib.sha256(content).hexdigest(), _facts_of(content, decoding)
 
 
-def _facts_of(content: bytes, max_pixels: int) -> ImageFacts:
+def _facts_of(content: bytes, decoding: Decoding) -> ImageFacts:
     try:
-        image, damage = decode_checked(content, max_pixels)
+        decoded = decode_checked(content, decoding.max_pixels, decoding.depth)
     except TruncatedError as error:
         return ImageFacts(0, 0, UPRIGHT, "truncated-picture", str(error))
     except UnreadableError as error:
         return ImageFacts(0, 0, UPRIGHT, "unreadable-picture", str(error))
-    height, width = image.shape[:2]
-    return ImageFacts(width, height, orientation(content), "damaged-picture" if damage else "", damage)
+    height, width = decoded.pixels.shape[:2]
+    damage, values = decoded.damage, decoded.depth
+    facts = ImageFacts(
+        width, height, orientation(content), "damaged-picture" if damage else "", damage, alpha=decoded.alpha
+    )
+    return replace(facts, depth=str(values), white=values.white, clipped=values.clipped) if values else facts
 
 
 def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
@@ -134,5 +156,9 @@ def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[A
             f"its boxes refer to the rotated image of {facts.width} x {facts.height} pixels"
         )
         yield AuditFinding("turned-picture", split, path, None, message)
+    if facts.depth:
+        yield AuditFinding("deep-image", split, path, None, f"'{path}' has {facts.depth}")
+    if facts.alpha:
+        yield AuditFinding("alpha-image", split, path, None, f"'{path}' has an alpha channel: {OF_ALPHA[facts.alpha]}")
     if sample.label is None:
         yield AuditFinding("no-label", split, path, None, f"'{path}' has no label file and counts as background")

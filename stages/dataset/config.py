@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from core.options.fields import shared
+from core.options.ranges import ImageDepth
 
 
 class Bad(str, Enum):
@@ -24,9 +25,11 @@ class DatasetConfig:
         bad: Unreadable images and invalid labels: `stop` with an error, or `skip` those images.
         report: Write charts, sample images and report.html; report.json is always written.
         max_pixels: Maximum width x height of an image, checked in the header before decoding.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
     """
 
     data: str | None = shared("data", place=True)
     bad: Bad = Bad.stop
     report: bool = True
     max_pixels: int = shared("max_pixels")
+    image_depth: ImageDepth = shared("image.depth")

@@ -44,6 +44,10 @@ KINDS = {
     "score-column": (Severity.warning, "a sixth value from 0 to 1; it is taken for a score and not used"),
     "box-beyond": (Severity.warning, "a box whose corners leave the image by more than a pixel; it is used as written"),
     "damaged-picture": (Severity.warning, "the image was decoded, but its decoder reports damaged data"),
+    "deep-image": (
+        Severity.warning,
+        "more than 8 bits per channel: image.depth says which value becomes 255",
+    ),
     "turned-picture": (Severity.warning, "EXIF rotates or mirrors the image; its boxes refer to the rotated image"),
     "tiny-picture": (Severity.warning, "a side shorter than 10 pixels"),
     "shared-label": (Severity.warning, "two images with the same stem share one label file"),
@@ -52,6 +56,7 @@ KINDS = {
     "stray-label": (Severity.warning, "a label file without an image"),
     "unlabelled-split": (Severity.warning, "a split without objects"),
     "unseen-class": (Severity.warning, "a class without objects in the training split"),
+    "alpha-image": (Severity.note, "an alpha channel that is not opaque; it is composited on gray 114"),
     "no-label": (Severity.note, "an image without a label file: background"),
 }
 """Kind -> severity and meaning."""

@@ -8,13 +8,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from core.storage.digest import open_cache
 
 CACHE_NAME = "pictures.sqlite"
-COLUMNS = "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT"
+COLUMNS = (
+    "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT, "
+    "alpha TEXT, depth TEXT, white REAL, clipped INTEGER"
+)
+INSERT = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 BATCH = 512
 
 
@@ -27,6 +31,10 @@ class ImageFacts:
         orientation: EXIF orientation; 1 is upright.
         kind: Kind of finding if the image is unreadable or damaged, otherwise empty.
         reason: Message of the decoder.
+        alpha: What became of the alpha channel (:data:`core.media.pixel_notes.Alpha`).
+        depth: Bits and range of the values if there are more than 8 bits per channel, otherwise empty.
+        white: The value that became 255, for such an image.
+        clipped: Whether it has values outside of 0 to ``white``.
     """
 
     width: int
@@ -34,6 +42,10 @@ class ImageFacts:
     orientation: int
     kind: str = ""
     reason: str = ""
+    alpha: str = ""
+    depth: str = ""
+    white: float = 0.0
+    clipped: bool = False
 
 
 class ImageFactsCache:
@@ -53,12 +65,15 @@ class ImageFactsCache:
         """Return the facts of the image with this SHA-256, None if unknown."""
         if self._connection is None or not digest:
             return None
-        query = "SELECT width, height, orientation, kind, reason FROM pictures WHERE sha256=? AND checks=?"
+        query = (
+            "SELECT width, height, orientation, kind, reason, alpha, depth, white, clipped FROM pictures"
+            " WHERE sha256=? AND checks=?"
+        )
         try:
             row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
         except sqlite3.Error:
             return None
-        return ImageFacts(*row) if row else None
+        return replace(ImageFacts(*row), clipped=bool(row[-1])) if row else None
 
     def remember(self, digest: str, facts: ImageFacts) -> None:
         """Add facts; they are written in batches."""
@@ -73,7 +88,7 @@ class ImageFactsCache:
         if self._connection is None or not self._new:
             return
         with suppress(sqlite3.Error), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)", self._new)
+            self._connection.executemany(INSERT, self._new)
         self._new.clear()
 
 

@@ -14,8 +14,8 @@ from core.drawing.palette import class_hex
 from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.labels import load_labels
 from core.media.picture import read_picture
-from core.media.tolerance import MAX_PIXELS
 from stages.dataset.auditing import Audit
+from stages.dataset.checking import DEFAULT_DECODING, Decoding
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counts
 from stages.dataset.statistics import ClassNumbers, Numbers, by_frequency, class_rows, split_rows
 
@@ -116,7 +116,7 @@ TILES = Tiles(side=360, gap=8, caption=13, enlarging=cv2.INTER_NEAREST)  # as an
 
 
 def sample_sheet(
-    samples: Sequence[Sample], names: Sequence[str], seed: int, target: Path, max_pixels: int = MAX_PIXELS
+    samples: Sequence[Sample], names: Sequence[str], seed: int, target: Path, decoding: Decoding = DEFAULT_DECODING
 ) -> None:
     """Write a JPEG with up to 16 random images of a split and their boxes, in the order of the split.
 
@@ -125,11 +125,11 @@ def sample_sheet(
         names: Class names.
         seed: Seed of the random choice.
         target: The output file.
-        max_pixels: Maximum width x height of an image.
+        decoding: How images are decoded.
     """
     chosen = sorted(random.Random(seed).sample(range(len(samples)), min(SAMPLE_IMAGES, len(samples))))
     items = (
-        (read_picture(sample.image, max_pixels), load_labels(sample, names), sample.image.name)
+        (read_picture(sample.image, decoding.max_pixels, decoding.depth), load_labels(sample, names), sample.image.name)
         for sample in (samples[index] for index in chosen)
     )
     write_jpeg(label_page(items, names, TILES, COLUMNS), target)

@@ -16,7 +16,7 @@ from core.files.paths import free_path
 from core.kinds.context import RunContext
 from core.storage.serial import json_text
 from stages.dataset.auditing import Audit, run_audit
-from stages.dataset.checking import CheckedSample
+from stages.dataset.checking import CheckedSample, Decoding
 from stages.dataset.config import Bad, DatasetConfig
 from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
 from stages.dataset.listing import list_splits
@@ -63,7 +63,7 @@ def _charts(audit: Audit, classes: list[ClassNumbers], folder: Path) -> list[str
 def _sheets(audit: Audit, folder: Path, seed: int) -> dict[str, str]:
     sheets = {split: f"samples_{split}.jpg" for split, samples in audit.kept.items() if samples}
     for split, name in sheets.items():
-        sample_sheet(audit.kept[split], audit.spec.names, seed, folder / name, audit.max_pixels)
+        sample_sheet(audit.kept[split], audit.spec.names, seed, folder / name, audit.decoding)
     return sheets
 
 
@@ -105,7 +105,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
     spec, splits = list_splits(data)
     for note in spec.notes:
         context.note(note)
-    audit = run_audit(spec, splits, context, config.max_pixels)
+    audit = run_audit(spec, splits, context, Decoding(config.max_pixels, config.image_depth))
     stops = _stops(audit, config.bad)
     numbers = numbers_of(audit)
     report = write_report(audit, numbers, context.workdir, seed=context.seed, drawn=config.report)
@@ -124,7 +124,7 @@ def make_dataset(config: DatasetConfig, data: str, context: RunContext) -> Datas
         names=spec.names,
         splits={split: len(samples) for split, samples in audit.kept.items()},
         classes=spec.classes,
-        notes=(*_skipped(audit), *_repaired(audit)),
+        notes=(*_skipped(audit), *_repaired(audit), *_converted(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
 
@@ -172,6 +172,11 @@ def _repaired(audit: Audit) -> Iterator[str]:
             kinds = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
             rows = counted(len(found), "label row")
             yield f"repaired {rows} of '{split}' while reading: {kinds}; +stage=convert writes repaired labels"
+
+
+def _converted(audit: Audit) -> Iterator[str]:
+    """Yield a line per kind of converted images; all stages that use the data set print them."""
+    yield from (f"data set: {line}" for line in audit.pixels.lines(audit.decoding.depth))
 
 
 def _reason(checked: CheckedSample) -> str:

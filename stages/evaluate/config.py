@@ -8,7 +8,7 @@ from typing import Any
 
 from core.options.fields import shared
 from core.options.model_form import ModelForm
-from core.options.ranges import BatchSize, Fraction, Positive
+from core.options.ranges import BatchSize, Fraction, ImageDepth, Positive
 
 
 class MultiLabel(str, Enum):
@@ -61,6 +61,7 @@ class EvaluateConfig:
         processor: Pre- and post-processing.
         plots: Draw curves, the confusion matrix, and pages with labels and predictions side by side.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
     """
 
     model: ModelForm = ModelForm.engine
@@ -80,3 +81,4 @@ class EvaluateConfig:
     processor: str = shared("processor", kind="processors")
     plots: bool = True
     max_pixels: int = shared("max_pixels")
+    image_depth: ImageDepth = shared("image.depth")

@@ -148,7 +148,9 @@ def measure_cost(
     """
     host = replace(context, device="cpu", backend="auto")
     processor, wanted = _processor(config, host), replace(wanted, multi_label=True)
-    silent = Tolerance(len(samples), ignore, max_pixels=config.max_pixels)  # the evaluation has warned
+    silent = Tolerance(  # the evaluation has warned
+        len(samples), ignore, max_pixels=config.max_pixels, depth=config.image_depth
+    )
     with (
         open_model(heads, host, imgsz=[engine.contract.height, engine.contract.width]) as session,
         context.progress("decode cost", len(samples), "images") as progress,

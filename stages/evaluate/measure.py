@@ -61,7 +61,7 @@ def measure(
     split = _read_split(config, dataset)
     work = Measurement(config, split, context)
     renamed = check_class_names(model.facts.names, split.names)
-    tolerance = Tolerance(len(split.samples), context.warn, max_pixels=config.max_pixels)
+    tolerance = Tolerance(len(split.samples), context.warn, max_pixels=config.max_pixels, depth=config.image_depth)
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, split.classes)
         remarks = [remark for remark in (renamed, _truncation(session, wanted.conf)) if remark]
@@ -175,6 +175,7 @@ class Measurement:
             seen=evaluation.images,
             names=self.split.names,
             only=self.split.classes,
+            depth=self.config.image_depth,
             subject=(model.path.name, f"split {self.config.split}"),
         )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from core.media.choices import OnError
 from core.options.fields import presentation, shared
 from core.options.model_form import ModelForm
-from core.options.ranges import BatchSize, Fraction, Positive, Range
+from core.options.ranges import BatchSize, Fraction, ImageDepth, Positive, Range
 
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
@@ -38,6 +38,7 @@ class PredictConfig:
         on_error: Unreadable files: ``auto`` skips up to 5 % of them, and at least one; ``skip`` skips any number;
             ``stop`` raises an error at the first one.
         max_pixels: Maximum width x height of an image or a frame; the header is checked before anything is decoded.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
         reconnect: Seconds without a frame after which a live source ends; until then it is reopened. 0: do not reopen.
         resume: Continue in the directory of an interrupted run: hydra.run.dir=<directory>. Finished images and videos
             are not run again.
@@ -64,6 +65,7 @@ class PredictConfig:
     frames: Positive | None = presentation(None)
     on_error: OnError = presentation(OnError.auto)
     max_pixels: int = shared("max_pixels", presentation=True)
+    image_depth: ImageDepth = shared("image.depth")
     reconnect: Annotated[float, Range(0, MAX_RECONNECT)] = presentation(15.0)
     resume: bool = shared("resume", presentation=True)
     draw: bool = True

@@ -74,7 +74,12 @@ class _PredictionRun:
         total = frame_count(source, stride=config.vid_stride)
         self._total = total if total is None or config.frames is None else min(total, config.frames)
         self._tolerance = Tolerance(
-            files_read(source), context.warn, config.on_error, "predict.on_error", config.max_pixels
+            files_read(source),
+            context.warn,
+            config.on_error,
+            "predict.on_error",
+            config.max_pixels,
+            config.image_depth,
         )
         self._tolerance.damaged |= former.damaged if source.kind is SourceKind.pictures else {}
         self._tolerance.damaged_frames += len(former.damaged) if source.kind is SourceKind.video else 0

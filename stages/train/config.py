@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from core.kinds.family_options import FamilyOptions, family_options
 from core.options.fields import presentation, shared
-from core.options.ranges import NonNegative, Positive, PositiveFloat, Range
+from core.options.ranges import ImageDepth, NonNegative, Positive, PositiveFloat, Range
 from core.options.sizes import DEFAULT
 from core.options.training import ImageCache
 
@@ -40,6 +40,7 @@ class TrainConfig:
         plots: Save plots at the end: curves, confusion matrix, predictions; also for a reused training without them.
         processor: Processor (pre- and post-processing) of the validation.
         max_pixels: Maximum width x height of an image in pixels, checked in the header before decoding.
+        image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
         training: Options of the model family, as train.<name> too.
     """
 
@@ -63,4 +64,5 @@ class TrainConfig:
     plots: bool = presentation(True)  # noqa: FBT003
     processor: str = shared("processor", kind="processors")
     max_pixels: int = shared("max_pixels", presentation=True)
+    image_depth: ImageDepth = shared("image.depth")
     training: FamilyOptions = family_options()

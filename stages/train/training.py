@@ -88,7 +88,7 @@ def _trained(
         device=context.device,
         folder=folder.path,
         resume=resume,
-        read=partial(read_picture, max_pixels=config.max_pixels),
+        read=partial(read_picture, max_pixels=config.max_pixels, depth=config.image_depth),
         watcher=watcher,
     )
     with watcher:

@@ -54,7 +54,7 @@ class Validation:
         self._names = tuple(names)
         self._processor = context.processor(config.processor)
         self._context = context
-        self._max_pixels = config.max_pixels
+        self._max_pixels, self._depth = config.max_pixels, config.image_depth
 
     def scores(self, session: Session, losses: ValidationLosses | None = None) -> EpochScores:
         """Return P, R, mAP and losses of ``session`` with rectangular batches, no upscaling, and multi-label NMS."""
@@ -81,13 +81,14 @@ class Validation:
             labels=self._labels,
             seen=evaluation.images,
             names=self._names,
+            depth=self._depth,
             subject=(f"best weights of {variant}", "validation split"),
         )
 
     def measure(self, session: Session, means: MeanLosses | None = None) -> tuple[Evaluation, Scores]:
         """Run the split through ``session``, and score its predictions."""
         wanted = Filter(conf=CONF, iou=IOU, max_det=MAX_DET, classes=(), multi_label=True)
-        tolerance = Tolerance(len(self._samples), self._context.warn, max_pixels=self._max_pixels)
+        tolerance = Tolerance(len(self._samples), self._context.warn, max_pixels=self._max_pixels, depth=self._depth)
         with self._context.progress("  validate", len(self._samples), "images") as progress:
             evaluation = evaluate_session(
                 session,

@@ -65,7 +65,7 @@ STRIP = zlib.compress(bytes(range(256)))
 
 def test_good_images_are_not_damaged() -> None:
     for suffix in (".jpg", ".png", ".webp", ".tif", ".bmp", ".ppm"):
-        assert decode_checked(encoded(suffix))[1] == ""
+        assert decode_checked(encoded(suffix)).damage == ""
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,8 @@ def test_good_images_are_not_damaged() -> None:
     ids=["half a JPEG", "zeros in a JPEG", "strip of a TIFF"],
 )
 def test_damaged_images_that_decode_are_flagged(content: bytes, reason: str) -> None:
-    picture, damage = decode_checked(content)
+    decoded = decode_checked(content)
+    picture, damage = decoded.pixels, decoded.damage
     assert picture.dtype == np.uint8
     assert damage.startswith(reason)
 
@@ -101,7 +102,7 @@ def test_a_wrong_checksum_in_a_png_is_named() -> None:
 
 
 def test_an_unknown_tag_is_not_damage(capfd) -> None:
-    assert decode_checked(tiff(STRIP))[1] == ""
+    assert decode_checked(tiff(STRIP)).damage == ""
     assert capfd.readouterr().err == ""
 
 
@@ -113,7 +114,7 @@ def test_random_damage_never_reaches_the_terminal_and_never_is_another_error(suf
         for _ in range(draw.randint(1, 8)):
             broken[draw.randrange(len(broken))] ^= draw.randrange(1, 256)
         try:
-            damaged += bool(decode_checked(bytes(broken))[1])
+            damaged += bool(decode_checked(bytes(broken)).damage)
         except UnreadableError:
             damaged += 1
     assert capfd.readouterr().err == ""
@@ -124,7 +125,7 @@ def test_threads_attribute_damage_exactly() -> None:
     good, bad = encoded(".jpg"), halved(".jpg")
     expected = [index % 3 == 0 for index in range(150)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda is_bad: decode_checked(bad if is_bad else good)[1] != "", expected))
+        found = list(pool.map(lambda is_bad: decode_checked(bad if is_bad else good).damage != "", expected))
     assert found == expected
 
 
@@ -141,7 +142,7 @@ from core.media.picture import read_checked
 
 class Pictures:
     def __len__(self): return 12
-    def __getitem__(self, index): return bool(read_checked(Path(sys.argv[1]) / f"{{index}}.jpg")[1])
+    def __getitem__(self, index): return bool(read_checked(Path(sys.argv[1]) / f"{{index}}.jpg").damage)
 
 if __name__ == "__main__":
     loader = DataLoader(Pictures(), batch_size=None, num_workers=2, multiprocessing_context="{method}")
@@ -164,7 +165,7 @@ def test_frames_are_flagged_counted_and_named_once(tmp_path: Path) -> None:
     assert [bool(frame.damaged) for frame in frames] == [False, True]
     assert tolerance.damaged == {"b.jpg": frames[1].damaged}
     assert heard == [f"'b.jpg' is damaged: {frames[1].damaged}"]
-    assert read_checked(tmp_path / "b.jpg")[1] == frames[1].damaged
+    assert read_checked(tmp_path / "b.jpg").damage == frames[1].damaged
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ def test_lossless_images_are_read_exactly(tmp_path: Path, suffix: str) -> None:
     "stored",
     [
         make_picture()[:, :, 0],
-        np.dstack([make_picture(), np.full((48, 64), 7, np.uint8)]),
+        np.dstack([make_picture(), np.full((48, 64), 255, np.uint8)]),
         make_picture().astype(np.uint16) * 257,
     ],
-    ids=["grey", "alpha", "16 bits"],
+    ids=["grey", "opaque", "16 bits"],
 )
 def test_everything_becomes_three_channels_of_eight_bits(tmp_path: Path, stored: np.ndarray) -> None:
     path = tmp_path / "x.png"

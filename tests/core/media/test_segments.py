@@ -63,13 +63,13 @@ def test_markers_without_a_segment_hide_no_exif_data(between: bytes, tmp_path: P
 def test_the_tag_of_a_tiff(value: int) -> None:
     content = oriented_tiff(IMAGE, value)
     assert orientation(content) == value
-    assert decode_checked(content)[0].shape == ((20, 30, 3) if value < 5 else (30, 20, 3))
+    assert decode_checked(content).pixels.shape == ((20, 30, 3) if value < 5 else (30, 20, 3))
 
 
 @pytest.mark.parametrize("make", [jpeg, png, webp])
 def test_images_are_rotated_by_the_tag(make) -> None:
-    assert decode_checked(make(1))[0].shape == (20, 30, 3)
-    assert decode_checked(make(6))[0].shape == (30, 20, 3)
+    assert decode_checked(make(1)).pixels.shape == (20, 30, 3)
+    assert decode_checked(make(6)).pixels.shape == (30, 20, 3)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])

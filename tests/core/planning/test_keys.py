@@ -283,6 +283,7 @@ CONDITIONAL: dict[tuple[str, str], Conditional] = {
     ("build", "pictures"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("build", "processor"): Conditional(("opencv", "cupy"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("build", "max_pixels"): Conditional(("5", "6"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
+    ("build", "image_depth"): Conditional(("auto", "4095"), (*CALIBRATED, "data=x.yaml"), ("data=x.yaml",)),
     ("quantize", "backend"): Conditional(("onnxruntime", "tensorrt"), ()),
     ("evaluate", "imgsz"): Conditional(("320", "640"), ("evaluate.model=checkpoint",)),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.media.choices import Depth
 from core.media.picture import decode_checked
 from stages.dataset import checking, image_cache
 from stages.dataset.auditing import run_audit
@@ -124,9 +125,9 @@ def test_ctrl_c_ends_at_once_and_keeps_the_cache(tmp_path: Path, monkeypatch: py
         if memory.steps == 20:
             raise KeyboardInterrupt
 
-    def counting(content: bytes, max_pixels: int) -> object:
+    def counting(content: bytes, max_pixels: int, depth: Depth) -> object:
         decoded.append(1)
-        return decode_checked(content, max_pixels)
+        return decode_checked(content, max_pixels, depth)
 
     monkeypatch.setattr(memory, "advance", interrupted)
     monkeypatch.setattr(checking, "usable_cores", lambda: 2)

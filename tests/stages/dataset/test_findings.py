@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from core.data.data_yaml import read_data_yaml
@@ -90,6 +91,10 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("repeated-row", rows(ROWS + "0 0.50 .5 .2 .2\n"), "line 3 of '{label}' repeats line 1: '0 0.50 .5 .2 .2'"),
     ("damaged-picture", lambda root: picture(root).write_bytes(half_a_jpeg()),
      "'{picture}' is damaged: Corrupt JPEG data: premature end of data segment"),
+    ("deep-image", lambda root: cv2.imwrite(str(picture(root)), np.arange(3072, dtype=np.uint16).reshape(48, 64)),
+     "'{picture}' has 16 bits per channel, values 0 to 3071 of 65535; 4095 becomes 255"),
+    ("alpha-image", lambda root: cv2.imwrite(str(picture(root)), np.full((48, 64, 4), 100, np.uint8)),
+     "'{picture}' has an alpha channel: composited on gray 114"),
     ("turned-picture", turn,
      ("'{root}/images/train/a.jpg' has EXIF orientation 6: "
      "its boxes refer to the rotated image of 48 x 64 pixels")),
