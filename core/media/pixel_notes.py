@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -12,6 +13,8 @@ from core.media.choices import AUTO_DEPTH, Depth
 
 BACKGROUND = 114
 """Gray on which an image with an alpha channel is composited: the border of the letterbox of YOLOv5."""
+DARK = 16
+"""An image is almost black if no value reaches this fraction of the one that becomes 255."""
 Alpha = Literal["", "composited", "left out"]
 """What became of the alpha channel of an image; empty if it has none, or if all of its pixels are opaque."""
 OF_ALPHA: Mapping[str, str] = {"composited": f"composited on gray {BACKGROUND}", "left out": "left out"}
@@ -44,6 +47,11 @@ class DepthRange:
         """Whether there are values outside of 0 to ``white``."""
         return self.low < 0 or self.high > self.white or not self.finite
 
+    @property
+    def dark(self) -> bool:
+        """Whether the image is almost black: no value reaches a sixteenth of ``white``."""
+        return self.high < self.white / DARK
+
     def __str__(self) -> str:
         values = f"{number(self.low)} to {number(self.high)}"
         if self.floating:
@@ -52,7 +60,12 @@ class DepthRange:
             text = f"{self.bits} bits per channel, values {values} of {number(self.largest)}"
         text += "" if self.finite else ", and NaN or infinity"
         text += f"; {number(self.white)} becomes 255"
+        text += ": almost black" if self.dark else ""
         return text + (", values outside of 0 to it are clipped" if self.clipped else "")
+
+
+_RULE = re.compile(r"more than 8 bits per channel: .*\(image\.depth=([^)]*)\)")
+"""The value of ``image.depth`` in a line of :meth:`PixelNotes.lines`."""
 
 
 class Scaled(Protocol):
@@ -65,6 +78,10 @@ class Scaled(Protocol):
     @property
     def clipped(self) -> bool:
         """Whether there are values outside of 0 to ``white``."""
+
+    @property
+    def dark(self) -> bool:
+        """Whether it is almost black."""
 
 
 def number(value: float) -> str:
@@ -81,12 +98,14 @@ class PixelNotes:
         left_out: Images with an alpha channel that OpenCV does not decode.
         scales: Value that became 255 -> number of images.
         clipped: Images with values outside of their scale.
+        dark: Images that are almost black.
     """
 
     composited: int = 0
     left_out: int = 0
     scales: Counter[float] = field(default_factory=Counter)
     clipped: int = 0
+    dark: int = 0
 
     def add(self, alpha: str, values: Scaled | None) -> None:
         """Add an image; ``values`` is None if it has 8 bits per channel."""
@@ -95,13 +114,31 @@ class PixelNotes:
         if values is not None:
             self.scales[values.white] += 1
             self.clipped += values.clipped
+            self.dark += values.dark
 
-    def lines(self, depth: Depth) -> Iterator[str]:
-        """Yield a line per kind; ``depth`` is the value of ``image.depth``."""
+    def lines(self, depth: Depth, model: Iterable[str] = ()) -> Iterator[str]:
+        """Yield a line per kind.
+
+        Args:
+            depth: The value of ``image.depth``.
+            model: The notes of the model that gets the images; those of its training and calibration images contain
+                such lines.
+        """
         if self.composited:
             yield f"{_have(self.composited)} an alpha channel: {OF_ALPHA['composited']}"
         if self.left_out:
             yield f"{_have(self.left_out)} an alpha channel that OpenCV does not decode: left out"
+        yield from self.scaled_lines(depth)
+        earlier = {found[1] for note in model if (found := _RULE.search(note))} - {_text(depth)}
+        if self.scales and earlier:
+            rules = " and ".join(f"image.depth={rule}" for rule in sorted(earlier))
+            yield (
+                f"the model was trained or calibrated with {rules}, but this run has image.depth={_text(depth)}:"
+                " the brightness of the images can differ"
+            )
+
+    def scaled_lines(self, depth: Depth) -> Iterator[str]:
+        """Yield the line about images with more than 8 bits per channel, if there are any."""
         if self.scales:
             yield f"{_have(self.scales.total())} more than 8 bits per channel: {self._scaled(depth)}"
 
@@ -111,12 +148,18 @@ class PixelNotes:
             text = f"{number(whites[0])} becomes 255"
         else:
             text = ", ".join(f"{number(white)} becomes 255 in {self.scales[white]}" for white in whites)
-        text += f" (image.depth={depth if isinstance(depth, str) else number(depth)})"
+        text += f" (image.depth={_text(depth)})"
         if self.clipped:
             text += f"; values outside of 0 to it are clipped in {self.clipped}"
-        if depth == AUTO_DEPTH and len(whites) > 1:
+        if self.dark:
+            text += f"; {self.dark} almost black (no value reaches 1/{DARK} of it)"
+        if depth == AUTO_DEPTH and len(whites) > 1 and whites[0] > 1:
             text += f"; image.depth={number(whites[-1])} scales all alike"
         return text
+
+
+def _text(depth: Depth) -> str:
+    return depth if isinstance(depth, str) else number(depth)
 
 
 def _have(count: int) -> str:

@@ -86,6 +86,8 @@ class Tolerance:
         option: Command-line option that sets ``on_error``, for the hint of the error; empty for none.
         max_pixels: Maximum width x height of an image or a frame; larger ones are unreadable.
         depth: Value of ``image.depth``, for images with more than 8 bits per channel.
+        model: Notes of the model that gets the images, see :meth:`core.media.pixel_notes.PixelNotes.lines`.
+        title: What precedes the lines about images that were composited or scaled.
         pixels: Counts images that were composited or scaled.
         unreadable: Skipped files.
         damaged: Name of each damaged image or video that was read -> description of the damage.
@@ -102,6 +104,8 @@ class Tolerance:
     option: str = ""
     max_pixels: int = MAX_PIXELS
     depth: Depth = AUTO_DEPTH
+    model: tuple[str, ...] = ()
+    title: str = ""
     pixels: PixelNotes = field(default_factory=PixelNotes)
     unreadable: list[Unreadable] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
@@ -144,8 +148,8 @@ class Tolerance:
         for count, what in ((len(self.unreadable), "could not be read"), (len(self.damaged), "with damage")):
             if count > NAMED:
                 self.warn(f"{counted(count - NAMED, 'more file')} {what}")
-        for line in self.pixels.lines(self.depth):
-            self.warn(line)
+        for line in self.pixels.lines(self.depth, self.model):
+            self.warn(self.title + line)
 
     def _allowed(self) -> float:
         """Return the maximum number of unreadable files."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from stages.calibrate.config import CalibrateConfig
 
 Floats = NDArray[np.float32]
+TITLE = "calibration: "
+"""What precedes lines about the images, in this run and in the notes of the models that are made of the table."""
 
 
 def observe_images(
@@ -43,7 +45,9 @@ def observe_images(
     source, notes = choose_source(config, dataset, context)
     total = min(frame_count(source) or 0, config.pictures)
     files, option = files_read(source, config.pictures), "calibrate.on_error"
-    tolerance = Tolerance(files, context.warn, config.on_error, option, config.max_pixels, config.image_depth)
+    tolerance = Tolerance(
+        files, context.warn, config.on_error, option, config.max_pixels, config.image_depth, model.notes, TITLE
+    )
     observer = context.calibrator(config.calibrator)
     size = config.batch if "batch" in model.contract.dynamic else model.contract.batch
     contract = replace(model.contract, batch=size)
@@ -66,7 +70,8 @@ def observe_images(
         preprocessing=preprocessing_digest(model.contract, config.processor),
         tensors=observer.ranges(),
     )
-    return write_table(ranges, context.workdir, (*notes, *small_note(done), *skipped_note(tolerance)))
+    converted = (TITLE + line for line in tolerance.pixels.scaled_lines(config.image_depth))
+    return write_table(ranges, context.workdir, (*notes, *small_note(done), *skipped_note(tolerance), *converted))
 
 
 def observe(

@@ -161,7 +161,7 @@ def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
         for session in (first, second):
             warm_up(session, config.warmup)
         bench = Bench(detectors, Duel((first, second)), agreement)
-        pictures = _run(config, bench, context)
+        pictures = _run(config, bench, context, (*engine.notes, *reference.notes))
     values = {**bench.duel.values(), **agreement.values(), "pictures": pictures}
     content = {
         "engine": describe(engine),
@@ -186,8 +186,8 @@ def _thresholds(first: Session, second: Session, conf: float) -> tuple[str, ...]
     return (f"the engine drops boxes below {one:g} and the reference below {two:g}: set conf={max(one, two):g}",)
 
 
-def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
-    """Run both models on the images; return how many there were.
+def _run(config: CompareConfig, bench: Bench, context: RunContext, notes: tuple[str, ...]) -> int:
+    """Run both models, which have these notes, on the images; return how many images there were.
 
     Nothing is read or prepared during an inference, so that latencies are those of an idle machine.
     """
@@ -196,7 +196,7 @@ def _run(config: CompareConfig, bench: Bench, context: RunContext) -> int:
     contract = bench.detectors[0].session.contract
     rounds = -(-config.inferences * contract.batch // total)
     files = files_read(source, config.pictures)
-    tolerance = Tolerance(files, context.warn, max_pixels=config.max_pixels, depth=config.image_depth)
+    tolerance = Tolerance(files, context.warn, max_pixels=config.max_pixels, depth=config.image_depth, model=notes)
     batches = batches_of(sample_frames(source, config.pictures, context.seed, tolerance), contract.batch, contract)
     images = 0
     with (

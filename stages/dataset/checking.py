@@ -139,7 +139,11 @@ def _facts_of(content: bytes, decoding: Decoding) -> ImageFacts:
     facts = ImageFacts(
         width, height, orientation(content), "damaged-picture" if damage else "", damage, alpha=decoded.alpha
     )
-    return replace(facts, depth=str(values), white=values.white, clipped=values.clipped) if values else facts
+    return (
+        replace(facts, depth=str(values), white=values.white, dark=values.dark, clipped=values.clipped)
+        if values
+        else facts
+    )
 
 
 def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:

@@ -16,9 +16,9 @@ from core.storage.digest import open_cache
 CACHE_NAME = "pictures.sqlite"
 COLUMNS = (
     "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT, "
-    "alpha TEXT, depth TEXT, white REAL, clipped INTEGER"
+    "alpha TEXT, depth TEXT, white REAL, dark INTEGER, clipped INTEGER"
 )
-INSERT = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 BATCH = 512
 
 
@@ -34,6 +34,7 @@ class ImageFacts:
         alpha: What became of the alpha channel (:data:`core.media.pixel_notes.Alpha`).
         depth: Bits and range of the values if there are more than 8 bits per channel, otherwise empty.
         white: The value that became 255, for such an image.
+        dark: Whether it is almost black.
         clipped: Whether it has values outside of 0 to ``white``.
     """
 
@@ -45,6 +46,7 @@ class ImageFacts:
     alpha: str = ""
     depth: str = ""
     white: float = 0.0
+    dark: bool = False
     clipped: bool = False
 
 
@@ -66,14 +68,14 @@ class ImageFactsCache:
         if self._connection is None or not digest:
             return None
         query = (
-            "SELECT width, height, orientation, kind, reason, alpha, depth, white, clipped FROM pictures"
+            "SELECT width, height, orientation, kind, reason, alpha, depth, white, dark, clipped FROM pictures"
             " WHERE sha256=? AND checks=?"
         )
         try:
             row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
         except sqlite3.Error:
             return None
-        return replace(ImageFacts(*row), clipped=bool(row[-1])) if row else None
+        return replace(ImageFacts(*row), dark=bool(row[-2]), clipped=bool(row[-1])) if row else None
 
     def remember(self, digest: str, facts: ImageFacts) -> None:
         """Add facts; they are written in batches."""

@@ -61,7 +61,9 @@ def measure(
     split = _read_split(config, dataset)
     work = Measurement(config, split, context)
     renamed = check_class_names(model.facts.names, split.names)
-    tolerance = Tolerance(len(split.samples), context.warn, max_pixels=config.max_pixels, depth=config.image_depth)
+    tolerance = Tolerance(
+        len(split.samples), context.warn, max_pixels=config.max_pixels, depth=config.image_depth, model=model.notes
+    )
     with open_model(model, context, imgsz=config.imgsz) as session:
         wanted = _filter(config, session.layout, split.classes)
         remarks = [remark for remark in (renamed, _truncation(session, wanted.conf)) if remark]

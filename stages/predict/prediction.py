@@ -47,7 +47,7 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     )
     _report_resumption(former, source, config, context)
     with open_model(model, context, imgsz=config.imgsz) as session:
-        work = _PredictionRun(config, source, session, context, former=former, state=state)
+        work = _PredictionRun(config, source, session, context, former=former, state=state, notes=model.notes)
         predictions = work.run()
     state.remove()
     return predictions
@@ -65,6 +65,7 @@ class _PredictionRun:
         *,
         former: Former,
         state: ResumeState,
+        notes: tuple[str, ...],
     ) -> None:
         self._config, self._source, self._session, self._context = config, source, session, context
         self._former, self._state = former, state
@@ -80,6 +81,7 @@ class _PredictionRun:
             "predict.on_error",
             config.max_pixels,
             config.image_depth,
+            notes,
         )
         self._tolerance.damaged |= former.damaged if source.kind is SourceKind.pictures else {}
         self._tolerance.damaged_frames += len(former.damaged) if source.kind is SourceKind.video else 0

@@ -353,7 +353,7 @@ def test_a_run_reports_each_kind_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("depth", "line"),
-    [("full", "65535 becomes 255 (image.depth=full)"),
+    [("full", "65535 becomes 255 (image.depth=full); 1 almost black (no value reaches 1/16 of it)"),
      (100, "100 becomes 255 (image.depth=100); values outside of 0 to it are clipped in 1")],
 )  # fmt: skip
 def test_what_an_option_does_is_reported(depth: str | float, line: str) -> None:
@@ -375,3 +375,21 @@ def test_a_damaged_header_gives_an_image_or_one_line(make: Callable[[], bytes]) 
         except UnreadableError:
             continue
         assert (image.dtype, image.shape[2:]) == (np.uint8, (3,))
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (["calibration: {0} (image.depth=4095)"], ""),
+        (["calibrated on 3 images", "{0} (image.depth=16383) and more"], "image.depth=16383"),
+        (["data set: {0} (image.depth=auto)", "{0} (image.depth=4095)"], "image.depth=auto"),
+        ([], ""),
+    ],
+)
+def test_another_rule_than_that_of_the_model_is_reported(given: list[str], line: str) -> None:
+    image = decode_checked(encoded(".png", RAMP), depth=4095)
+    (own,) = notes_of(image).lines(4095)
+    known = [note.format(own.removesuffix(" (image.depth=4095)")) for note in given]
+    _, *others = notes_of(image).lines(4095, known)
+    assert [other.split(" with ")[1].split(",")[0] for other in others] == ([line] if line else [])
+    assert list(notes_of(decode_checked(encoded(".jpg", COLOURS[..., :3]))).lines(4095, known)) == []
