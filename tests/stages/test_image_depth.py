@@ -30,7 +30,7 @@ def test_every_stage_that_decodes_images_has_the_option_in_its_key() -> None:
         found = {item.name: item for item in fields(config)}
         if "max_pixels" in found and stage.name not in SIZES_ONLY:
             assert followed(config, "image_depth") == "image.depth", stage.name
-            if stage.stored and stage.name != "build":  # its fingerprint has the option, where it reads images
+            if stage.name != "build":  # its fingerprint has the option, where it reads images
                 assert is_keyed(found["image_depth"]), stage.name
 
 

@@ -339,13 +339,13 @@ def test_a_run_reports_each_kind_once(tmp_path: Path) -> None:
         images.append((number, f"{number}", tmp_path / f"{number}"))
         images[-1][2].write_bytes(content)
     warned: list[str] = []
-    tolerance = Tolerance(len(images), warned.append)
+    tolerance = Tolerance(len(images), warned.append, title="calibration: ")
     assert len(list(read_images(images, tolerance))) == len(images)
     tolerance.conclude()
     assert warned == [
-        "1 image has an alpha channel: composited on gray 114",
+        "calibration: 1 image has an alpha channel: composited on gray 114",
         (
-            "3 images have more than 8 bits per channel: 1023 becomes 255 in 1, 16383 becomes 255 in 2 "
+            "calibration: 3 images have more than 8 bits per channel: 1023 becomes 255 in 1, 16383 becomes 255 in 2 "
             "(image.depth=auto); image.depth=16383 scales all alike"
         ),
     ]
