@@ -61,10 +61,10 @@ def build(
     Raises:
         HooklineError: The engine cannot be built with these options.
     """
-    words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights}
-    words |= {"precision": precision, "calibrate.source": source, "data": data, "backend": backend, "device": device}
-    words |= {"imgsz": imgsz, "calibrator": calibrator, "store": store}
-    result = run_in_process(["+stage=build", *arguments(words), *overrides], quiet=quiet)
+    options: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights}
+    options |= {"precision": precision, "calibrate.source": source, "data": data, "backend": backend, "device": device}
+    options |= {"imgsz": imgsz, "calibrator": calibrator, "store": store}
+    result = run_in_process(["+stage=build", *arguments(options), *overrides], quiet=quiet)
     engine = result.artifacts.get("build")
     if not isinstance(engine, Engine):
         raise HooklineError("build returned no engine in this process", "use it in the process of rank 0 of torchrun")

@@ -50,7 +50,7 @@ def said(program: Program, folder: Path, *words: str) -> tuple[list[str], list[s
         *HERE, *(word.replace("{}", str(folder)) for word in words), f"source={folder}/images"
     )
     try:
-        make_plan(request.stages, request.configs, context, request.words)
+        make_plan(request.stages, request.configs, context, request.top_level)
     except PlanError as error:
         return [str(problem) for problem in error.problems], console.warnings
     return [], console.warnings
@@ -186,7 +186,7 @@ def test_a_plan_imports_nothing_heavy(folder: Path, tmp_path: Path) -> None:
         f"request, context, _ = Program(Path({str(tmp_path)!r})).prepare('+stage=evaluate', 'weights=yolov5s',\n"
         f"    'data={folder}/two/data.yaml', 'device=cpu', 'backend=onnxruntime', 'processor=opencv')\n"
         "try:\n"
-        "    make_plan(request.stages, request.configs, context, request.words)\n"
+        "    make_plan(request.stages, request.configs, context, request.top_level)\n"
         "except Exception as error:\n"
         "    print(type(error).__name__)\n"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'cv2', 'numpy'} & set(sys.modules)))\n"

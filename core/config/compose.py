@@ -25,7 +25,7 @@ from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.config_root import options_at, options_root, register_resolvers
 from core.plugins.containment import Fault, PluginError, source_place
 from core.plugins.discovery import Plugins
@@ -42,14 +42,14 @@ class Request:
 
     Attributes:
         stages: Names of the requested stages, in order.
-        words: The top-level options.
+        top_level: The top-level options.
         configs: Options by stage name.
         options: Options of parts by kind and name.
         registry: The parts, without those with options that do not accept the values that they follow.
     """
 
     stages: tuple[str, ...]
-    words: Words
+    top_level: TopLevelOptions
     configs: Mapping[str, DataclassInstance]
     options: Mapping[tuple[str, str], DataclassInstance]
     registry: Registry
@@ -90,8 +90,8 @@ def typed(config: DictConfig, registry: Registry) -> Request:
     """
     stages = tuple(str(name) for name in config.stage)
     _reject_strangers(config, registry)
-    words = {name: options_at(config, name) for name in Words.__dataclass_fields__}
-    needed, overridden = {*stages, *map(str, words.values())}, _overridden()
+    top_level = {name: options_at(config, name) for name in TopLevelOptions.__dataclass_fields__}
+    needed, overridden = {*stages, *map(str, top_level.values())}, _overridden()
     options, configs = dict[tuple[str, str], DataclassInstance](), dict[str, DataclassInstance]()
     refused: list[PluginError] = []
     for kind, name, declared in _declared(registry):
@@ -110,13 +110,15 @@ def typed(config: DictConfig, registry: Registry) -> Request:
                 raise refusal from error
             refused.append(refusal)
     refused += _refusing_families(configs.values(), registry)
-    return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
+    return Request(
+        stages, TopLevelOptions(**top_level), configs, options, registry.without(refused) if refused else registry
+    )
 
 
 def _misfit(config: DictConfig, keys: tuple[str, ...], declared: type[DataclassInstance]) -> Fault | None:
     """Return why an option does not accept the value of the option that it follows; None if all do."""
     node = OmegaConf.select(config, ".".join(keys))
-    return next(map(Fault, misfits(declared, node, Words)), None) if isinstance(node, DictConfig) else None
+    return next(map(Fault, misfits(declared, node, TopLevelOptions)), None) if isinstance(node, DictConfig) else None
 
 
 def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry) -> Iterator[PluginError]:
@@ -145,7 +147,7 @@ def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInst
 
 def _reject_strangers(config: DictConfig, registry: Registry) -> None:
     """Refuse options that ``+name=`` or ``++name=`` added and that do not exist, e.g. misspelt ones."""
-    known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
+    known = {*TopLevelOptions.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
             raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})

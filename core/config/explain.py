@@ -14,7 +14,7 @@ from core.config.wrong_values import renamed_option, wrong_value
 from core.errors import HooklineError, nearest, shown, unknown
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.option_nodes import option_names
 from core.plugins.registry import Registry
 
@@ -23,7 +23,7 @@ LONGEST_HINT = 160
 """Maximum length of a hint that lists all options of a part; a longer hint refers to their documentation."""
 _VALUE_OF_GROUP = re.compile(r"is not a subclass of (\w+)\. value:")
 """OmegaConf's message for a value in place of a group of options."""
-_OPTIONS_OF_WORD = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
+_OPTIONS_BELOW = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
 """OmegaConf's message for a group of options in place of a value."""
 _NOT_SET = re.compile(r"Could not override '([^']+)'")
 """Hydra's message for an option that it cannot set."""
@@ -143,7 +143,7 @@ def _word_for_group(error: OmegaConfBaseException, registry: Registry) -> Hookli
         return HooklineError(
             f"'{group}' is a group of options and has no value", f"set its options: {', '.join(inside)}, ..."
         )
-    if name in {item.name for item in fields(Words)} and _OPTIONS_OF_WORD.search(str(error)):
+    if name in {item.name for item in fields(TopLevelOptions)} and _OPTIONS_BELOW.search(str(error)):
         return HooklineError(f"'{name}' is not a group of options", f"write {name}=<value>; {HELP}")
     return None
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from core.errors import HooklineError, shown, unknown
 from core.files.quoting import shell_word
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 
 FLAGS = (
     "--help", "--version", "--hydra-help", "--multirun", "--run", "--cfg", "--resolve", "--package", "--info",
@@ -59,6 +59,6 @@ def _unknown_flag(given: str) -> HooklineError:
     name, equals, value = given.partition("=")
     bare = name.lstrip("-").replace("-", "_")
     bare = "+stage" if bare == "stage" else bare
-    if equals or bare.lstrip("+") in Words.__dataclass_fields__:
+    if equals or bare.lstrip("+") in TopLevelOptions.__dataclass_fields__:
         return HooklineError(f"unknown flag {shown(name)}", f"options have no dashes: {shell_word(f'{bare}={value}')}")
     return unknown("flag", name, FLAGS)

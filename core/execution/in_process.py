@@ -116,11 +116,11 @@ def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
         request = typed(config, plugins.registry)
         warn_of_plugins(plugins, request, console)
         context = run_context(request, run_dir=Path.cwd(), reporter=console)
-        plan = make_plan(request.stages, request.configs, context, request.words)
+        plan = make_plan(request.stages, request.configs, context, request.top_level)
         for line in unused_options(overrides, plan, request.registry):
             console.note(line)
-        store = Store(store_root(request.words.store))
-        return make_steps(plan, context, store, reuse=request.words.reuse), request, context
+        store = Store(store_root(request.top_level.store))
+        return make_steps(plan, context, store, reuse=request.top_level.reuse), request, context
 
 
 @contextmanager

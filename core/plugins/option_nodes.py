@@ -11,7 +11,7 @@ from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import PART_KINDS
 from core.options.ranges import range_of
-from core.options.words import PluginOptions, Words
+from core.options.top_level import PluginOptions, TopLevelOptions
 from core.plugins.containment import Fault, source_place
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
@@ -44,7 +44,7 @@ def option_names(registry: Registry) -> Iterator[str]:
 
 def option_fields(registry: Registry) -> Iterator[tuple[str, Field[object]]]:
     """Yield the full name of every option with the field that declares it."""
-    yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
+    yield from ((item.name, item) for item in fields(TopLevelOptions) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.all(Stage).values():
         for _, item in option_fields_of(stage.signature.config, registry):

@@ -25,9 +25,9 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, RANKED, Descriptor, declared_options
 from core.kinds.tracker import Tracker
 from core.model_facts import DECODED, Preprocessing
-from core.options.following import misfits, unknown_words
+from core.options.following import misfits, unknown_shared
 from core.options.ranges import range_problems, ranges_of
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.config_root import composed, options_at, register_resolvers
 from core.plugins.containment import Fault, place_in, source_place
 from core.plugins.option_nodes import option_names, options_node
@@ -126,7 +126,7 @@ def _try_name(kind: str, name: str) -> None:
     if kind in PART_KINDS:
         taken = {AUTO} if kind in RANKED else set()
     else:
-        taken = {*Words.__dataclass_fields__, *KINDS, "hydra", *STORE_FOLDERS}
+        taken = {*TopLevelOptions.__dataclass_fields__, *KINDS, "hydra", *STORE_FOLDERS}
     if name in taken:
         raise Fault(f"the name {shown(name)} is reserved: use another name")
     if name.lower() in READ_OTHERWISE or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -185,9 +185,9 @@ def _try_values(
 ) -> None:
     """Make the options as a run does; the defaults must be in range."""
     node = OmegaConf.select(config, ".".join(keys))
-    wrong = [*unknown_words(options, Words, others)]
+    wrong = [*unknown_shared(options, TopLevelOptions, others)]
     if isinstance(node, DictConfig) and not wrong:  # a part without options has none
-        wrong += misfits(options, node, Words)
+        wrong += misfits(options, node, TopLevelOptions)
     if wrong:
         raise Fault(wrong[0])
     for _, problem in range_problems(options_at(config, *keys), ""):

@@ -14,14 +14,14 @@ from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
-from core.planning.devices import contradicts, family_problems, word_problem
+from core.planning.devices import contradicts, family_problems, unknown_device
 from core.plugins.registry import Registry
 from tests.support import grid_family, toys
 
 
 @pytest.mark.parametrize("word", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
 def test_words(word: str) -> None:
-    assert word_problem(word) is None
+    assert unknown_device(word) is None
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_words(word: str) -> None:
 )
 def test_the_nearest_word_is_told(word: str, meant: str) -> None:
     told = f"unknown device '{word}'; did you mean {meant}? possible: auto, cpu, cuda, cuda:N"
-    assert str(word_problem(word)) == told
+    assert str(unknown_device(word)) == told
 
 
 @pytest.mark.parametrize("word", ["", "mps", "xpu"])
 def test_words_that_are_near_to_none(word: str) -> None:
-    told = str(word_problem(word))
+    told = str(unknown_device(word))
     assert told.startswith(f"unknown device '{word}'; ")
     assert "cuda:N" in told
 

@@ -14,7 +14,7 @@ from core.kinds.context import RunContext
 from core.kinds.stage import Stage
 from core.model_facts import Precision
 from core.options.fields import presentation
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.planning.keys import key_of
 from core.planning.planner import make_plan
 from tests.support import toys
@@ -195,7 +195,7 @@ def test_an_unknown_device_is_told_once_and_alone(tmp_path: Path, device: str) -
 def test_seed_out_of_range(tmp_path: Path) -> None:
     """NumPy takes none below 0."""
     with pytest.raises(PlanError, match="seed=-1 is out of range; possible: 0 to "):
-        make_plan(["build"], toys.configs(), toys.context(tmp_path), Words(seed=-1))
+        make_plan(["build"], toys.configs(), toys.context(tmp_path), TopLevelOptions(seed=-1))
 
 
 @pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "hookline", "same"])
