@@ -46,9 +46,10 @@ def library(major: str = "") -> ctypes.CDLL:
         except OSError:
             continue
     package = "nvidia-cuda-nvrtc-cu12" if major == "12" else "nvidia-cuda-nvrtc"
-    wanted = f"no NVRTC of CUDA {major}" if major else "no NVRTC"
+    title = f"NVRTC of CUDA {major}" if major else "NVRTC"
     raise UnavailableError(
-        f"{wanted} (the compiler of CUDA sources) is installed", f"pip install {package}, or install the CUDA toolkit"
+        f"{title}, the compiler of CUDA sources, is not installed",
+        f"pip install {package}, or install the CUDA toolkit",
     )
 
 

@@ -84,7 +84,7 @@ def run(folder: Path, tmp_path: Path) -> Run:
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Why a run ended: a user's mistake."""
+    """Why a run ended: a user error."""
     assert done.returncode == 2, done.stderr
     return next(line for line in done.stderr.splitlines() if line.startswith("error: ")).removeprefix("error: ")
 

@@ -41,7 +41,7 @@ class Host:
 
     @cached_property
     def packages(self) -> Mapping[str, Distribution]:
-        """Installed distributions by normalized name; of two with one name, the one that Python imports."""
+        """Installed distributions by normalized name; of two with the same name, the one that Python imports."""
         from packaging.utils import canonicalize_name
 
         found: dict[str, Distribution] = {}

@@ -163,7 +163,7 @@ class Execution:
         if context is None:
             raise watch.error(
                 "there is not enough GPU memory to run the engine",
-                "end other programs on the GPU, choose another GPU with device=cuda:N, or build with a smaller batch",
+                "close other programs on the GPU, choose another GPU with device=cuda:N, or build with a smaller batch",
             )
         scratch = view(self._scratch)
         context.set_device_memory(scratch.address, scratch.size)

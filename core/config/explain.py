@@ -33,7 +33,7 @@ _UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
 
 @contextmanager
 def explained(registry: Registry) -> Iterator[None]:
-    """Convert configuration errors in the block to user's mistakes.
+    """Convert configuration errors in the block to user errors.
 
     Raises:
         HooklineError: The error that :func:`explain` returns; all other exceptions pass unchanged.
@@ -48,7 +48,7 @@ def explained(registry: Registry) -> Iterator[None]:
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
-    """Return the user's mistake behind a configuration error; None if there is no such mistake."""
+    """Return the user error behind a configuration error; None if there is no such mistake."""
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, HooklineError):
@@ -82,7 +82,7 @@ def _missing_config(error: MissingConfigException, registry: Registry) -> Hookli
     if error.options is not None:
         return unknown(group, name, error.options)
     return HooklineError(
-        f"there is no configuration file '{error.missing_cfg_file}'", "--config-dir=<folder> adds a folder"
+        f"there is no configuration file '{error.missing_cfg_file}'", "add its folder with --config-dir=<folder>"
     )
 
 

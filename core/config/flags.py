@@ -50,8 +50,8 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _refuse(message: str) -> NoReturn:
-    """Raise the message of argparse about a flag, e.g. a missing value, as a user's mistake."""
-    raise HooklineError(message, "options come as name=value; --hydra-help explains the flags")
+    """Raise the message of argparse about a flag, e.g. a missing value, as a user error."""
+    raise HooklineError(message, "write options as name=value; --hydra-help explains the flags")
 
 
 def _unknown_flag(given: str) -> HooklineError:

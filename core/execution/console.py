@@ -63,8 +63,8 @@ class Console:
     """The :class:`core.reporting.Reporter` of a run; keeps the warnings.
 
     Args:
-        stream: Gets progress, notes, warnings and errors; None for standard error or the one of :func:`printing_to`.
-        results: Gets the results; None for standard output or the one of :func:`printing_to`.
+        stream: Gets progress, notes, warnings and errors; None for standard error or the stream of :func:`printing_to`.
+        results: Gets the results; None for standard output or the stream of :func:`printing_to`.
     """
 
     def __init__(self, stream: TextIO | None = None, results: TextIO | None = None) -> None:

@@ -138,7 +138,7 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
 
     for item in overrides:
         if not isinstance(item, str):
-            raise HooklineError(f"an argument is a string, not {shown(item)}", "give each as 'name=value'")
+            raise HooklineError(f"an argument must be a string, not {shown(item)}", "give each as 'name=value'")
     set_cache_folders()
     set_libraries()
     plugins = plugins_without(disabled_plugins(overrides))

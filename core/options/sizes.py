@@ -42,10 +42,10 @@ def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
     fixed = {"height", "width"} - set(contract.dynamic)
     sizes = {"height": height, "width": width}
     if any(sizes[axis] != getattr(contract, axis) for axis in fixed):
-        what, remedy = ("was built", "build") if isinstance(model, Engine) else ("was exported", "export")
+        what, verb = ("was built", "build") if isinstance(model, Engine) else ("was exported", "export")
         raise HooklineError(
             f"imgsz={_shown(imgsz)}, but '{model.path.name}' {what} for {contract.height}x{contract.width}",
-            f"omit imgsz, or {remedy} it again with imgsz={_shown(imgsz)}",
+            f"omit imgsz, or {verb} it again with imgsz={_shown(imgsz)}",
         )
     return replace(model, contract=replace(contract, height=height, width=width))
 

@@ -1,4 +1,4 @@
-"""Compare the statements and the first batch of a session with its model.
+"""Compare the attributes and the first batch of a session with its model.
 
 A session of a plugin can describe another model, or return outputs of another shape or type, or NaN. Each of these
 gives one line that names the model and the plugin. Later batches are not checked.
@@ -28,8 +28,8 @@ _HINT = "open it with another backend, or report this to the author of the plugi
 
 
 @dataclass(frozen=True)
-class Statements:
-    """The facts that the session of a model must state, see :class:`core.kinds.session.Session`."""
+class SessionFacts:
+    """Required values of the attributes of a session, see :class:`core.kinds.session.Session`."""
 
     facts: ModelFacts
     contract: InputContract
@@ -37,16 +37,16 @@ class Statements:
     score_threshold: float = 0.0
 
 
-def check_statements(session: object, title: str, wanted: Statements) -> None:
-    """Compare the facts that an opened session states with the model.
+def check_session_facts(session: object, title: str, wanted: SessionFacts) -> None:
+    """Compare the attributes of an opened session with the model.
 
     Args:
         session: The result of ``open``.
         title: The model and the part that opened it, in messages.
-        wanted: The facts that it must state.
+        wanted: Required values of its attributes.
 
     Raises:
-        HooklineError: The value is not a session, or states other facts.
+        HooklineError: The value is not a session, or its attributes differ.
     """
     if missing := [name for name in _MEMBERS if not hasattr(session, name)]:
         raise HooklineError(f"the session of {title} is {shown(session)}, which has no '{missing[0]}'", _HINT)
@@ -56,7 +56,7 @@ def check_statements(session: object, title: str, wanted: Statements) -> None:
             raise HooklineError(f"the session of {title} has {shown(found[name])} as '{name}'", _HINT)
     for (name, value), (_, right) in zip(_values(found), _values(vars(wanted)), strict=True):
         if value != right:
-            raise HooklineError(f"the session of {title} states {name}={shown(value)}, not {shown(right)}", _HINT)
+            raise HooklineError(f"the session of {title} has {name}={shown(value)}, not {shown(right)}", _HINT)
 
 
 def checked(session: Session, title: str, head: Head) -> Session:
@@ -137,9 +137,9 @@ def _check_outputs(outputs: object, batch: int, title: str, head: Head, contract
     import numpy as np
 
     if not isinstance(outputs, Mapping) or not all(isinstance(name, str) for name in outputs):
-        raise HooklineError(f"{title} gives {shown(outputs)}, not arrays by name", _HINT)
+        raise HooklineError(f"{title} returned {shown(outputs)}, not arrays by name", _HINT)
     if wrong := [name for name, value in outputs.items() if not isinstance(value, np.ndarray | DeviceArray)]:
-        raise HooklineError(f"{title} gives {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", _HINT)
+        raise HooklineError(f"{title} returned {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", _HINT)
     wanted = wanted_shapes(list(outputs), title, head, contract)
     check_shapes({name: _shape(value) for name, value in outputs.items()}, wanted, batch, title)
     for name in wanted:

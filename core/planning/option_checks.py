@@ -46,7 +46,7 @@ class OptionChecks:
 
         Args:
             context: For the parts and their options.
-            faults: Gets the errors of plugins with a check that failed, by kind and name of the part.
+            faults: Receives the errors of plugins with a check that failed, by kind and name of the part.
         """
         for _, problem in range_problems(self.top_level, ""):
             yield problem

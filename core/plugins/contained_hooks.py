@@ -154,7 +154,7 @@ class ContainedHooks:
     def _report(self, hook: str, reason: str) -> None:
         self._warn(
             f"plugin '{self.origin.plugin}' ({self.origin.distribution} {self.origin.version}) failed in {hook}:"
-            f" {reason}; plugins.disable=[{self.origin.plugin}] leaves it out"
+            f" {reason}; disable the plugin with plugins.disable=[{self.origin.plugin}]"
         )
 
 

@@ -58,7 +58,7 @@ class PluginError(HooklineError):
         reason = reason_of(error) if isinstance(error, HooklineError | Fault) else _typed_reason(error)
         where = place_in(error, origin, place) or ("not found" if isinstance(error, ImportError) else "unknown file")
         text = f"{doing}: {reason}" if doing else reason
-        super().__init__(f"{origin}: {text} ({where})", f"plugins.disable=[{origin.plugin}] leaves it out")
+        super().__init__(f"{origin}: {text} ({where})", f"disable the plugin with plugins.disable=[{origin.plugin}]")
         self.origin = origin
         self.reason = f"{text} ({where})"
 
@@ -67,7 +67,7 @@ class PluginError(HooklineError):
 def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
     """Convert exceptions of plugin code to a :class:`PluginError` and print its output with the plugin's name.
 
-    Ctrl-C and signals of the user pass. A KeyboardInterrupt or SystemExit that the code itself raises does not pass.
+    Ctrl-C and signals of the user propagate. A KeyboardInterrupt or SystemExit of the code itself is converted.
 
     Args:
         origin: The plugin. The output of a plugin of hookline is printed unchanged.
@@ -76,7 +76,7 @@ def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
 
     Raises:
         PluginError: The code raised an exception.
-        HooklineError: The code reported a user's mistake; the exception passes unchanged.
+        HooklineError: The code reported a user error; the exception propagates unchanged.
     """
     before = received()
     try:

@@ -100,4 +100,8 @@ def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable
 
 def way_out(origin: Origin) -> str:
     """Return the remedy for a failure of a plugin."""
-    return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "this is a bug: please report it"
+    return (
+        f"disable the plugin with plugins.disable=[{origin.plugin}]"
+        if origin.outside
+        else "this is a bug: please report it"
+    )

@@ -129,7 +129,7 @@ def _run(check: Check, asked: Target, context: RunContext) -> tuple[Finding, ...
         origin = context.registry.origin("checks", check.name)
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         found = f"the check itself failed: {type(error).__name__}: {error} ({place})"
-        remedy = f"report it to {origin.distribution} {origin.version}; plugins.disable=[{origin.plugin}] leaves it out"
+        remedy = f"report it to {origin.distribution} {origin.version}, or set plugins.disable=[{origin.plugin}]"
         return (doubtful(check.name, found, remedy),)
 
 

@@ -46,7 +46,7 @@ class EvaluateConfig:
         data: Path of the data.yaml.
         split: Split of the data set to measure on.
         conf: Minimum score of a box, 0..1; null: 0.001, for the whole precision-recall curve.
-        iou: NMS overlap, 0..1; null: 0.6.
+        iou: IoU threshold of NMS, 0..1; null: 0.6.
         max_det: Maximum number of boxes per image.
         multi_label: Which classes of a box count.
         decode_cost: Measure what the decode in an engine costs: the score threshold and one class per box, each

@@ -18,7 +18,7 @@ from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
-from core.planning.open_model import missed_boxes, open_model
+from core.planning.open_model import open_model, warning_of_missed_boxes
 from stages.predict.config import PredictConfig
 from stages.predict.pipeline import detect_frames
 from stages.predict.records import BOXES
@@ -186,7 +186,7 @@ def _report_resumption(former: Former, source: Source, config: PredictConfig, co
 
 def _filter(config: PredictConfig, session: Session, context: RunContext) -> Filter:
     conf = CONF if config.conf is None else config.conf
-    if missed := missed_boxes(session, conf):
+    if missed := warning_of_missed_boxes(session, conf):
         context.warn(missed)
     return Filter(
         conf=conf,

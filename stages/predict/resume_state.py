@@ -72,7 +72,7 @@ class ResumeState:
             raise HooklineError(
                 f"the interrupted run in '{self._path.parent}' had another source, of {counted(files, 'file')}; now it "
                 f"has {self._content['files']}",
-                "give the same files, or leave resume=true out to start again",
+                "give the same files, or omit resume=true to start again",
             )
         if len(content) != len(self._now):
             raise damaged_file(self._path)
@@ -100,7 +100,7 @@ class ResumeState:
 
 def damaged_file(file: Path) -> HooklineError:
     """Return the error for a file of an interrupted run that cannot be read."""
-    return HooklineError(f"'{file}' is damaged", "leave resume=true out to start again")
+    return HooklineError(f"'{file}' is damaged", "omit resume=true to start again")
 
 
 def _state_of(file: Path) -> str:

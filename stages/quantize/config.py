@@ -20,7 +20,7 @@ class QuantizeConfig:
 
     Attributes:
         precision: ``fp32`` keeps the model, ``fp16`` keeps float32 inputs and outputs, ``int8`` needs a calibration. If
-            the runtime quantises itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
+            the runtime quantises the model itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
         backend: The runtime that sets the quantisation rules.
         quantizer: The quantizer that converts the model.
     """
@@ -31,5 +31,5 @@ class QuantizeConfig:
 
     def stage_precision(self, context: RunContext) -> Precision:
         """Return the precision of the output of this stage."""
-        later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
-        return Precision.fp32 if later else self.precision
+        by_runtime = own_calibration(self.backend, self.precision, context, needed=False)
+        return self.precision if by_runtime is CalibrationInput.none else Precision.fp32

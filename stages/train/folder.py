@@ -155,8 +155,8 @@ class TrainingFolder:
         if left is None:
             return HooklineError(problem, hint)
         return HooklineError(
-            f"{problem}: the one in '{left}' has different ones, or was started by a version of hookline with another "
-            "weights format",
+            f"{problem}: the interrupted training in '{left}' has different ones, or was started by another version of "
+            "hookline",
             f"{hint}, with the same version; or start a new training with weights={left / LAST}",
         )
 

@@ -130,7 +130,7 @@ class TestCall:
     @pytest.mark.parametrize(
         ("given", "problem"),
         [
-            ("bus.jpg", r"an image is a NumPy array, not 'bus.jpg'; hookline.read_image\(path\) reads a file"),
+            ("bus.jpg", r"an image must be a NumPy array, not 'bus.jpg'; hookline.read_image\(path\) reads a file"),
             (np.zeros((4, 4, 3), np.float32), r"uint8 \[height, width, 3\], not float32 \[4, 4, 3\]"),
             (np.zeros((4, 4), np.uint8), r"not uint8 \[4, 4\]"),
             (np.zeros((4, 4, 4), np.uint8), r"not uint8 \[4, 4, 4\]"),
@@ -321,7 +321,7 @@ def test_a_plugin_that_fails_is_named_as_in_a_run(
 ) -> None:
     place = odd("odd_call", calling="raise KeyError('odd')")
     told = rf"failed in code of \$HOOKLINE_PLUGINS \w{{12}} \(plugin 'odd_call'\): KeyError: 'odd' \({place}:8\)"
-    told += r"; plugins\.disable=\[odd_call\] leaves it out$"
+    told += r"; disable the plugin with plugins\.disable=\[odd_call\]$"
     with hookline.open(models["engine"], processor="odd") as model, pytest.raises(KeyError, match="odd"):
         model(image)
     assert re.search("^warning: 'tiny-fp32.onnx' " + told, capfd.readouterr().err, re.MULTILINE)

@@ -202,7 +202,7 @@ def test_values_become_arguments() -> None:
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("argument", [["+stage=build"], None, 5, b"+stage=build"])
 def test_an_argument_that_is_no_string_is_refused(argument: object) -> None:
-    with pytest.raises(hookline.HooklineError, match="an argument is a string, not "):
+    with pytest.raises(hookline.HooklineError, match="an argument must be a string, not "):
         hookline.run(argument)  # type: ignore[arg-type]
 
 

@@ -204,7 +204,7 @@ def _off(model: Any) -> None:
     [
         (
             _rename,
-            r"the exported file has the outputs \['p3', 's16'\], the head of its family states \['s8', 's16'\]",
+            r"the exported file has the outputs \['p3', 's16'\], but the head of its family has \['s8', 's16'\]",
         ),
         (_off, "outputs of the exported ONNX file differ from PyTorch: maximum difference outputs "),
     ],

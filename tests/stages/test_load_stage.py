@@ -152,7 +152,7 @@ def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None
 def test_what_the_family_cannot_read_is_its_error(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
     context, _ = the_context(tmp_path)
-    with pytest.raises(HooklineError, match=r"x\.pt' holds a state dict, not a YOLOv5 model; plain YOLOv5"):
+    with pytest.raises(HooklineError, match=r"x\.pt' contains a state dict, not a YOLOv5 model; plain YOLOv5"):
         load(load_config(str(tmp_path / "x.pt")), context)
     assert list(context.workdir.iterdir()) == []
 
@@ -371,8 +371,8 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is not a YOLOv5 detector of 2 classes and stride 24"),
         ({"outputs": {"output0": [1, 6, 84]}}, r"its output is \[1, 6, 84\]; expected \[batch, boxes, 7\]"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "no model family recognises .* by its outputs p3 "),
-        ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, not a multiple of its 84 cells"),
-        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as an anchor-free model"),
+        ({"outputs": {"output0": [1, 100, 7]}}, "outputs 100 boxes, not a multiple of its 84 cells"),
+        ({"outputs": {"output0": [1, 84, 7]}}, "outputs 84 boxes for 84 cells: one per cell, as an anchor-free model"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
         (
             {"image": [1, 1, 64, 64]},
@@ -387,7 +387,7 @@ def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, told: str) ->
         load(load_config(str(path)), the_context(tmp_path)[0])
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1, "gives 8400 boxes for 8400 cells: one per cell"), (3, "")])
+@pytest.mark.parametrize(("rows", "told"), [(1, "outputs 8400 boxes for 8400 cells: one per cell"), (3, "")])
 def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) -> None:
     """A file of any height and width does not state its boxes; the graph says how many they are for each size."""
     strides = (8, 16, 32)

@@ -198,13 +198,13 @@ def test_what_is_no_array_of_a_gpu(device):
 
 
 def test_no_memory_on_the_gpu(device):
-    with pytest.raises(HooklineError, match=r"^cuda:2 has no memory left: Out of memory allocating .*device=cuda:N"):
+    with pytest.raises(HooklineError, match=r"^cuda:2 is out of memory \(Out of memory allocating .*device=cuda:N"):
         device.empty((65 * MIB,), np.uint8, device.new_stream())
 
 
 def test_no_page_locked_memory(device):
     with pytest.raises(
-        HooklineError, match=r"^the host has no page-locked memory left for 17 MiB \(cudaErrorMemoryAll"
+        HooklineError, match=r"^the host cannot allocate 17 MiB of page-locked memory \(cudaErrorMemoryAll"
     ):
         device.pinned(17 * MIB)
 

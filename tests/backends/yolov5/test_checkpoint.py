@@ -54,7 +54,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, name: str, valu
     changed = weights.state[name].clone()
     changed.view(-1)[-1] = value
     save(replace(weights, state={**weights.state, name: changed}), tmp_path / "x.safetensors")
-    with pytest.raises(CheckpointError, match=rf"'{name}' in '.*x\.safetensors' holds NaN or infinity"):
+    with pytest.raises(CheckpointError, match=rf"'{name}' in '.*x\.safetensors' contains NaN or infinity"):
         load(tmp_path / "x.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""A session that states another model, or gives other outputs than its head has, is refused by the name of its part."""
+"""A session of another model, or with other outputs than those of its head, is refused; the error names its part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Change = Callable[[dict[str, Any]], Any]
 
 @dataclass
 class Odd:
-    """A session that states and gives what it is told to."""
+    """A session with the given attributes and outputs."""
 
     change: Change
     decoded: bool = False
@@ -87,13 +87,13 @@ TITLE = r"'x\.onnx', opened by the backend 'odd' of tests 0 \(plugin 'tests'\),"
 @pytest.mark.parametrize(
     ("stated", "told"),
     [
-        ({"facts": replace(grid_family.FACTS, names=("a", "b"))}, r"states facts\.names=\('a', 'b'\), not \('person'"),
+        ({"facts": replace(grid_family.FACTS, names=("a", "b"))}, r"has facts\.names=\('a', 'b'\), not \('person'"),
         ({"facts": None}, "has None as 'facts'"),
-        ({"contract": InputContract(1, 96, 96)}, r"states contract\.height=96, not 64"),
-        ({"contract": replace(CONTRACT, channels="bgr")}, r"states contract\.channels='bgr', not 'rgb'"),
+        ({"contract": InputContract(1, 96, 96)}, r"has contract\.height=96, not 64"),
+        ({"contract": replace(CONTRACT, channels="bgr")}, r"has contract\.channels='bgr', not 'rgb'"),
         ({"contract": {}}, r"has \{\} as 'contract'"),
-        ({"layout": DECODED}, "states layout='decoded', not 'grid'"),
-        ({"score_threshold": 0.5}, r"states score_threshold=0\.5, not 0\.0"),
+        ({"layout": DECODED}, "has layout='decoded', not 'grid'"),
+        ({"score_threshold": 0.5}, r"has score_threshold=0\.5, not 0\.0"),
     ],
 )
 def test_a_session_of_another_model(tmp_path: Path, stated: dict[str, Any], told: str) -> None:
@@ -120,10 +120,10 @@ S8 = grid_family.objects()["s8"]
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda _: [], r"gives \[\], not arrays by name"),
-        (lambda _: {1: S8}, "gives .*, not arrays by name"),
-        (put("s8", S8.tolist()), "gives .* as output 's8', not an array"),
-        (lambda outputs: outputs.pop("s16") * 0, "gives .*, not arrays by name"),
+        (lambda _: [], r"returned \[\], not arrays by name"),
+        (lambda _: {1: S8}, "returned .*, not arrays by name"),
+        (put("s8", S8.tolist()), "returned .* as output 's8', not an array"),
+        (lambda outputs: outputs.pop("s16") * 0, "returned .*, not arrays by name"),
         (lambda outputs: {"s8": outputs["s8"]}, r"has no output 's16', only \['s8'\]"),
         (put("s8", S8[:, :, :4]), r"output 's8' of .* is \[1, 6, 4, 12\], not \[1, 6, 8, 12\]"),
         (put("s8", S8[0]), r"output 's8' of .* is \[6, 8, 12\], not \[1, 6, 8, 12\]"),
@@ -145,7 +145,7 @@ def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, tol
     [
         (put(SCORES, np.array([[np.nan, 0.0]], np.float32)), "DecodeDetectionScores' of .* has nan"),
         (put(SCORES, np.array([[0.9, 0.5]], np.float32)), "DecodeDetectionBoxes' of .* has nan"),
-        (put(CLASSES, np.array([[2, 0]], np.int32)), "outputs a box with class id 2, and has 2 classes"),
+        (put(CLASSES, np.array([[2, 0]], np.int32)), "outputs a box with class id 2, but has 2 classes"),
         (put(CLASSES, np.array([[1.0, 0.0]], np.float32)), "DecodeDetectionClasses' of .* is float32, not int32"),
         (put(CLASSES, np.array([[1]], np.int32)), r"the numbers of boxes, scores and classes of .* differ: \[1, 2\]"),
     ],

@@ -98,7 +98,7 @@ def test_a_run_that_needs_it_is_refused_in_one_line(command: Command, tmp_path: 
     assert plugin.reason in line
     assert plugin.name in line
     assert "$HOOKLINE_PLUGINS" in line
-    assert f"plugins.disable=[{plugin.name}] leaves it out" in line
+    assert f"disable the plugin with plugins.disable=[{plugin.name}]" in line
 
 
 def test_all_of_them_are_listed_with_the_reason(command: Command, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_faulty_distributions_are_named_with_their_version(command: Command, tmp
         assert f"broken plugin: hookline_{plugin.name} 1.{number} (plugin 'plug-{plugin.name}'): " in line
         assert plugin.reason in line
         assert plugin.place in line
-        assert line.endswith(f"; plugins.disable=[plug-{plugin.name}] leaves it out")
+        assert line.endswith(f"; disable the plugin with plugins.disable=[plug-{plugin.name}]")
 
 
 def test_two_distributions_with_one_plugin_name(command: Command, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_broken_package_is_told_when_a_name_is_not_found(python: Python) -> None
     line = result.stderr.strip().splitlines()[-1]
     assert "unknown stage 'shapren'; did you mean sharpen?" in line
     assert "hookline-broken 1.2.3" in line
-    assert "plugins.disable=[broken] leaves it out" in line
+    assert "disable the plugin with plugins.disable=[broken]" in line
 
 
 def test_disable(python: Python) -> None:

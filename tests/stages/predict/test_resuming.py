@@ -236,7 +236,7 @@ def test_the_same_images_at_another_place_may_continue(tmp_path: Path, monkeypat
 def test_damaged_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: str) -> None:
     interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
     (tmp_path / "work" / file).write_text(content)
-    with pytest.raises(HooklineError, match="is damaged; leave resume=true out"):
+    with pytest.raises(HooklineError, match="is damaged; omit resume=true"):
         run(tmp_path, tmp_path / "in", 1, resume=True)
 
 

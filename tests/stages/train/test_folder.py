@@ -227,5 +227,5 @@ def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> N
     mark(folder.path, IncompleteWork("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
     with pytest.raises(HooklineError, match="no training with these options") as caught:
         folder.prepare(resume=True, note=print)
-    assert f"the one in '{left}' has different ones" in str(caught.value)
+    assert f"the interrupted training in '{left}' has different ones" in str(caught.value)
     assert f"weights={left / LAST}" in str(caught.value)
