@@ -134,7 +134,7 @@ NMS = struct(
 
 @dataclass(frozen=True)
 class CandidateArrays:
-    """The contiguous outputs of a decode in device memory.
+    """The contiguous outputs of a decode step in device memory.
 
     Attributes:
         boxes: Address of float32 [B, rows, 4], aligned to 16 bytes.

@@ -75,8 +75,8 @@ def test_from_weights_to_boxes_by_its_own_rules(run: Run) -> None:
     assert (again.code, again.stages) == (0, {"load": "ran", "predict": "ran"}), again.said
     on_gpu = run("+stage=predict", f"weights={engine}", "source=pictures", "device=cuda")
     assert (on_gpu.code, on_gpu.stages) == (2, {}), on_gpu.said
-    told = f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
-    assert told in on_gpu.said
+    expected = f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
+    assert expected in on_gpu.said
 
 
 def test_another_quantizer_is_part_of_the_key(run: Run) -> None:
@@ -90,7 +90,7 @@ def test_another_quantizer_is_part_of_the_key(run: Run) -> None:
 
 
 def test_what_is_refused_before_anything_runs(run: Run) -> None:
-    for options, told in (
+    for options, expected in (
         (("backend=bare_chip", "precision=int8"), "backend=bare_chip has no rules for Q/DQ pairs (Runtime.qdq)"),
         (("backend=chip", "build.batch=2"), "chip does not support build.batch; remove it, or set backend=tensorrt"),
         (("backend=chip", "precision=fp16", "runtimes.chip.threads=2"), "the chip computes float16 on one thread"),
@@ -102,7 +102,7 @@ def test_what_is_refused_before_anything_runs(run: Run) -> None:
     ):
         done = run("+stage=build", *options)
         assert (done.code, done.stages) == (2, {}), done.said
-        assert told in done.said
+        assert expected in done.said
 
 
 def test_an_engine_of_it_without_a_sidecar(run: Run, tmp_path: Path) -> None:

@@ -82,11 +82,11 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "classic cannot be converted to fp16"),
         (
             ["+stage=build", KNOWN, "export.layout=classic"],
-            "the exported model has the layout classic, to which no decode can be appended",
+            "the exported model has the layout classic, to which no decode step can be appended",
         ),
         (
             ["+stage=build", KNOWN, "export.layout=classic", "precision=int8"],
-            "the exported model has the layout classic, to which no decode can be appended",
+            "the exported model has the layout classic, to which no decode step can be appended",
         ),
         (
             ["+stage=build", KNOWN, "precision=int8", "build.precision=fp16"],

@@ -189,7 +189,7 @@ class Execution:
         if min(shape, default=0) < 0:
             raise HooklineError(
                 f"the size of the engine's output '{name}' depends on the data",
-                "append the decode with decode=yolo_layer",
+                "append the decode step with decode=yolo_layer",
             )
         return self._device.empty(shape, self._types[name], self._stream)
 

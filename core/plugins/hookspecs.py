@@ -87,7 +87,7 @@ def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
-    """Yield grafts, which append the decode to a model. The user selects one with ``decode=<name>``.
+    """Yield grafts, which append the decode step to a model. The user selects one with ``decode=<name>``.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""Stage ``graft``: append the decode to a model, so that it outputs boxes."""
+"""Stage ``graft``: append the decode step to a model, so that it outputs boxes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
-    """Append the decode to ``model``."""
+    """Append the decode step to ``model``."""
     from stages.graft.finishing import finish
 
     for problem in check_inputs(config, {"model": known_of(model)}, context):
@@ -72,14 +72,14 @@ def known(inputs: Mapping[str, Known]) -> Known:
 
 
 def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield why no decode can be appended: the layout of the model, or no suitable graft."""
+    """Yield why no decode step can be appended: the layout of the model, or no suitable graft."""
     from stages.graft.choosing import choose
 
     model, runtimes = inputs.get("model", Known()), context.registry.all(Runtime)
     layouts = layouts_of(model, context)
     if layouts and model.layout not in {None, layouts[0]}:
         yield HooklineError(
-            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode can be appended",
+            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode step can be appended",
             f"set export.layout={layouts[0]}; for an ONNX file, use the checkpoint instead, or predict.model=quantized",
         )
     elif layouts and (runtime := runtimes.get(model.runtime or "")):
@@ -91,7 +91,7 @@ def hookline_stages() -> Iterable[Stage]:
     """Register the stage."""
     yield Stage(
         name="graft",
-        summary="append the decode, so that the model outputs boxes",
+        summary="append the decode step, so that the model outputs boxes",
         run=graft,
         known=known,
         check_inputs=check_inputs,

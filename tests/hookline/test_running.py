@@ -63,7 +63,7 @@ def test_a_build_by_the_command_is_reused_by_the_function_and_the_other_way_roun
     assert set(status(result).values()) == {"reused"}
 
 
-def test_a_users_mistake_is_raised_in_one_line_and_leaves_nothing(
+def test_a_user_error_is_raised_in_one_line_and_leaves_nothing(
     here: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(hookline.HooklineError, match="unknown stage 'exprot'; did you mean export"):

@@ -254,7 +254,7 @@ def test_damaged_frames_are_not_observed_and_draws_stay_the_same(context, model,
     assert "damaged frames of the video are left out (1 found)" in table.notes
 
 
-def test_an_empty_folder_is_told_before_anything_runs(context, tmp_path):
+def test_an_empty_folder_is_reported_before_anything_runs(context, tmp_path):
     (tmp_path / "empty").mkdir()
     (problem,) = check(config(source=str(tmp_path / "empty")))
     assert "no images or video in folder" in str(problem)

@@ -118,10 +118,10 @@ def test_a_file_that_no_family_recognises_is_refused_in_one_line(tmp_path: Path)
     """Raw outputs are never decoded by the rule of another family."""
     context = context_in(tmp_path, grid_family.family(recognise=lambda: None))
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
-    with pytest.raises(HooklineError, match=r"no model family recognises '.*' by its outputs s8 \[1, ") as told:
+    with pytest.raises(HooklineError, match=r"no model family recognises '.*' by its outputs s8 \[1, ") as caught:
         load(load_config(str(tmp_path / "x.onnx")), context)
-    assert "(families: yolov5, grid)" in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "(families: yolov5, grid)" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_two_families_that_take_one_file(tmp_path: Path) -> None:
@@ -135,13 +135,13 @@ def test_two_families_that_take_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"facts": replace(grid_family.FACTS, family="yolov5")}, "must return the family 'grid', not 'yolov5'"),
         ({"layout": "decoded"}, r"must return one of the layouts \('grid',\), not 'decoded'"),
     ],
 )
-def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
     """A file that a family assigns to another one would be decoded by the rules of that one."""
 
     def recognise(signature: OnnxSignature) -> ModelMetadata:
@@ -149,7 +149,7 @@ def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, An
 
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
     context, _ = make_context(tmp_path, models=[grid_family.family(recognise=recognise)])
-    with pytest.raises(HooklineError, match=told):
+    with pytest.raises(HooklineError, match=expected):
         load(load_config(str(tmp_path / "x.onnx")), context)
 
 
@@ -200,7 +200,7 @@ def _off(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (
             _rename,
@@ -209,9 +209,9 @@ def _off(model: Any) -> None:
         (_off, "outputs of the exported ONNX file differ from PyTorch: maximum difference outputs "),
     ],
 )
-def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, told: str) -> None:
+def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, expected: str) -> None:
     context = context_in(tmp_path, grid_family.family(load=lambda: Backend(change)))
-    with pytest.raises(HooklineError, match=told):
+    with pytest.raises(HooklineError, match=expected):
         export(ExportConfig(imgsz=[64, 96], simplify=False), checkpoint_in(tmp_path), context)
 
 

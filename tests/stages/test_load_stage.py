@@ -132,7 +132,7 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("weights", "told"),
+    ("weights", "reported"),
     [
         (None, "no weights are given; set weights="),
         ("yolo5s", "weights 'yolo5s' is neither a file nor an official name; did you mean yolov5s"),
@@ -141,10 +141,10 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
         ("/", "weights '/' is a folder"),
     ],
 )
-def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None:
+def test_no_such_weights(tmp_path: Path, weights: str | None, reported: str) -> None:
     context, _ = the_context(tmp_path)
     (problem,) = problems(weights, context)
-    assert told in problem
+    assert reported in problem
     with pytest.raises(HooklineError):
         load(load_config(weights), context)
 
@@ -360,7 +360,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"metadata": {}}, "lacks the metadata 'names'"),
         (
@@ -381,14 +381,14 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"kind": TensorProto.UINT8}, "of float32 or float16, but 'images' UINT8"),
     ],
 )
-def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, told: str) -> None:
+def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, reported: str) -> None:
     path = onnx_file(tmp_path / "x.onnx", **options)
-    with pytest.raises(HooklineError, match=told):
+    with pytest.raises(HooklineError, match=reported):
         load(load_config(str(path)), the_context(tmp_path)[0])
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1, "outputs 8400 boxes for 8400 cells: one per cell"), (3, "")])
-def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) -> None:
+@pytest.mark.parametrize(("rows", "reported"), [(1, "outputs 8400 boxes for 8400 cells: one per cell"), (3, "")])
+def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, reported: str) -> None:
     """A file of any height and width does not state its boxes; the graph says how many they are for each size."""
     strides = (8, 16, 32)
     nodes, shape = [], np.array([0, 7, -1])
@@ -415,8 +415,8 @@ def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) 
     helper.set_model_props(model, {"stride": "32", "names": "['a', 'b']"})
     onnx.save(model, tmp_path / "x.onnx")
     context, _ = the_context(tmp_path)
-    if told:
-        with pytest.raises(HooklineError, match=told):
+    if reported:
+        with pytest.raises(HooklineError, match=reported):
             load(load_config(str(tmp_path / "x.onnx")), context)
         return
     found = load(load_config(str(tmp_path / "x.onnx")), context)

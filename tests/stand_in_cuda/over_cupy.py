@@ -187,9 +187,9 @@ def test_an_engine_that_cannot_be_captured_goes_on_without_graphs(caplog):
         for seed in range(5):
             images = images_of(2, seed)
             np.testing.assert_allclose(session.run(images)["boxes"], expected(images)["boxes"], atol=1e-6)
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(told) == 1
-    assert told[0].startswith("the engine cannot be captured as a CUDA graph")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("the engine cannot be captured as a CUDA graph")
 
 
 def test_what_is_no_array_of_a_gpu(device):

@@ -85,7 +85,7 @@ TITLE = r"'x\.onnx', opened by the backend 'odd' of tests 0 \(plugin 'tests'\),"
 
 
 @pytest.mark.parametrize(
-    ("stated", "told"),
+    ("stated", "expected"),
     [
         ({"facts": replace(grid_family.FACTS, names=("a", "b"))}, r"has facts\.names=\('a', 'b'\), not \('person'"),
         ({"facts": None}, "has None as 'facts'"),
@@ -96,9 +96,9 @@ TITLE = r"'x\.onnx', opened by the backend 'odd' of tests 0 \(plugin 'tests'\),"
         ({"score_threshold": 0.5}, r"has score_threshold=0\.5, not 0\.0"),
     ],
 )
-def test_a_session_of_another_model(tmp_path: Path, stated: dict[str, Any], told: str) -> None:
+def test_a_session_of_another_model(tmp_path: Path, stated: dict[str, Any], expected: str) -> None:
     session = Odd(nothing, stated=stated)
-    with pytest.raises(HooklineError, match=f"the session of {TITLE} {told}"):
+    with pytest.raises(HooklineError, match=f"the session of {TITLE} {expected}"):
         opened(tmp_path, session)
     assert session.closed
 
@@ -118,7 +118,7 @@ S8 = grid_family.objects()["s8"]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lambda _: [], r"returned \[\], not arrays by name"),
         (lambda _: {1: S8}, "returned .*, not arrays by name"),
@@ -134,14 +134,14 @@ S8 = grid_family.objects()["s8"]
         (put("s8", np.where(S8 > 0, np.float32(np.inf), S8)), "has inf in the first batch"),
     ],
 )
-def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, told: str) -> None:
-    with opened(tmp_path, Odd(change)) as session, pytest.raises(HooklineError, match=told) as caught:
+def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, expected: str) -> None:
+    with opened(tmp_path, Odd(change)) as session, pytest.raises(HooklineError, match=expected) as caught:
         session.run(IMAGES)
     assert "opened by the backend 'odd' of tests 0 (plugin 'tests')" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (put(SCORES, np.array([[np.nan, 0.0]], np.float32)), "DecodeDetectionScores' of .* has nan"),
         (put(SCORES, np.array([[0.9, 0.5]], np.float32)), "DecodeDetectionBoxes' of .* has nan"),
@@ -150,9 +150,9 @@ def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, tol
         (put(CLASSES, np.array([[1]], np.int32)), r"the numbers of boxes, scores and classes of .* differ: \[1, 2\]"),
     ],
 )
-def test_boxes_that_are_none(tmp_path: Path, change: Change, told: str) -> None:
+def test_boxes_that_are_none(tmp_path: Path, change: Change, expected: str) -> None:
     with opened(tmp_path, Odd(change, decoded=True), decoded=True) as session:  # noqa: SIM117
-        with pytest.raises(HooklineError, match=told):
+        with pytest.raises(HooklineError, match=expected):
             session.run(IMAGES)
 
 
@@ -198,9 +198,12 @@ def test_a_session_of_a_device_stays_one(method: str) -> None:
     assert isinstance(session, CheckedDeviceSession)
     assert (session.device, session.stream, session.input_dtype) == (1, 7, "float16")
     assert getattr(session, method)(OnDevice((1, 3, 64, 96), "<f2")) is outputs
-    for wrong, told in ((OnDevice((1, 6, 8, 13)), r"is \[1, 6, 8, 13\]"), (OnDevice((1, 6, 8, 12), "<i4"), "is int32")):
+    for wrong, expected in (
+        (OnDevice((1, 6, 8, 13)), r"is \[1, 6, 8, 13\]"),
+        (OnDevice((1, 6, 8, 12), "<i4"), "is int32"),
+    ):
         odd: Any = checked(OddOnDevice(put("s8", wrong)), "it", head)
-        with pytest.raises(HooklineError, match=told):
+        with pytest.raises(HooklineError, match=expected):
             getattr(odd, method)(OnDevice((1, 3, 64, 96), "<f2"))
 
 

@@ -140,7 +140,7 @@ HINT = "set device=auto (each part then chooses a device), or processor=opencv"
 
 
 @pytest.mark.parametrize(
-    ("config", "unusable", "device", "told"),
+    ("config", "unusable", "device", "message"),
     [
         (
             Options(),
@@ -162,14 +162,14 @@ HINT = "set device=auto (each part then chooses a device), or processor=opencv"
         ),
     ],
 )
-def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, unusable, device, told):
+def test_where_none_can_be_used_each_is_reported_with_what_to_do(tmp_path, config, unusable, device, message):
     problems: list[HooklineError] = []
     resolve_parts(config, context(tmp_path, *unusable, device=device), problems, [])
-    assert [str(problem) for problem in problems] == [told]
+    assert [str(problem) for problem in problems] == [message]
 
 
 @pytest.mark.parametrize(
-    ("processor", "device", "told"),
+    ("processor", "device", "messages"),
     [
         ("opencv", "cuda:7", []),
         ("cupy", "cuda:1", []),
@@ -181,10 +181,10 @@ def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, u
         ),
     ],
 )
-def test_a_processor_that_was_named_fits_the_device(tmp_path, processor, device, told):
+def test_a_processor_that_was_named_fits_the_device(tmp_path, processor, device, messages):
     problems: list[HooklineError] = []
     resolve_parts(Options(processor), context(tmp_path, device=device), problems, [])
-    assert [str(problem) for problem in problems] == told
+    assert [str(problem) for problem in problems] == messages
 
 
 def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _shrink_input(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "expected"),
     [
         (lambda _model, _target: None, r"did not write 'made\.onnx'"),
         (lambda _model, target: target.mkdir(), r"must write .* not as a link or a folder"),
@@ -100,11 +100,13 @@ def _shrink_input(model: onnx.ModelProto) -> None:
         (_copy, "must give precision=int8, but wrote a model without Q/DQ pairs and int8 tensors"),
     ],
 )
-def test_a_model_that_a_quantizer_wrote(tmp_path: Path, write: Callable[[OnnxModel, Path], object], told: str) -> None:
+def test_a_model_that_a_quantizer_wrote(
+    tmp_path: Path, write: Callable[[OnnxModel, Path], object], expected: str
+) -> None:
     model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
     context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
     write(model, target)
-    with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {told}"):  # noqa: SIM117
+    with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {expected}"):  # noqa: SIM117
         with faults_of("runtimes", "fake", context.registry):
             check_model(target, model, Precision.int8)
 
@@ -162,7 +164,7 @@ def _engine(job: BuildJob) -> Engine:
 
 
 @pytest.mark.parametrize(
-    ("returned", "told"),
+    ("returned", "expected"),
     [
         (lambda _job: None, "build must return an Engine, not None"),
         (lambda job: job.model, "build must return an Engine, not <GraftedModel>"),
@@ -178,11 +180,13 @@ def _engine(job: BuildJob) -> Engine:
         (lambda job: replace(_engine(job), facts=replace(job.model.facts, names=("cat", "dog"))), "with facts="),
     ],
 )
-def test_an_engine_that_a_runtime_returned(tmp_path: Path, returned: Callable[[BuildJob], object], told: str) -> None:
+def test_an_engine_that_a_runtime_returned(
+    tmp_path: Path, returned: Callable[[BuildJob], object], expected: str
+) -> None:
     context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
     job = _job(tmp_path)
     job.target.write_bytes(b"plan")
-    with pytest.raises(PluginError, match=told), faults_of("runtimes", "fake", context.registry):
+    with pytest.raises(PluginError, match=expected), faults_of("runtimes", "fake", context.registry):
         check_engine(returned(job), job, "fake")
 
 
@@ -199,16 +203,16 @@ def test_an_engine_without_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "told"),
+    ("stated", "expected"),
     [
         ({}, "machine states chip='a', but Engine.machine has no 'chip'"),
         ({"chip": "b"}, "machine states chip='a', but Engine.machine 'b'"),
         ({"chip": "a", "more": "c"}, ""),
     ],
 )
-def test_an_engine_that_states_another_machine(tmp_path: Path, stated: dict[str, str], told: str) -> None:
+def test_an_engine_that_states_another_machine(tmp_path: Path, stated: dict[str, str], expected: str) -> None:
     engine = replace(_engine(_job(tmp_path)), machine=stated)
-    with pytest.raises(Fault, match=told) if told else nullcontext():
+    with pytest.raises(Fault, match=expected) if expected else nullcontext():
         check_machine(engine, {"chip": "a"})
 
 

@@ -39,9 +39,9 @@ def test_a_known_content_is_not_decoded_again_wherever_it_lies(tmp_path: Path, m
     forbid_decoding(monkeypatch)
     (tmp_path / "set").rename(tmp_path / "moved")
     second = run_audit(*list_splits(str(tmp_path / "moved" / "data.yaml")), context)
-    told = [finding.message.replace("moved", "set") for finding in second.findings]
-    assert told == [finding.message for finding in first.findings]
-    assert len(told) == 1
+    messages = [finding.message.replace("moved", "set") for finding in second.findings]
+    assert messages == [finding.message for finding in first.findings]
+    assert len(messages) == 1
     assert second.statistics["train"].sizes.tolist() == [[64, 48], [64, 48]]
 
 

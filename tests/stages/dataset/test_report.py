@@ -66,9 +66,9 @@ def test_the_page_shows_all_images_and_nothing_from_outside(tmp_path: Path) -> N
 def test_documented_keys(tmp_path: Path, repo_root: Path) -> None:
     _, folder = make(tmp_path, report=False)
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    told = set(re.findall(r"`(\w+)`", (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")))
+    documented = set(re.findall(r"`(\w+)`", (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")))
     rows = [content, content["splits"]["train"], content["classes"][0], content["findings"][0]]
-    assert {key for row in rows for key in row} <= told
+    assert {key for row in rows for key in row} <= documented
 
 
 @pytest.mark.parametrize("classes", [1, 200])

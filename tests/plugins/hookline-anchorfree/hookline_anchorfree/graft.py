@@ -25,7 +25,7 @@ class AnchorFreeGraft:
     """Implements hookline's ``GraftBackend``."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
-        """Write ``model`` with the decode to ``target``; it needs no operator beyond the standard ones.
+        """Write ``model`` with the decode step to ``target``; it needs no operator beyond the standard ones.
 
         Raises:
             HooklineError: The model does not end in the outputs of an anchor-free head.
