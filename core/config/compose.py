@@ -27,7 +27,7 @@ from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
 from core.options.top_level import TopLevelOptions
 from core.plugins.config_root import options_at, options_root, register_resolvers
-from core.plugins.containment import Fault, PluginError, source_place
+from core.plugins.containment import Fault, PluginError, source_location
 from core.plugins.discovery import Plugins
 from core.plugins.option_nodes import split_options
 from core.plugins.registry import Registry, default_release
@@ -105,7 +105,7 @@ def typed(config: DictConfig, registry: Registry) -> Request:
             if not origin.outside or (name in needed and isinstance(error, HooklineError)):
                 raise
             reason = _misfit(config, (name,) if kind == "stages" else (kind, name), declared) or error
-            refusal = PluginError(origin, f"options of '{name}'", reason, source_place(declared))
+            refusal = PluginError(origin, f"options of '{name}'", reason, source_location(declared))
             if name in needed:
                 raise refusal from error
             refused.append(refusal)
@@ -135,7 +135,7 @@ def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry)
             if not origin.outside:
                 raise
             what = f"training options of the model family '{family.name}'"
-            yield PluginError(origin, what, error, source_place(family.training))
+            yield PluginError(origin, what, error, source_location(family.training))
 
 
 def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInstance]]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import HooklineError, reason_of
 from core.kinds.lookup import Origin, Parts
 from core.kinds.table import KINDS
-from core.plugins.containment import blamed, place_in
+from core.plugins.containment import blamed, location_in
 from core.process.signals import interruption_behind, received
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def ends_refused(what: str, author: Origin, registry: Parts) -> Iterator[None]:
             raise interruption from None
         origin = blamed(error, registry) or author
         raise HooklineError(
-            f"{what} was ended by code of {origin}, which raised {type(error).__name__} ({place_in(error, origin)})",
+            f"{what} was ended by code of {origin}, which raised {type(error).__name__} ({location_in(error, origin)})",
             way_out(origin),
         ) from error
 
@@ -84,7 +84,7 @@ def failure_line(
         return _suspicion(what, error, registry, parts)
     return (
         f"{what} failed in code of {found}: {type(error).__name__}: {reason_of(error)}"
-        f" ({place_in(error, found)}); {way_out(found)}"
+        f" ({location_in(error, found)}); {way_out(found)}"
     )
 
 

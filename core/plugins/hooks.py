@@ -62,12 +62,12 @@ class Hooks(pluggy.PluginManager):
         for name in stand_in.hooks:
             if not hasattr(hookspecs, name):
                 problem = unknown("hook", name, (item for item in vars(hookspecs) if item.startswith(PREFIX)))
-                raise Fault(str(problem), stand_in.places[name])
+                raise Fault(str(problem), stand_in.locations[name])
             _check_arguments(name, stand_in)
         try:
             super().register(stand_in, origin.plugin)
         except pluggy.PluginValidationError as error:
-            where = next((place for name, place in stand_in.places.items() if name in str(error)), "")
+            where = next((location for name, location in stand_in.locations.items() if name in str(error)), "")
             raise Fault(" ".join(str(error).split("\n")[2:]) or str(error), where) from error
         self._stand_ins[origin.plugin] = stand_in
         return stand_in.unmarked
@@ -80,9 +80,9 @@ class Hooks(pluggy.PluginManager):
         """Yield the registered plugins."""
         return (item.origin for item in self._stand_ins.values())
 
-    def place_of(self, name: str, hook: str) -> str:
+    def location_of(self, name: str, hook: str) -> str:
         """Return file and line of a plugin's function for a hook."""
-        return self._stand_ins[name].places.get(hook, "")
+        return self._stand_ins[name].locations.get(hook, "")
 
     def yielded(self, name: str, hook: str) -> list[tuple[object, bool]]:
         """Call a registration hook of one plugin, with the wrappers of all plugins.
@@ -130,5 +130,5 @@ def _check_arguments(hook: str, stand_in: ContainedHooks) -> None:
             problem = unknown(f"argument of {hook}", name, possible)
             raise Fault(
                 f"{problem}; write def {hook}({', '.join(possible)}), or a part of these arguments",
-                stand_in.places[hook],
+                stand_in.locations[hook],
             )

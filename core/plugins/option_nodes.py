@@ -12,7 +12,7 @@ from core.kinds.stage import Stage
 from core.kinds.table import PART_KINDS
 from core.options.ranges import range_of
 from core.options.top_level import PluginOptions, TopLevelOptions
-from core.plugins.containment import Fault, source_place
+from core.plugins.containment import Fault, source_location
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
 
@@ -139,7 +139,7 @@ def _union(families: Iterable[ModelFamily], own: Collection[str]) -> dict[str, _
             if problem := _conflict(name, option, found.get(name), own):
                 raise Fault(
                     f"the training option '{name}' of the family '{family.name}' {problem}",
-                    source_place(family.training),
+                    source_location(family.training),
                 )
             if name not in found:
                 found[name] = option
@@ -167,7 +167,7 @@ def _text(hint: object) -> str:
 
 def _options(declared: type[DataclassInstance], owner: str = "") -> dict[str, _Option]:
     if not is_dataclass(declared):
-        raise Fault(f"training of the family '{owner}' is not a dataclass", source_place(declared))
+        raise Fault(f"training of the family '{owner}' is not a dataclass", source_location(declared))
     hints = get_type_hints(declared, include_extras=True)
     return {item.name: _Option(hints[item.name], item, owner) for item in own_fields(declared)}
 

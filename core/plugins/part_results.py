@@ -15,7 +15,7 @@ from core.kinds.building import BuildJob
 from core.kinds.lookup import Parts
 from core.kinds.table import KINDS
 from core.model_facts import Precision
-from core.plugins.containment import Fault, PluginError, module_place
+from core.plugins.containment import Fault, PluginError, module_location
 
 if TYPE_CHECKING:
     import onnx
@@ -44,7 +44,7 @@ def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
         yield
     except Fault as fault:
         origin = registry.origin(kind, name)
-        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_place(origin.module)) from fault
+        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_location(origin.module)) from fault
 
 
 def check_written(target: Path) -> None:
