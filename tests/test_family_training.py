@@ -143,7 +143,10 @@ def test_weights_that_say_late_of_which_family_they_are(run: Run, tmp_path: Path
 
 def test_a_family_that_cannot_be_trained(run: Run) -> None:
     line = last_line(run("model=fixed_s", "weights=null", plugins="fixed:outside"))
-    assert line == "the model family 'fixed' cannot be trained; families that can: yolov5, outside"
+    assert (
+        line
+        == "the model family 'fixed' cannot be trained; choose a network of another family; possible: yolov5, outside"
+    )
 
 
 def test_a_plugin_whose_options_do_not_go_together_is_broken(run: Run, folder: Path) -> None:

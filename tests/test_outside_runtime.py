@@ -95,7 +95,10 @@ def test_what_is_refused_before_anything_runs(run: Run) -> None:
         (("backend=chip", "build.batch=2"), "chip does not support build.batch; remove it, or set backend=tensorrt"),
         (("backend=chip", "precision=fp16", "runtimes.chip.threads=2"), "the chip computes float16 on one thread"),
         (("backend=chip", "precision=fp16", "quantizer=input_only"), "input_only does not support precision=fp16"),
-        (("backend=chip", "calibrate.runtime=chip", "precision=int8"), "'chip' is not one that records activations"),
+        (
+            ("backend=chip", "calibrate.runtime=chip", "precision=int8"),
+            "'chip' cannot be used: a stage needs one that records activations",
+        ),
         (("quantizer=input",), "unknown quantizer 'input'; did you mean input_only?"),
         (("quantizers.input_only.headroom=3",), "quantizers.input_only.headroom=3.0 is out of range"),
         (("build.int8=calibrator",), "'build.int8' is now 'runtimes.tensorrt.int8'; write runtimes.tensorrt.int8="),

@@ -80,7 +80,7 @@ def _problem(found: Driver) -> Finding | None:
 
 
 def _mismatch(found: Driver) -> Finding | None:
-    """Return what an update leaves until a restart, or a driver for Linux inside WSL."""
+    """Return the finding for a driver that was updated without a restart, or for a Linux driver inside WSL."""
     path, version = found.libraries[0], library_version(found.libraries[0])
     if found.host.wsl and version:
         remedy = "in WSL: sudo apt-get purge 'nvidia-driver-*' 'libnvidia-compute-*'; then in Windows: wsl --shutdown"

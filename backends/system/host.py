@@ -28,14 +28,14 @@ class Host:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     site: tuple[Path, ...] = field(default_factory=lambda: tuple(Path(entry) for entry in sys.path if entry))
 
-    def path(self, place: str) -> Path:
-        """Return an absolute path below :attr:`root`."""
-        return self.root / place.lstrip("/")
+    def path(self, name: str) -> Path:
+        """Return the path of an absolute name, e.g. ``/proc/version``, below :attr:`root`."""
+        return self.root / name.lstrip("/")
 
-    def text(self, place: str) -> str:
+    def text(self, name: str) -> str:
         """Return the content of a file; empty where it cannot be read."""
         try:
-            return self.path(place).read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
+            return self.path(name).read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
         except OSError:
             return ""
 

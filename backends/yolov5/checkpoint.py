@@ -180,7 +180,7 @@ def _current(content: object, path: Path) -> object:
         return content
     if content.get("format") != 1:
         raise CheckpointError(
-            f"'{path}' has format {shown(content.get('format'))}, this version reads up to {FORMAT}",
+            f"'{path}' has format {shown(content.get('format'))}, but this version reads up to {FORMAT}",
             "update hookline",
         )
     facts = content.get("facts")

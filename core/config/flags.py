@@ -41,7 +41,7 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         if getattr(flags, name) not in (None, False)
     ]
     if len(modes) > 1:
-        raise HooklineError(f"--{modes[0]} and --{modes[1]} exclude each other", "give only one")
+        raise HooklineError(f"--{modes[0]} and --{modes[1]} cannot be combined", "give one of them")
     if flags.resolve and not flags.cfg:
         raise HooklineError("--resolve works only with --cfg", "write --cfg job --resolve")
     if flags.multirun and not (flags.overrides or flags.config_name or flags.config_dir):

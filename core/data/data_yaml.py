@@ -86,25 +86,25 @@ def _names(file: _Mapping) -> tuple[str, ...]:
         names = _in_order(file, names)
     if not isinstance(names, list) or not names:
         raise HooklineError(
-            f"{file.place('names')} has no class names",
+            f"{file.location('names')} has no class names",
             "it needs 'names:', a list or a mapping with the keys 0, 1, 2, ...",
         )
     if len(names) > MAX_CLASSES:
         raise HooklineError(
-            f"{file.place('names')} has {len(names):,} class names",
+            f"{file.location('names')} has {len(names):,} class names",
             f"the maximum is {MAX_CLASSES:,}: merge or remove classes",
         )
     for index, name in enumerate(names):
         _check_name(file, index, name)
     if (length := sum(len(str(name)) for name in names)) > MAX_NAMES_LENGTH:
         raise HooklineError(
-            f"{file.place('names')} has class names with {length:,} characters in total",
+            f"{file.location('names')} has class names with {length:,} characters in total",
             f"the maximum is {MAX_NAMES_LENGTH:,}: shorten them",
         )
     count = file.content.get("nc", len(names))
     if count != len(names):
         raise HooklineError(
-            f"{file.place('nc')} has nc: {_plain(count)} but names {counted(len(names), 'class')}",
+            f"{file.location('nc')} has nc: {_plain(count)} but names {counted(len(names), 'class')}",
             "correct one of them, or remove nc",
         )
     return tuple(str(name) for name in names)
@@ -113,12 +113,13 @@ def _names(file: _Mapping) -> tuple[str, ...]:
 def _check_name(file: _Mapping, index: int, name: Value) -> None:
     if isinstance(name, bool) or not isinstance(name, str | int | float):
         raise HooklineError(
-            f"class {index} in {file.place('names', index)} is {shown(name)} in YAML, not a string",
+            f"class {index} in {file.location('names', index)} is {shown(name)} in YAML, not a string",
             "put the name in quotes",
         )
     if problem := name_problem(str(name)):
         raise HooklineError(
-            f"class {index} in {file.place('names', index)} is {shown(str(name))}, which {problem}", "correct its name"
+            f"class {index} in {file.location('names', index)} is {shown(str(name))}, which {problem}",
+            "correct its name",
         )
 
 
@@ -127,7 +128,7 @@ def _in_order(file: _Mapping, names: Mapping[Scalar, Value]) -> list[Value]:
     by_id = {_class_number(key): name for key, name in names.items()}
     if set(by_id) != set(range(len(names))):
         raise HooklineError(
-            f"the keys of 'names' in {file.place('names')} are {shown(list(names))}",
+            f"the keys of 'names' in {file.location('names')} are {shown(list(names))}",
             f"{counted(len(names), 'class')} need the keys 0 to {len(names) - 1}",
         )
     return [by_id[index] for index in range(len(names))]
@@ -145,7 +146,7 @@ def _root(file: _Mapping, notes: list[str]) -> Path:
     if entry is None:
         return file.path.parent
     if isinstance(entry, bool) or not isinstance(entry, str | int):
-        raise HooklineError(f"'path: {_plain(entry)}' in {file.place('path')} is not a path", "give a folder")
+        raise HooklineError(f"'path: {_plain(entry)}' in {file.location('path')} is not a path", "give a folder")
     given = path_of(str(entry))
     next_to_file, here = _absolute(file.path.parent / given), _absolute(given)
     if is_folder(next_to_file):
@@ -154,7 +155,7 @@ def _root(file: _Mapping, notes: list[str]) -> Path:
         notes.append(f"'path: {entry}' in '{file.path}' is relative to the working directory: '{here}'")
         return here
     raise HooklineError(
-        f"'path: {_plain(entry)}' in {file.place('path')} is not a folder",
+        f"'path: {_plain(entry)}' in {file.location('path')} is not a folder",
         f"looked for '{_plain(str(next_to_file))}'; a relative path starts at the folder of the data.yaml",
     )
 
@@ -168,7 +169,7 @@ def _entries(file: _Mapping, split: str) -> Sequence[str]:
 def _entry(file: _Mapping, split: str, index: int, entry: Value) -> str:
     if not isinstance(entry, str):
         raise HooklineError(
-            f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
+            f"'{split}: {_plain(entry)}' in {file.location(split, index)} is not a path",
             "give a folder, a .txt list, or a YAML list of them",
         )
     return entry
@@ -185,7 +186,7 @@ def _place(file: _Mapping, root: Path, split: str, entry: str, notes: list[str])
         return corrected
     what = "is neither a folder nor a .txt list" if exists(place) else "does not exist"
     raise HooklineError(
-        f"'{split}: {_plain(entry)}' in {file.place(split)} {what}",
+        f"'{split}: {_plain(entry)}' in {file.location(split)} {what}",
         f"looked for '{_plain(str(place))}'; correct it, or remove '{split}:'",
     )
 

@@ -129,6 +129,6 @@ def _check_arguments(hook: str, stand_in: ContainedHooks) -> None:
         if name not in possible:
             problem = unknown(f"argument of {hook}", name, possible)
             raise Fault(
-                f"{problem}; write def {hook}({', '.join(possible)}), or a part of these arguments",
+                f"{problem}; write def {hook}({', '.join(possible)}), or fewer of these parameters",
                 stand_in.locations[hook],
             )

@@ -70,7 +70,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             _try_declaration(options, node)
             node()  # every run makes it with placeholders in the options that follow another option
         if isinstance(part, ModelFamily) and part.training is not None:
-            with _placed_training(part, part.training, origin):
+            with _located_training(part, part.training, origin):
                 _try_declaration(part.training, part.training)
         scratch.add(kind, part, origin)
     if not OmegaConf.has_resolver("official"):
@@ -82,7 +82,7 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
             keys = (part.name,) if isinstance(part, Stage) else (kind, part.name)
             _try_values(config, keys, declared_options(part), others)
         if isinstance(part, ModelFamily) and part.training is not None:
-            with _placed_training(part, part.training, origin), open_dict(config):
+            with _located_training(part, part.training, origin), open_dict(config):
                 config[TRAINING] = OmegaConf.structured(part.training)
                 _try_values(config, (TRAINING,), part.training, others)
         if isinstance(part, Part):
@@ -176,7 +176,7 @@ def _try_declaration(options: type[DataclassInstance], node: type[DataclassInsta
     OmegaConf.structured(node)
 
 
-def _placed_training(
+def _located_training(
     family: ModelFamily, training: type[DataclassInstance], origin: Origin
 ) -> AbstractContextManager[None]:
     return _located(f"training options of the model family '{family.name}'", source_location(training), origin)

@@ -138,7 +138,9 @@ def _is_labels(file: Path) -> bool:
 
 
 def _unreadable(file: Path, error: OSError) -> HooklineError:
-    return HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it out of the source")
+    return HooklineError(
+        f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
+    )
 
 
 def _boxes(file: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[Box]:
@@ -148,7 +150,9 @@ def _boxes(file: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[
         try:
             class_id, *values = map(float, line.split())
         except ValueError:
-            raise HooklineError(f"line {number} of '{file}' is not numeric: {shown(line)}", "correct it") from None
+            raise HooklineError(
+                f"line {number} of '{file}' is not numeric: {shown(line)}", "correct the line"
+            ) from None
         if not class_id.is_integer() or not 0 <= class_id < len(names) or not names[int(class_id)]:
             listed = counted(len(names), "class")
             raise HooklineError(

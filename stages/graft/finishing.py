@@ -26,7 +26,7 @@ def finish(target: Path, model: QuantizedModel, graft: str, score_threshold: flo
         model: The input of the graft.
         graft: The name of the graft.
         score_threshold: The score threshold in the file.
-        registry: The registry, which knows the plugin of the graft.
+        registry: For the plugin of the graft in errors.
 
     Raises:
         PluginError: The graft did not write the outputs of a decoded model.

@@ -73,7 +73,7 @@ class Results:
         config: The stage's options.
         source: The source of the frames.
         class_names: Index = class id.
-        context: Gives the folder.
+        context: For the folder and for messages.
         clock: For the phases ``draw`` and ``encode``.
         former: The finished part of an interrupted run.
         finish: Called when a file is finished, with its last frame and the number of its frames.

@@ -70,8 +70,8 @@ class ResumeState:
             raise damaged_file(self._path) from error
         if source != self._content["source"]:
             raise HooklineError(
-                f"the interrupted run in '{self._path.parent}' had another source, of {counted(files, 'file')}; now it "
-                f"has {self._content['files']}",
+                f"the interrupted run in '{self._path.parent}' had another source: {counted(files, 'file')}, "
+                f"now {self._content['files']}",
                 "give the same files, or omit resume=true to start again",
             )
         if len(content) != len(self._now):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
-    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises itself."""
+    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises the model itself."""
     precision = config.stage_precision(context)
     for problem in (*check(config, context), *check_inputs(config, {"model": known_of(model)}, context)):
         raise problem

@@ -61,7 +61,7 @@ def test_a_gpu_is_found_by_its_uuid_without_a_context():
     before = DRIVER.stand_in_contexts()
     gpu = Gpu("GPU-10001111-1111-1111-1111-111111111102", "Stand-in", "9.0", 0, 0, "580")
     with pytest.raises(
-        UnavailableError, match=r"cannot be distinguished from 2 other\(s\) by CuPy"
+        UnavailableError, match=r"cannot be distinguished from 2 other GPUs by CuPy"
     ):  # it reads one byte of each
         ordinal(gpu, cupy.cuda.runtime)
     assert DRIVER.stand_in_contexts() == before

@@ -125,7 +125,7 @@ def _edit(path: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda content: content.update(format=3), "has format 3, this version reads up to 2"),
+        (lambda content: content.update(format=3), "has format 3, but this version reads up to 2"),
         (lambda content: content["facts"].update(family="yolox"), "of the family 'yolox'"),
         (lambda content: content["facts"].update(names=["a"]), "names 1 class of 3"),
         (lambda content: content.pop("model"), "metadata of .* is damaged"),

@@ -209,5 +209,5 @@ def test_a_part_must_state_the_fact_that_a_stage_needs(tmp_path: Path, backend: 
     assert (problems, choices) == ([], [f"records activations: onnxruntime ({why})"])
     resolve_parts(CalibrateOptions("tensorrt"), machine, problems, choices)
     assert [str(problem) for problem in problems] == [
-        "the backend 'tensorrt' is not one that records activations; possible: auto, onnxruntime"
+        "the backend 'tensorrt' cannot be used: a stage needs one that records activations; possible: auto, onnxruntime"
     ]

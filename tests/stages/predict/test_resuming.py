@@ -212,7 +212,7 @@ def test_another_source_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.Monk
     interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
     write_pictures(tmp_path / "in", ["c.png"])
     before = (tmp_path / "work" / "images.json").read_bytes()
-    with pytest.raises(HooklineError, match="had another source, of 2 files; now it has 3"):
+    with pytest.raises(HooklineError, match="had another source: 2 files, now 3"):
         run(tmp_path, tmp_path / "in", 3, resume=True)
     assert (tmp_path / "work" / "images.json").read_bytes() == before
 
