@@ -40,11 +40,11 @@ def printing_to(stream: TextIO, results: TextIO) -> Iterator[None]:
         stream: In place of standard error.
         results: In place of standard output.
     """
-    former = _STREAMS.set((stream, results))
+    previous = _STREAMS.set((stream, results))
     try:
         yield
     finally:
-        _STREAMS.reset(former)
+        _STREAMS.reset(previous)
 
 
 class ProgressWatcher(Protocol):

@@ -197,14 +197,14 @@ def _hydra_restored() -> Iterator[None]:
     application, settings, nodes, base = (
         GlobalHydra.instance(), HydraConfig.instance(), ConfigStore.instance(), VersionBase.instance(),
     )  # fmt: skip
-    former = application.hydra, settings.cfg, _copied(nodes.repo), base.version_base
+    previous = application.hydra, settings.cfg, _copied(nodes.repo), base.version_base
     packages = PluginSearchPath.packages
     application.clear()
     try:
         yield
     finally:
         GlobalHydra.set_instance(application)  # Hydra replaces the instance
-        application.hydra, settings.cfg, nodes.repo, base.version_base = former
+        application.hydra, settings.cfg, nodes.repo, base.version_base = previous
         PluginSearchPath.packages = packages
 
 

@@ -219,7 +219,7 @@ class _Planner:
         )
 
     def _replace(self, kind: type[Artifact], index: int) -> None:
-        """Make step ``index`` the newest of its type; results of the former one are out of date."""
+        """Make step ``index`` the newest of its type; results of the previous one are out of date."""
         stale = {self._newest[kind]} if kind in self._newest else set()
         for position, step in enumerate(self.steps[:index]):
             if stale & set(step.inputs.values()):

@@ -119,13 +119,13 @@ class ContainedHooks:
             if running is None:
                 return result
             if isinstance(result, pluggy.Result):  # a wrapper in the old style (hookwrapper=True) changes this object
-                former = None if result.exception else result.get_result()
+                previous = None if result.exception else result.get_result()
                 with self._reported(hook):
                     _finished(running, result)
                     if result.exception is None:
                         self._check(result.get_result(), hook)
                     return None
-                result.force_result(former)
+                result.force_result(previous)
                 return None
             with self._reported(hook):
                 changed = _finished(running, result)

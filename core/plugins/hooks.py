@@ -56,8 +56,8 @@ class Hooks(pluggy.PluginManager):
                 this name.
             PluginError: Reading the attributes of the plugin failed.
         """
-        if former := next((name for name, item in self._stand_ins.items() if item.plugin is plugin), ""):
-            raise Fault(f"it is already loaded as '{former}'")
+        if previous := next((name for name, item in self._stand_ins.items() if item.plugin is plugin), ""):
+            raise Fault(f"it is already loaded as '{previous}'")
         stand_in = ContainedHooks(plugin, origin, self._report)
         for name in stand_in.hooks:
             if not hasattr(hookspecs, name):
@@ -111,11 +111,11 @@ class Hooks(pluggy.PluginManager):
     @contextmanager
     def reporting(self, warn: Callable[[str], None]) -> Iterator[None]:
         """Report failures to ``warn`` during the block."""
-        former, self.warn = self.warn, warn
+        previous, self.warn = self.warn, warn
         try:
             yield
         finally:
-            self.warn = former
+            self.warn = previous
 
 
 def _check_arguments(hook: str, stand_in: ContainedHooks) -> None:

@@ -90,9 +90,9 @@ class _Loading:
         """Import a plugin and register its hooks; return whether this succeeded."""
         origin = candidate.origin
         with self._broken_unless_loaded(candidate):
-            if former := self._candidates.get(origin.plugin):
+            if previous := self._candidates.get(origin.plugin):
                 raise Fault(
-                    f"a plugin of {former.origin.distribution} {former.origin.version} already has this name",
+                    f"a plugin of {previous.origin.distribution} {previous.origin.version} already has this name",
                     module_location(origin.module),
                 )
             with unchanged_state(origin.module) if origin.outside else nullcontext():
