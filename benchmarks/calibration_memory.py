@@ -1,8 +1,9 @@
-"""Peak memory and time of calibration, beside plain inference and ONNX Runtime's own calibrator, each in a process.
+"""Compare peak memory and time of calibration with plain inference and with ONNX Runtime's calibrator.
 
-``python -m benchmarks.calibration_memory --source pictures/ yolov5s.onnx`` takes a float32 heads model. Plain inference
-and calibration see the same pictures, read and letterboxed the same way. ``theirs`` is the entropy calibrator of
-``onnxruntime.quantization`` over ``--theirs`` pictures: it keeps every activation of every picture until the end.
+``python -m benchmarks.calibration_memory --source pictures/ yolov5s.onnx`` takes an ONNX file that
+``+stage=export`` wrote, and measures each method in a separate process. All of them read and letterbox the same images.
+``theirs`` is the entropy calibrator of ``onnxruntime.quantization`` on ``--theirs`` images; it keeps all activations of
+all images until the end.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SHOWN = ("onnxruntime", "opencv-python", "numpy")
 
 
 def main() -> None:
-    """Run each work in a process of its own and print the table; or, as that process, do one work."""
+    """Measure each method in a subprocess and print the table; in a subprocess, run one method."""
     arguments = read_arguments()
     if arguments.work:
         print(json.dumps(measured(lambda: WORKS[arguments.work](arguments))))
@@ -44,13 +45,13 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("onnx", type=Path, help="float32 heads model, e.g. what +stage=export leaves")
-    parser.add_argument("--source", required=True, help="pictures to calibrate on")
+    parser.add_argument("onnx", type=Path, help="float32 model that +stage=export wrote")
+    parser.add_argument("--source", required=True, help="images to calibrate on")
     parser.add_argument("--pictures", type=int, default=128)
     parser.add_argument(
-        "--theirs", type=int, default=8, help="pictures for ONNX Runtime's own calibrator; 0 leaves it out"
+        "--theirs", type=int, default=8, help="number of images for ONNX Runtime's calibrator; 0 skips it"
     )
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--work", default="", help=argparse.SUPPRESS)
@@ -58,7 +59,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def figures(work: str) -> str:
-    """One row, by a process of its own."""
+    """Return one row, measured in a subprocess."""
     command = [sys.executable, "-m", "benchmarks.calibration_memory", *sys.argv[1:], "--work", work]
     run = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if run.returncode:
@@ -68,7 +69,7 @@ def figures(work: str) -> str:
 
 
 def measured(work: Callable[[], int]) -> dict[str, float]:
-    """Time and peak memory of ``work``, which gives the number of its pictures."""
+    """Return time and peak memory of ``work``, which returns the number of its images."""
     start, cpu = time.perf_counter(), time.process_time()
     pictures = work()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -77,7 +78,7 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 
 
 def batches(arguments: argparse.Namespace, count: int) -> Iterator[PreparedBatch]:
-    """Images as network inputs, read and letterboxed ahead as the stage does."""
+    """Yield images as network inputs, read and letterboxed ahead as in the stage calibrate."""
     from backends.cv.plugin import hookline_processors
     from core.inference.calibration_images import prepared_batches
     from core.media.source import list_source
@@ -94,7 +95,7 @@ def batches(arguments: argparse.Namespace, count: int) -> Iterator[PreparedBatch
 
 
 def infer(arguments: argparse.Namespace) -> int:
-    """Plain FP32 inference."""
+    """Run FP32 inference only."""
     import onnxruntime as ort
 
     from backends.ort.loading import Level, load_session, session_options
@@ -107,7 +108,7 @@ def infer(arguments: argparse.Namespace) -> int:
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
-    """Our calibration: every activation into its histogram, ranges at the end."""
+    """Run the calibration of hookline: a histogram per activation, and the ranges at the end."""
     from backends.calibrators.plugin import hookline_calibrators
     from backends.ort.options import OrtOptions
     from backends.ort.recorder import OrtActivationRecorder
@@ -125,7 +126,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
 
 
 def calibrate_theirs(arguments: argparse.Namespace) -> int:
-    """ONNX Runtime's entropy calibrator."""
+    """Run the entropy calibrator of ONNX Runtime."""
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
 

@@ -1,10 +1,10 @@
-"""What INT8 costs in accuracy, by calibrator, beside FP32 on the same path and the same pictures.
+"""Compare the accuracy of INT8, by calibrator, with FP32 on the same images.
 
 ``python -m benchmarks.int8_accuracy --data ../shared/data/coco_subset/data.yaml yolov5n.pt yolov5s.pt`` calibrates on
 the train split and measures the quantised heads (multi-label, conf 0.001, IoU 0.6) through ``+stage=evaluate``. mAP on
-some hundred pictures moves by a few thousandths with every change of rounding: a second split (``--splits val,train``)
-shows how much of a difference is luck. With ``--backend tensorrt`` the graphs are those that TensorRT gets, computed by
-ONNX Runtime on the CPU as they are written: their times tell nothing.
+some hundred images changes by a few thousandths with every change of rounding: a second split
+(``--splits val,train``) shows the noise. With ``--backend tensorrt`` the graphs are those for TensorRT, but ONNX
+Runtime runs them on the CPU, so their times are meaningless.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.process.versions import versions
 
 
 def main() -> None:
-    """Run everything and print the table."""
+    """Run all evaluations and print the table."""
     arguments = read_arguments()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(", ".join(f"{name} {value}" for name, value in versions().items() if name in SHOWN))
@@ -34,18 +34,18 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
-    parser.add_argument("--backend", default="onnxruntime", help="whose rules the quantised graphs follow")
+    parser.add_argument("--backend", default="onnxruntime", help="runtime that sets the quantisation rules")
     parser.add_argument("--splits", default="val", help="separated by commas")
     parser.add_argument("--calibrators", default="percentile,minmax,entropy", help="separated by commas")
     return parser.parse_args()
 
 
 def print_rows(name: str, split: str, options: list[str], calibrators: list[str]) -> None:
-    """FP32, FP16, then INT8 by each calibrator."""
+    """Yield FP32, FP16, then INT8 with each calibrator."""
     base = 0.0
     rows = {"fp32": ["precision=fp32"], "fp16": ["precision=fp16"]}
     rows |= {f"int8 {item}": ["precision=int8", f"calibrator={item}"] for item in calibrators}

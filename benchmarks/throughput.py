@@ -1,9 +1,9 @@
-"""Whole-program throughput on a video: ``+stage=predict`` from start to exit, mp4 out, in a process of its own.
+"""Measure the throughput of the whole program on a video: ``+stage=predict`` from start to exit, with mp4 output.
 
 ``python -m benchmarks.throughput --source ../shared/data/video/vtest.avi yolov5n.pt`` builds the engines first, then
-runs the precisions in turns, ``--rounds`` times each, and prints the fastest round: the program's wall time with
-start-up, and the work loop with its milliseconds a frame by phase. Phases overlap, so they add up to more than the
-loop. INT8 calibrates on ``--calibration``, the video itself where that is not given.
+runs the precisions alternately, ``--rounds`` times each, and prints the fastest round: the wall time of the program
+with start-up, and the loop with its milliseconds per frame by phase. Phases overlap, so their sum exceeds the loop. INT8
+calibrates on ``--calibration``, by default the video itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PHASES = ("ms_decode", "ms_prepare", "ms_inference", "ms_detect", "ms_draw", "ms
 
 
 def main() -> None:
-    """Build, run in turns, print a table."""
+    """Build the engines, run them alternately, and print a table."""
     arguments = read_arguments()
     print(f"machine: {machine()}; versions: {versions()}")
     print(f"command: python -m benchmarks.throughput {' '.join(sys.argv[1:])}\n")
@@ -46,32 +46,32 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--source", required=True, help="a video")
-    parser.add_argument("--calibration", help="pictures or video for int8")
+    parser.add_argument("--calibration", help="images or video to calibrate int8 on")
     parser.add_argument("--precisions", default="fp32,int8", help="separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--set", action="append", default=[], help="one more option, e.g. predict.preset=ultrafast")
+    parser.add_argument("--set", action="append", default=[], help="further option, e.g. predict.preset=ultrafast")
     return parser.parse_args()
 
 
 def overrides(weights: str, precision: str, arguments: argparse.Namespace) -> list[str]:
-    """What both stages are given: the build is then found in the store."""
+    """Return the options of both stages; with the same ones, predict finds the engine in the store."""
     calibration = arguments.calibration or arguments.source
     return [f"weights={weights}", f"precision={precision}", f"calibrate.source={calibration}", *arguments.set]
 
 
 def timed(words: Sequence[str], source: str) -> dict[str, Any]:
-    """The figures of one run, and its wall time in seconds."""
+    """Return the metrics of one run, and its wall time in seconds."""
     start = time.perf_counter()
     summary = run("predict", [*words, f"source={source}"])
     return {**summary["metrics"]["predict"], "wall": time.perf_counter() - start}
 
 
 def run(stage: str, words: Sequence[str]) -> dict[str, Any]:
-    """The summary of one run of the program."""
+    """Return the summary of one run of the program."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "core.run", f"+stage={stage}", f"hydra.run.dir={folder}", *words]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
@@ -82,7 +82,7 @@ def run(stage: str, words: Sequence[str]) -> dict[str, Any]:
 
 
 def figures(values: Mapping[str, float]) -> str:
-    """The cells of one row."""
+    """Return the cells of one row."""
     cells = [f"{values['frames']:.0f}", f"{values['wall']:.1f}", f"{values['frames'] / values['wall']:.1f}"]
     cells += [f"{values['frames_per_second']:.1f}", f"{values['share_outside_inference']:.1%}"]
     return " | ".join([*cells, *(f"{values[phase]:.1f}" for phase in PHASES)])
