@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.throughput --source ../shared/data/video/vtest.avi yolov5n.pt`` builds the engines first, then
 runs the precisions alternately, ``--rounds`` times each, and prints the fastest round: the wall time of the program
-with start-up, and the loop with its milliseconds per frame by phase. Phases overlap, so their sum exceeds the loop. INT8
-calibrates on ``--calibration``, by default the video itself.
+with start-up, and the loop with its milliseconds per frame by phase. Phases overlap, so their sum exceeds the loop.
+INT8 calibrates on ``--calibration``, by default the video itself.
 """
 
 from __future__ import annotations
