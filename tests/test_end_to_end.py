@@ -20,7 +20,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights, pictures, a video and a labelled data set."""
+    """Weights, images, a video and a labelled data set."""
     folder = tmp_path_factory.mktemp("job")
     tiny_checkpoint(folder / "tiny.safetensors")
     write_pictures(folder / "pictures", [f"{number}.png" for number in range(8)], 96, 128)
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    """One run of the command line; gives its summary with ``folder`` and ``log`` added."""
+    """Run the command line; return the summary with ``folder`` and ``log`` added."""
 
     def call(name: str, *overrides: str, code: int = 0) -> dict[str, Any]:
         fixed = ["weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir=runs/{name}"]

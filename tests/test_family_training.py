@@ -1,4 +1,4 @@
-"""A model family from outside with training options of its own: what is listed, refused, and given to its trainer."""
+"""Training options of a model family from a plugin: listing, errors, and the values that its trainer receives."""
 
 from __future__ import annotations
 

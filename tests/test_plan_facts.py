@@ -1,4 +1,4 @@
-"""What sidecars, official names and data.yaml files say is compared in the plan, before anything runs."""
+"""Facts from sidecars, official names and data.yaml files are compared in the plan, before anything runs."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ STAGES = ("export", "graft", "build", "predict", "evaluate", "compare", "calibra
 def test_a_size_off_the_stride_is_refused_before_the_weights_are_read(
     folder: Path, tmp_path: Path, stage: str, weights: str
 ) -> None:
-    """Sidecars and official names say what the stride is."""
+    """The stride is known from sidecars and official names."""
     words = [f"weights={weights}", "imgsz=321", "data={}/same/data.yaml", "compare.reference={}/known.safetensors"]
     problems, _ = said(Program(tmp_path), folder, f"+stage={stage}", *words)
     line = "imgsz=321 is not a multiple of the model's largest stride 32; nearest: 320 or 352"

@@ -1,4 +1,4 @@
-"""The stages calibrate and quantize: sources, defaults, broken pictures, batches, caches, and the way to int8."""
+"""The stages calibrate and quantize: sources, defaults, damaged images, batches, caches, and the way to int8."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_table_holds_the_range_of_every_activation(context, model, folder):
     assert context[1].steps == 6
 
 
-def test_tensorrt_cache_lies_beside_the_table(context, model, folder):
+def test_tensorrt_cache_is_next_to_the_table(context, model, folder):
     table = calibrate(config(source=str(folder)), model, None, context[0])
     cache = read_tensorrt_cache((table.path.parent / "calibration.cache").read_bytes())
     assert cache.header == f"hookline-minmax model={file_digest(model.path)}"

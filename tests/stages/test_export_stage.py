@@ -1,4 +1,4 @@
-"""The ONNX file gives what PyTorch gives, says what it is, and a difference stops the run."""
+"""The ONNX file has the outputs of PyTorch and the right metadata; a difference stops the run."""
 
 from __future__ import annotations
 

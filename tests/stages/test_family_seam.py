@@ -1,4 +1,4 @@
-"""A family without anchors through load, export, ONNX Runtime, processors and evaluate: nothing knows its formula."""
+"""A family without anchors through load, export, ONNX Runtime, processors and evaluate, with its own formula."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.support.stage_tools import load_config, make_context
 
 
 class Backend:
-    """The implementation of the family: exports the file that always gives the same objects."""
+    """The implementation of the family: exports a file that always outputs the same objects."""
 
     def __init__(self, change: Any = lambda model: None) -> None:
         self.change = change
@@ -79,7 +79,7 @@ def context_in(folder: Path, family: ModelFamily | None = None) -> RunContext:
 
 
 def test_boxes_of_a_foreign_file(tmp_path: Path) -> None:
-    """The families are asked for it, and its own head finds the boxes."""
+    """Its family recognises it, and the head of the family finds the boxes."""
     context = context_in(tmp_path)
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
     model = load(load_config(str(tmp_path / "x.onnx")), context)

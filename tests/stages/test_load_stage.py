@@ -389,7 +389,7 @@ def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, reported: str
 
 @pytest.mark.parametrize(("rows", "reported"), [(1, "outputs 8400 boxes for 8400 cells: one per cell"), (3, "")])
 def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, reported: str) -> None:
-    """A file of any height and width does not state its boxes; the graph says how many they are for each size."""
+    """A file of any height and width does not state its number of boxes; the graph determines it for each size."""
     strides = (8, 16, 32)
     nodes, shape = [], np.array([0, 7, -1])
     for stride in strides:

@@ -134,7 +134,7 @@ def test_pinned_memory_is_read_when_the_stream_comes_to_it(device):
 
 
 def test_arrays_of_others_are_complete(device):
-    """Their work stands on a stream of their own, which ``adopt`` waits for."""
+    """Their work is on a separate stream, for which ``adopt`` waits."""
     with device.here():
         array = cupy.empty((2, 3), np.float32)
         stream = cupy.cuda.Stream(non_blocking=True)

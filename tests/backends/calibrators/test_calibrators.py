@@ -90,7 +90,7 @@ def test_a_constant_tensor(load, kind, value):
 
 
 def plain_divergence(counts, keep, levels):
-    """The definition, bin by bin."""
+    """The definition, implemented bin by bin."""
     reference = [float(count) for count in counts[:keep]]
     reference[-1] += float(sum(counts[keep:]))
     kept = float(sum(counts[:keep]))

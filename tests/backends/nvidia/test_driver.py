@@ -1,4 +1,4 @@
-"""Every way in which a driver is missing, half there or refused."""
+"""A driver that is missing, incomplete or refused."""
 
 from __future__ import annotations
 

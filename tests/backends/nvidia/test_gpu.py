@@ -270,7 +270,7 @@ def test_of_several_instances_only_the_named_one_is_found(set_visible) -> None:
 
 
 def as_cupy_reads(uuid: str) -> bytes:
-    """CuPy reads the bytes as a C string: what follows in memory comes along, up to the first zero."""
+    """CuPy reads the bytes as a C string: it includes the following memory up to the first zero."""
     return (bytes.fromhex(uuid.partition("-")[2].replace("-", "")) + b"luid").partition(b"\0")[0]
 
 
@@ -317,7 +317,7 @@ def test_gpus_that_cupy_cannot_distinguish() -> None:
 
 
 def test_auto_stays_on_its_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no longer the most free memory once an engine is on it."""
+    """After an engine is opened, it no longer has the most free memory."""
     now = [numbered(UUIDS[0]), replace(numbered(UUIDS[1]), free=2 << 30)]
     monkeypatch.setattr(module, "gpus", lambda: tuple(now))
     first = choose("auto")

@@ -170,7 +170,7 @@ PIECES = (
 
 
 def answered(file: Path) -> DataSpec | str:
-    """What the file says, or the line of the error."""
+    """The content of the file, or the line of the error."""
     try:
         return read_data_yaml(file)
     except HooklineError as error:

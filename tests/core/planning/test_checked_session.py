@@ -53,7 +53,7 @@ class Odd:
 
 
 def boxes() -> dict[str, Any]:
-    """Outputs of a grafted model with a box and a row that holds none."""
+    """Outputs of a grafted model with a box and a row without one."""
     return {
         NUM: np.array([[1]], np.int32),
         BOXES: np.array([[[1, 1, 9, 9], [np.nan] * 4]], np.float32),
@@ -157,7 +157,7 @@ def test_boxes_that_are_none(tmp_path: Path, change: Change, expected: str) -> N
 
 
 def test_good_outputs_pass_as_they_are_and_only_the_first_ones_are_checked(tmp_path: Path) -> None:
-    """A row without a score holds no box, whatever stands in it."""
+    """A row without a score is ignored, whatever its values."""
     given: list[dict[str, Any]] = []
     session = Odd(given.append, decoded=True)
     with opened(tmp_path, session, decoded=True) as model:

@@ -31,7 +31,7 @@ def session_of(checkpoint: Checkpoint, contract: InputContract, layout: str) -> 
 
 @dataclass
 class FakeFamily:
-    """Remembers how it was asked to open a checkpoint."""
+    """Records the arguments of ``open``."""
 
     asked: list[tuple[InputContract, str, str]] = field(default_factory=list)
 
@@ -157,7 +157,7 @@ def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Pa
 
 @dataclass
 class PlacedFamily:
-    """Opens sessions that say where they compute."""
+    """Opens sessions that report their device."""
 
     place: str = ""
     doubt: str = ""
@@ -179,7 +179,7 @@ def test_it_is_reported_where_a_checkpoint_runs(tmp_path: Path, place: str, doub
 
 
 class PlacedRuntime(FakeRuntime):
-    """Opens sessions that say where they compute."""
+    """Opens sessions that report their device."""
 
     def open(self, model: Any, *, device: str) -> Any:
         session: Any = super().open(model, device=device)
@@ -209,7 +209,7 @@ def test_an_engine_that_leaves_its_size_open_is_opened_in_the_size_asked_for(tmp
 
 
 class MachineRuntime(FakeRuntime):
-    """Says what it runs on."""
+    """Reports its device."""
 
     def machine(self, device: str = "auto") -> dict[str, str]:
         return {"gpu": f"L40 for {device}"}

@@ -1,4 +1,4 @@
-"""Planning: what is added, in which order, and every problem at once."""
+"""Planning: the added stages, their order, and all problems at once."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_mistake_that_a_check_raises_is_one_problem_of_all(tmp_path: Path) -> 
 
 @dataclass
 class Shown:
-    """Options of which one is only for show."""
+    """Options, one of them for presentation only."""
 
     text: str = "x"
 
@@ -193,7 +193,7 @@ def test_an_unknown_device_is_reported_once_and_alone(tmp_path: Path, device: st
 
 
 def test_seed_out_of_range(tmp_path: Path) -> None:
-    """NumPy takes none below 0."""
+    """NumPy accepts no seed below 0."""
     with pytest.raises(PlanError, match="seed=-1 is out of range; possible: 0 to "):
         make_plan(["build"], toys.configs(), toys.context(tmp_path), TopLevelOptions(seed=-1))
 

@@ -201,7 +201,7 @@ def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) ->
 @pytest.mark.parametrize("backend", ["auto", "onnxruntime", "tensorrt"])
 @pytest.mark.parametrize("device", ["auto", "cuda:0"])
 def test_a_part_must_state_the_fact_that_a_stage_needs(tmp_path: Path, backend: str, device: str) -> None:
-    """Whatever the device: where the only one that can works on another, it does."""
+    """The only runtime with the ability is chosen even if it works on another device."""
     machine = replace(context(tmp_path, device=device), backend=backend)
     problems, choices = list[HooklineError](), list[str]()
     assert resolve_parts(CalibrateOptions(), machine, problems, choices).runtime == "onnxruntime"

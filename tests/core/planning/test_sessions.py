@@ -187,7 +187,7 @@ def test_each_is_asked_once(tmp_path: Path) -> None:
         (["build", "tune", "look"], "trt", "engine", "cupy"),
     ],
 )
-def test_the_processor_is_beside_the_session(
+def test_the_processor_uses_the_device_of_the_session(
     tmp_path: Path, asked: list[str], backend: str, model: str, processor: str
 ) -> None:
     assert planned(tmp_path, asked, "auto", backend, model).steps[-1].config.processor == processor
@@ -262,7 +262,7 @@ def test_an_engine_that_no_stage_opens_needs_no_runtime(tmp_path: Path) -> None:
     plan_given(context(tmp_path, "auto", known_engine("npu"), *STAGES[-4:]), ["publish"])
 
 
-def test_the_processor_is_beside_the_session_of_an_engine_that_was_given(tmp_path: Path) -> None:
+def test_the_processor_uses_the_device_of_the_session_of_an_engine_that_was_given(tmp_path: Path) -> None:
     machine = context(tmp_path, "auto", known_engine("onnxruntime"), *STAGES[-4:])
     assert plan_given(machine, ["look"]).steps[-1].config.processor == "opencv"  # auto alone takes trt, and cupy
 

@@ -1,4 +1,4 @@
-"""What a quantizer, a graft or a runtime from outside writes and returns is checked, and names its plugin."""
+"""Outputs of quantizers, grafts and runtimes of plugins are checked; errors name the plugin."""
 
 from __future__ import annotations
 

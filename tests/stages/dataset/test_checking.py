@@ -99,7 +99,7 @@ def test_other_checks_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     context.cache_dir.mkdir()
-    (context.cache_dir / CACHE_NAME).write_bytes(b"this is no database" * 100)
+    (context.cache_dir / CACHE_NAME).write_bytes(b"this is not a database" * 100)
     assert run_audit(*list_splits(str(write_many(tmp_path / "set", 2))), context).statistics["train"].pictures == 2
 
 

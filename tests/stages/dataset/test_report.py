@@ -21,7 +21,7 @@ from tests.support.stage_tools import make_context
 
 SMALL, LARGE = (0, 0.25, 0.25, 0.1, 0.2), (1, 0.5, 0.5, 1, 1)
 PICTURES = ["class_balance.png", "box_shapes.png", "box_centres.png", "samples_train.jpg", "samples_val.jpg"]
-ODD = ("<b>&", "$x$ 行人", "a name that is far too long to stand beside a bar")
+ODD = ("<b>&", "$x$ 行人", "a name that is far too long for the label of a bar")
 
 
 def make(folder: Path, **options: bool) -> tuple[Dataset, Path]:

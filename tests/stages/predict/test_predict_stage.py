@@ -176,7 +176,7 @@ def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monke
 
 
 def ended_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A camera that gives three frames, goes silent once, and stays away after the third."""
+    """A camera that sends three frames, pauses once, and is disconnected after the third."""
     from stages.predict import prediction
 
     def camera(_: Any, tolerance: Tolerance, **__: Any) -> Any:

@@ -31,7 +31,7 @@ def folder_in(path: Path, run: str = "one") -> TrainingFolder:
 
 
 def begun(path: Path, notes: list[str], run: str = "one", *, resume: bool = False) -> TrainingFolder:
-    """The folder of a run that has finished an epoch, unless it says otherwise."""
+    """The folder of a run that has finished an epoch, unless the arguments differ."""
     folder = folder_in(path, run)
     folder.prepare(resume=resume, note=notes.append)
     return folder
