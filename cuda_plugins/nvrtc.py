@@ -78,7 +78,7 @@ def ptx(source: str, name: str, options: tuple[str, ...], major: str = "") -> by
 
     Raises:
         UnavailableError: NVRTC is not installed.
-        RuntimeError: The source does not compile; the message holds the log.
+        RuntimeError: The source does not compile; the message contains the log.
     """
     nvrtc, program = library(major), ctypes.c_void_p()
     _check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), name.encode(), 0, None, None), name)

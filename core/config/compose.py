@@ -89,7 +89,7 @@ def typed(config: DictConfig, registry: Registry) -> Request:
         HooklineError: An option does not exist.
     """
     stages = tuple(str(name) for name in config.stage)
-    _reject_strangers(config, registry)
+    _reject_unknown_keys(config, registry)
     top_level = {name: options_at(config, name) for name in TopLevelOptions.__dataclass_fields__}
     needed, overridden = {*stages, *map(str, top_level.values())}, _overridden()
     options, configs = dict[tuple[str, str], DataclassInstance](), dict[str, DataclassInstance]()
@@ -145,24 +145,24 @@ def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInst
         yield from ((kind, name, part.options) for name, part in registry.all(descriptor).items())
 
 
-def _reject_strangers(config: DictConfig, registry: Registry) -> None:
+def _reject_unknown_keys(config: DictConfig, registry: Registry) -> None:
     """Refuse options that ``+name=`` or ``++name=`` added and that do not exist, e.g. misspelt ones."""
     known = {*TopLevelOptions.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
             raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
     for name in known & set(map(str, config)):
-        for stranger in _strangers(config._get_node(name), name):
-            raise unknown_option(stranger, registry)
+        for key in _unknown_keys(config._get_node(name), name):
+            raise unknown_option(key, registry)
     for stage, content in config.stage.items():
         if content:
             raise HooklineError(f"+stage={stage} has no options below it", f"write {stage}.<option>=<value>")
-    for stranger in _strangers(HydraConfig.instance().cfg, ""):
-        if stranger != "hydra.env":  # Hydra adds it
-            raise unknown_option(stranger, registry)
+    for key in _unknown_keys(HydraConfig.instance().cfg, ""):
+        if key != "hydra.env":  # Hydra adds it
+            raise unknown_option(key, registry)
 
 
-def _strangers(node: object, name: str) -> Iterator[str]:
+def _unknown_keys(node: object, name: str) -> Iterator[str]:
     """Yield the full names of keys in ``node`` that the class of their config does not declare."""
     if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
         return
@@ -173,7 +173,7 @@ def _strangers(node: object, name: str) -> Iterator[str]:
         if declared is not None and key not in declared:
             yield option
         else:
-            yield from _strangers(node._get_node(key), option)
+            yield from _unknown_keys(node._get_node(key), option)
 
 
 def _overridden() -> dict[str, set[str]]:

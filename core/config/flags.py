@@ -27,9 +27,9 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser: argparse.ArgumentParser = get_args_parser()
     parser.allow_abbrev = False
     parser.error = _refuse  # type: ignore[method-assign]
-    flags, strangers = parser.parse_known_intermixed_args(list(arguments))
-    if strangers:
-        raise _unknown_flag(strangers[0])
+    flags, unknown_flags = parser.parse_known_intermixed_args(list(arguments))
+    if unknown_flags:
+        raise _unknown_flag(unknown_flags[0])
     if flags.experimental_rerun:
         raise HooklineError(
             "--experimental-rerun is not supported: it reads a pickle, which can run code",

@@ -93,7 +93,7 @@ def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
 
         @hookimpl
         def hookline_grafts():
-            yield Graft(name="my_nms", summary="decode of my chip", load=load_graft, families=frozenset({"yolox"}))
+            yield Graft(name="my_nms", summary="decode on my chip", load=load_graft, families=frozenset({"yolox"}))
     """
 
 

@@ -189,7 +189,7 @@ def _nothing_found(scores: Scores) -> tuple[str, ...]:
 def _filter(config: EvaluateConfig, layout: str, classes: tuple[int, ...]) -> Filter:
     if config.multi_label is MultiLabel.all and layout == DECODED:
         raise HooklineError(
-            "evaluate.multi_label=all needs the scores of all classes, and a grafted model gives the best class only",
+            "evaluate.multi_label=all needs the scores of all classes, and a grafted model outputs the best class only",
             "set evaluate.model=quantized (the same precision before the graft) or evaluate.multi_label=best",
         )
     return Filter(

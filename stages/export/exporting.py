@@ -164,7 +164,7 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     except (RuntimeError, ValueError) as error:
         raise HooklineError(f"onnxsim cannot simplify the graph: {error}", hint) from error
     if not same:
-        raise HooklineError("onnxsim changed what the graph computes", hint)
+        raise HooklineError("onnxsim changed the outputs of the graph", hint)
     return simplified
 
 
