@@ -138,7 +138,7 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
         ("yolo5s", "weights 'yolo5s' is neither a file nor an official name; did you mean yolov5s"),
         (
             "runs/best.pt",
-            "weights 'runs/best.pt' is neither a file nor an official name; possible: yolov5l, yolov5l6, yolov5m",
+            "weights 'runs/best.pt' is neither a file nor an official name; possible: yolov5l, yolov5l6",
         ),
         ("/", "weights '/' is a folder"),
     ],
