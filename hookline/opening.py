@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from core.artifacts import AnyModel, Artifact
 from core.errors import HooklineError, PlanError, with_article
 from core.execution.in_process import make_in_process
+from core.inference.open_model import open_model
 from core.kinds.lookup import AUTO
 from core.kinds.processor import for_session
 from core.options.fields import shared
-from core.planning.open_model import open_model
-from core.planning.opening import opener, opening_problems
 from core.planning.resolve import resolve_parts
+from core.selection.openers import opener, opening_problems
 from hookline.model import Model, PluginFailures
 from hookline.options import arguments
 

@@ -16,13 +16,13 @@ from core.errors import HooklineError, PlanError, with_article
 from core.kinds.lifecycle import Plan, Step
 from core.kinds.stage import Input, Stage
 from core.options.fields import named_parts, shaping_parts
-from core.planning.devices import word_problem
 from core.planning.known import fitting_problems
 from core.planning.option_checks import OptionChecks
 from core.planning.producers import Producers
 from core.planning.resolve import resolve_parts
 from core.planning.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
 from core.plugins.containment import PluginError
+from core.selection.devices import word_problem
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from core.errors import HooklineError
 from core.kinds.stage import Known, Stage, families_of_inputs
 from core.media.source import SourceKind, list_source
 from core.planning.known import refusals
-from core.planning.opening import opening_problems
 from core.plugins.hookspecs import hookimpl
+from core.selection.openers import opening_problems
 from core.storage.digest import file_digest
 from stages.compare.config import CompareConfig
 

@@ -17,6 +17,7 @@ from core.errors import HooklineError, counted, with_article
 from core.files.paths import user_path
 from core.files.regular_file import is_file
 from core.inference.detector import Detector, ImageBatch, PreparedBatch, warm_up
+from core.inference.open_model import open_model
 from core.inference.pipeline import Clock, batches_of, prepared
 from core.kinds.context import RunContext
 from core.kinds.session import Session
@@ -24,7 +25,6 @@ from core.media.matching import nearest_names
 from core.media.reader import files_read, frame_count, sample_frames
 from core.media.source import list_source
 from core.media.tolerance import Tolerance
-from core.planning.open_model import open_model
 from core.storage.serial import json_text
 from core.storage.sidecar import read_model
 from core.tables import describe

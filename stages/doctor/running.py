@@ -19,9 +19,9 @@ from core.kinds.lookup import AUTO
 from core.kinds.part import DevicePart
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
-from core.planning.choosing import best_part
-from core.planning.devices import device_problems
 from core.process.environment import store_root
+from core.selection.choosing import best_part
+from core.selection.devices import device_problems
 from stages.doctor.report import Examined, counts, rendered, weigh, write_report
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from core.evaluation import CONF, IOU
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.session import Session
 from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_labels, of_classes
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
-from core.planning.open_model import open_model
 from stages.evaluate.config import DecodeCost, EvaluateConfig, MultiLabel
 from stages.evaluate.decode_cost import Cost, measure_cost, why_not
 from stages.evaluate.report import EvaluationReport, faults_of, protocol_of, write_outcome

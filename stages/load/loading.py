@@ -17,8 +17,8 @@ from core.kinds.model import ModelFamily, head_of
 from core.kinds.runtime import Runtime
 from core.model_facts import Precision
 from core.options.sizes import fitted_size
-from core.planning.resolve import own_calibration
 from core.plugins.containment import contained_outside
+from core.selection.choosing import own_calibration
 from core.storage.sidecar import read_model
 from stages.load.naming import LocalFile, Official, cache_file, described, locate
 

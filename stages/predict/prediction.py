@@ -10,6 +10,7 @@ from core.detections import Filter
 from core.errors import HooklineError, counted, reason_of
 from core.files.paths import output_below
 from core.inference.detector import Detector
+from core.inference.open_model import missed_boxes, open_model
 from core.inference.pipeline import Clock, reading_threads
 from core.kinds.context import RunContext
 from core.kinds.processor import for_session
@@ -18,7 +19,6 @@ from core.media.frame import Frame
 from core.media.reader import files_read, frame_count, read_frames
 from core.media.source import Source, SourceKind, list_source
 from core.media.tolerance import Tolerance
-from core.planning.open_model import missed_boxes, open_model
 from stages.predict.config import PredictConfig
 from stages.predict.pipeline import detect_frames
 from stages.predict.records import BOXES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.kinds.building import CalibrationInput
 from core.model_facts import Precision
 from core.options.fields import shared
-from core.planning.resolve import own_calibration
+from core.selection.choosing import own_calibration
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext

@@ -13,8 +13,8 @@ from core.kinds.model import ModelFamily
 from core.kinds.stage import Known, families_of_inputs
 from core.labels import SINGLE_CLASS
 from core.options.sizes import network_size
-from core.planning.devices import family_problems
 from core.planning.known import refusals
+from core.selection.devices import family_problems
 from stages.train.config import TrainConfig
 
 

@@ -17,11 +17,11 @@ from backends.yolov5.plugin import hookline_models
 from core.artifacts import Checkpoint, Dataset, OnnxModel
 from core.detections import Filter
 from core.errors import HooklineError
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.model import ModelFamily
 from core.media.tolerance import MAX_PIXELS
 from core.model_facts import InputContract, Preprocessing
-from core.planning.open_model import open_model
 from core.storage.metadata import ModelMetadata, OnnxSignature
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete

@@ -20,13 +20,13 @@ from core.config.explain import unknown_option
 from core.errors import HooklineError
 from core.kinds.lookup import Origin
 from core.model_facts import InputContract
-from core.planning.choosing import best_part
 from core.plugins import containment, trial
 from core.plugins.containment import PluginError, contained
 from core.plugins.discovery import PluginInfo, Plugins
 from core.plugins.guarded_parts import guarded
 from core.plugins.loading import load_plugins
 from core.plugins.registry import Registry
+from core.selection.choosing import best_part
 from core.storage.metadata import OnnxSignature
 from tests.support import grid_family, toys
 

@@ -9,8 +9,8 @@ from core.artifacts import Artifact, Engine, OnnxModel
 from core.errors import HooklineError, UnavailableError
 from core.kinds.lookup import HOST
 from core.kinds.runtime import Runtime
-from core.planning.choosing import check_usable, runtime_with
-from core.planning.devices import device_problems, family_problems
+from core.selection.choosing import check_usable, runtime_with
+from core.selection.devices import device_problems, family_problems
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext

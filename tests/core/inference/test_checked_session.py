@@ -12,11 +12,11 @@ import pytest
 
 from core.artifacts import OnnxModel
 from core.errors import HooklineError
+from core.inference.checked_session import CheckedDeviceSession, checked
+from core.inference.open_model import open_model
 from core.kinds.head import BOXES, CLASSES, NUM, SCORES, DecodedHead
 from core.kinds.session import DeviceSession
 from core.model_facts import DECODED, InputContract, ModelFacts
-from core.planning.checked_session import CheckedDeviceSession, checked
-from core.planning.open_model import open_model
 from tests.support import grid_family
 from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from core.artifacts import AnyModel, Checkpoint, Engine
+from core.inference.checked_session import Statements, check_statements, checked
 from core.kinds.context import RunContext
 from core.kinds.session import CheckingSession, ReportingSession, Session
 from core.kinds.table import KINDS
 from core.options.sizes import fitted_size, size_to_use
-from core.planning.checked_session import Statements, check_statements, checked
-from core.planning.opening import opener, opening_problems
+from core.selection.openers import opener, opening_problems
 from core.storage.sidecar import verify_file
 
 

@@ -9,15 +9,15 @@ import pytest
 
 from core.artifacts import Checkpoint, GraftedModel, OnnxModel, QuantizedModel
 from core.errors import HooklineError, UnavailableError
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.model_facts import InputContract, ModelFacts, Preprocessing
 from core.options.model_form import ARTIFACTS, ModelForm
-from core.planning.choosing import runtime_with
 from core.planning.keys import measuring_facts
-from core.planning.open_model import open_model
-from core.planning.opening import opening_problems
+from core.selection.choosing import runtime_with
+from core.selection.openers import opening_problems
 from tests.support import grid_family
 from tests.support.fake_parts import FakeRuntime, FakeSession, fake_engine, fake_parts, runtime_part
 from tests.support.stage_tools import make_context

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, UnavailableError
+from core.kinds.building import CalibrationInput
 from core.kinds.lookup import AUTO, HOST
 from core.kinds.part import DevicePart
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.kinds.tracker import Tracker
-from core.planning.devices import contradicts
+from core.model_facts import Precision
 from core.plugins.containment import PluginError
+from core.selection.devices import contradicts
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -112,6 +114,27 @@ def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
     ready = (item for item in able if item.name in usable)
     best = max(ready, key=lambda item: (_works_there(item, context), item.rank))
     return best.name, f"{FACTS[fact]}: {best.name} ({usable[best.name]})"
+
+
+def own_calibration(
+    backend: str, precision: Precision | None, context: RunContext, *, needed: bool = True
+) -> CalibrationInput:
+    """Return what a runtime needs to quantize a float32 model itself; ``none`` if the stage quantize does it.
+
+    Args:
+        backend: Name of the runtime, or ``auto``.
+        precision: The requested precision; a runtime quantizes only for int8.
+        context: For the runtimes and their options.
+        needed: As for :func:`best_part`, which resolves ``auto``.
+    """
+    if precision is not Precision.int8:
+        return CalibrationInput.none
+    try:
+        name = best_part("runtimes", context, needed=needed)[0] if backend == AUTO else backend
+        runtime = context.registry.get(Runtime, name)
+    except HooklineError:  # the plan reports it
+        return CalibrationInput.none
+    return runtime.calibrates(context.options("runtimes", name))
 
 
 def _works_there(runtime: Runtime, context: RunContext) -> bool:

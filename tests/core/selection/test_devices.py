@@ -14,8 +14,8 @@ from core.kinds.lookup import Origin
 from core.kinds.part import Availability
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
-from core.planning.devices import contradicts, family_problems, word_problem
 from core.plugins.registry import Registry
+from core.selection.devices import contradicts, family_problems, word_problem
 from tests.support import grid_family, toys
 
 
