@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import HooklineError, reason_of
 from core.kinds.lookup import Origin, Parts
 from core.kinds.table import KINDS
-from core.plugins.containment import blamed, place_in
+from core.plugins.containment import Fault, PluginError, blamed, module_place, place_in
 from core.process.signals import interruption_behind, received
 
 if TYPE_CHECKING:
@@ -101,3 +101,22 @@ def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable
 def way_out(origin: Origin) -> str:
     """Return the remedy for a failure of a plugin."""
     return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "this is a bug: please report it"
+
+
+@contextmanager
+def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
+    """Convert a fault in the block to an error that names the plugin of a part.
+
+    Args:
+        kind: Kind of the part, e.g. ``runtimes``.
+        name: Name of the part.
+        registry: For the plugin of the part.
+
+    Raises:
+        PluginError: The block raised a :class:`Fault`.
+    """
+    try:
+        yield
+    except Fault as fault:
+        origin = registry.origin(kind, name)
+        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_place(origin.module)) from fault

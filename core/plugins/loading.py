@@ -15,11 +15,12 @@ from pathlib import Path
 from core.errors import HooklineError, shown, unknown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.model import ModelFamily
-from core.kinds.table import KINDS, Descriptor, declared_options
+from core.kinds.table import KINDS, Descriptor, check_part, declared_options
 from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
 from core.plugins.hooks import Hooks
-from core.plugins.registry import LISTED, Registry, SharedYaml, check_part, yaml_files
+from core.plugins.registry import LISTED, Registry
+from core.plugins.shared_yaml import SharedYaml, yaml_files
 
 
 def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:

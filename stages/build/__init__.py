@@ -30,7 +30,8 @@ def build(
     context: RunContext,
 ) -> Engine:
     """Build the engine and warm it up."""
-    from core.plugins.part_results import check_engine, check_machine, faults_of
+    from core.plugins.engine_results import check_engine, check_machine
+    from core.plugins.failures import faults_of
 
     for problem in check(config, context):
         raise problem

@@ -14,7 +14,8 @@ from core.kinds.head import DecodedHead
 from core.kinds.lookup import Parts
 from core.model_facts import DECODED
 from core.plugins.containment import Fault
-from core.plugins.part_results import faults_of, read_written
+from core.plugins.failures import faults_of
+from core.plugins.model_results import read_written
 from core.storage.metadata import KEY, ModelMetadata, to_properties
 
 

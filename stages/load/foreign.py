@@ -17,7 +17,7 @@ from core.kinds.lookup import Parts
 from core.kinds.model import ModelFamily, head_of
 from core.model_facts import DECODED, InputContract, Precision
 from core.plugins.containment import Fault
-from core.plugins.part_results import faults_of
+from core.plugins.failures import faults_of
 from core.storage.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.storage.serial import DecodeError
 from core.storage.validation import validate

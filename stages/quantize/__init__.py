@@ -50,7 +50,8 @@ def quantize(
 
 
 def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
-    from core.plugins.part_results import check_model, faults_of
+    from core.plugins.failures import faults_of
+    from core.plugins.model_results import check_model
 
     context.quantizer(quantizer).quantize(job)
     with faults_of("quantizers", quantizer, context.registry):

@@ -21,7 +21,8 @@ from core.kinds.quantizer import Quantizer
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.kinds.tracker import Tracker
-from core.plugins.guarded_parts import RESULTS, guarded
+from core.plugins.function_results import RESULTS
+from core.plugins.guarded_parts import guarded
 
 THREE = ("config", "inputs", "context")
 OUTSIDE = Origin("toys", "toys", "1")

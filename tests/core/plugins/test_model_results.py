@@ -1,9 +1,8 @@
-"""What a quantizer, a graft or a runtime from outside writes and returns is checked, and names its plugin."""
+"""What a quantizer from outside writes is checked, and a fault names its plugin."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +10,11 @@ import numpy as np
 import onnx
 import pytest
 
-from core.artifacts import Engine, GraftedModel, OnnxModel
-from core.kinds.building import BuildJob
-from core.kinds.lookup import Origin
-from core.kinds.part import NoOptions
-from core.kinds.stage import Stage
-from core.model_facts import DECODED, Precision
+from core.artifacts import OnnxModel
+from core.model_facts import Precision
 from core.plugins.containment import Fault, PluginError
-from core.plugins.failures import failure_line
-from core.plugins.part_results import check_engine, check_machine, check_model, faults_of
-from core.plugins.registry import Registry
+from core.plugins.failures import faults_of
+from core.plugins.model_results import check_model
 from tests.support import grid_family
 from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context
@@ -125,102 +119,3 @@ def test_a_copy_of_a_model_that_has_the_precision_passes(tmp_path: Path) -> None
     check_model(target, replace(model, precision=Precision.int8), Precision.int8)
     with pytest.raises(Fault, match="must give precision=fp16, but wrote a model without float16 tensors"):
         check_model(target, model, Precision.fp16)
-
-
-def _job(folder: Path) -> BuildJob:
-    exported = grid_family.write_onnx(folder / "grid.onnx")
-    model = GraftedModel(
-        **vars(exported)
-        | {"layout": DECODED, "precision": Precision.int8, "runtime": "fake", "graft": "x", "score_threshold": 0.25}
-    )
-    return BuildJob(
-        model=model,
-        target=folder / "made.engine",
-        precision=Precision.int8,
-        batch=None,
-        imgsz=None,
-        warmup=0,
-        device="cpu",
-        calibration=None,
-        cache_dir=folder,
-        reporter=None,  # type: ignore[arg-type]  # nothing reports
-    )
-
-
-def _engine(job: BuildJob) -> Engine:
-    model = job.model
-    return Engine(
-        path=job.target,
-        facts=model.facts,
-        contract=model.contract,
-        layout=model.layout,
-        precision=job.precision,
-        runtime="fake",
-        score_threshold=model.score_threshold,
-        machine={},
-    )
-
-
-@pytest.mark.parametrize(
-    ("returned", "told"),
-    [
-        (lambda _job: None, "build must return an Engine, not None"),
-        (lambda job: job.model, "build must return an Engine, not <GraftedModel>"),
-        (lambda job: replace(_engine(job), path=job.model.path), "with path="),
-        (lambda job: replace(_engine(job), runtime="other"), "with runtime='fake', not 'other'"),
-        (lambda job: replace(_engine(job), precision=Precision.fp32), "with precision="),
-        (lambda job: replace(_engine(job), layout="grid"), "with layout='decoded', not 'grid'"),
-        (lambda job: replace(_engine(job), score_threshold=0.9), "with score_threshold="),
-        (
-            lambda job: replace(_engine(job), machine=None),
-            "an Engine with a mapping of texts as machine, not None",
-        ),
-        (lambda job: replace(_engine(job), facts=replace(job.model.facts, names=("cat", "dog"))), "with facts="),
-    ],
-)
-def test_an_engine_that_a_runtime_returned(tmp_path: Path, returned: Callable[[BuildJob], object], told: str) -> None:
-    context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
-    job = _job(tmp_path)
-    job.target.write_bytes(b"plan")
-    with pytest.raises(PluginError, match=told), faults_of("runtimes", "fake", context.registry):
-        check_engine(returned(job), job, "fake")
-
-
-def test_an_engine_without_its_file(tmp_path: Path) -> None:
-    context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
-    job = _job(tmp_path)
-    with (
-        pytest.raises(PluginError, match=r"did not write 'made\.engine'"),
-        faults_of("runtimes", "fake", context.registry),
-    ):
-        check_engine(_engine(job), job, "fake")
-    job.target.write_bytes(b"plan")
-    assert check_engine(_engine(job), job, "fake") == _engine(job)
-
-
-@pytest.mark.parametrize(
-    ("stated", "told"),
-    [
-        ({}, "machine states chip='a', but Engine.machine has no 'chip'"),
-        ({"chip": "b"}, "machine states chip='a', but Engine.machine 'b'"),
-        ({"chip": "a", "more": "c"}, ""),
-    ],
-)
-def test_an_engine_that_states_another_machine(tmp_path: Path, stated: dict[str, str], told: str) -> None:
-    engine = replace(_engine(_job(tmp_path)), machine=stated)
-    with pytest.raises(Fault, match=told) if told else nullcontext():
-        check_machine(engine, {"chip": "a"})
-
-
-def _nothing(config: NoOptions) -> Engine: ...
-
-
-def test_an_error_in_our_code_names_the_outside_parts_in_use() -> None:
-    """A session from outside that returns None fails in code of hookline, whose lines name nobody."""
-    registry = Registry()
-    registry.add("stages", Stage(name="predict", summary="", run=_nothing), Origin("stages.predict", "hookline", "1"))
-    registry.add("runtimes", runtime_part("fake"), Origin("odd", "hookline-odd", "3", "hookline_odd"))
-    used = [("runtimes", "fake"), ("grafts", "auto")]
-    line = failure_line("stage 'predict'", KeyError("p3"), registry, used)
-    assert line == ("stage 'predict' failed (KeyError: 'p3'); it used backend 'fake' of hookline-odd 3 (plugin 'odd')")
-    assert failure_line("stage 'predict'", KeyError("p3"), registry) == ""

@@ -1,21 +1,17 @@
-"""Check the files and engines that parts make before they enter the store, so that a fault names the part's plugin."""
+"""Check the ONNX models that parts write before they enter the store; a fault names the plugin of the part."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.artifacts import Engine, OnnxModel
+from core.artifacts import OnnxModel
 from core.errors import HooklineError, shown
 from core.files.onnx_file import all_tensors, check_onnx, graph_inputs, read_onnx
-from core.kinds.building import BuildJob
-from core.kinds.lookup import Parts
-from core.kinds.table import KINDS
 from core.model_facts import Precision
-from core.plugins.containment import Fault, PluginError, module_place
+from core.plugins.containment import Fault
 
 if TYPE_CHECKING:
     import onnx
@@ -26,25 +22,6 @@ _EVIDENCE = {
     Precision.int8: "Q/DQ pairs and int8 tensors",
 }
 _QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
-
-
-@contextmanager
-def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
-    """Convert a fault in the block to an error that names the plugin of a part.
-
-    Args:
-        kind: Kind of the part, e.g. ``runtimes``.
-        name: Name of the part.
-        registry: For the plugin of the part.
-
-    Raises:
-        PluginError: The block raised a :class:`Fault`.
-    """
-    try:
-        yield
-    except Fault as fault:
-        origin = registry.origin(kind, name)
-        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_place(origin.module)) from fault
 
 
 def check_written(target: Path) -> None:
@@ -98,54 +75,6 @@ def check_model(target: Path, source: OnnxModel, precision: Precision) -> None:
     _check_metadata(made, former)
     if source.precision is not precision and _count(made, precision) <= _count(former, precision):
         raise Fault(f"must give precision={precision.value}, but wrote a model without {_EVIDENCE[precision]}")
-
-
-def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:
-    """Return the engine that a runtime built.
-
-    Raises:
-        Fault: The value is not an engine, has another path, or describes another model.
-    """
-    if not isinstance(engine, Engine):
-        raise Fault(f"build must return an Engine, not {shown(engine)}")
-    model = job.model
-    wanted = {
-        "path": job.target,
-        "runtime": runtime,
-        "precision": job.precision,
-        "facts": model.facts,
-        "layout": model.layout,
-        "score_threshold": model.score_threshold,
-    }
-    if not isinstance(engine.machine, Mapping):
-        raise Fault(f"build must return an Engine with a mapping of texts as machine, not {shown(engine.machine)}")
-    for name, value in wanted.items():
-        found = getattr(engine, name)
-        if found != value:
-            raise Fault(f"build must return an Engine with {name}={_text(value)}, not {_text(found)}")
-    check_written(job.target)
-    return engine
-
-
-def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
-    """Refuse an engine that states another machine than its key.
-
-    Args:
-        engine: The engine that the runtime returned.
-        here: Facts from ``machine`` of the runtime, without those that its engines do not depend on.
-
-    Raises:
-        Fault: A fact is missing or differs.
-    """
-    for name, value in here.items():
-        if name not in engine.machine:
-            raise Fault(f"machine states {name}={shown(value)}, but Engine.machine has no '{name}'")
-        if engine.machine[name] != value:
-            raise Fault(f"machine states {name}={shown(value)}, but Engine.machine {shown(engine.machine[name])}")
-
-
-def _text(value: object) -> str:
-    return shown(str(value) if isinstance(value, Path) else value)
 
 
 def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], former: Sequence[onnx.ValueInfoProto]) -> None:
