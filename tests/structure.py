@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.any_count import PACKAGES, ROOT, count_any
+from tests.any_count import count_any
+from tests.support.packages import PACKAGES, ROOT
 
 MAX_LINES = 250
 MAX_FUNCTION = 40

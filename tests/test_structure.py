@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.structure import MAX_LINES, circles, imports_of, modules_of, repeated_classes, rooms_of
+from tests.support.packages import PACKAGES, ROOT
 
 MODULES = modules_of()
 GRAPH = imports_of(MODULES)
@@ -43,6 +46,15 @@ def test_no_file_is_too_long() -> None:
     long = {str(module.path) for module in MODULES if module.lines > MAX_LINES}
     assert long <= TOO_LONG, f"split by thought: {sorted(long - TOO_LONG)}"
     assert long == TOO_LONG, f"no longer too long, take them out of TOO_LONG: {sorted(TOO_LONG - long)}"
+
+
+def test_the_project_file_names_all_packages() -> None:
+    """TOML cannot refer to a list; each of these is also a literal of Python."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    lists = re.findall(r"^(include|packages|root_packages) = (\[.*\])$", text, re.MULTILINE)
+    named = {key: sorted(name.rstrip("*") for name in ast.literal_eval(value)) for key, value in lists}
+    assert named.keys() == {"include", "packages", "root_packages"}
+    assert [key for key, names in named.items() if names != sorted(PACKAGES)] == []
 
 
 def test_no_two_classes_share_a_name() -> None:
