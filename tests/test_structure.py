@@ -19,6 +19,8 @@ TOO_LONG: frozenset[str] = frozenset()
 REPEATED: frozenset[str] = frozenset()
 """Class names that two files still share. Remove them; add none."""
 
+STAGES = sorted(path.parent.name for path in (ROOT / "stages").glob("*/config.py"))
+
 
 def write_package(root: Path, **files: str) -> Path:
     (root / "core").mkdir()
@@ -67,7 +69,21 @@ def test_a_repeated_class_is_found(tmp_path: Path) -> None:
     assert repeated_classes(modules_of(root)) == {"Profile": ["core/one.py", "core/two.py"]}
 
 
-@pytest.mark.parametrize("stage", sorted(path.parent.name for path in Path("stages").glob("*/config.py")))
+@pytest.mark.parametrize("stage", STAGES)
 def test_the_files_of_a_stage_do_not_import_its_descriptor(stage: str) -> None:
     children = {name: targets for name, targets in GRAPH.items() if name.startswith(f"stages.{stage}.")}
     assert [name for name, targets in children.items() if f"stages.{stage}" in targets] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_function_of_a_stage_calls_the_module_that_does_its_work(stage: str) -> None:
+    """A reader who opens ``stages/export`` finds the work in ``exporting.py``; the descriptor stays light."""
+    module = next(module for module in MODULES if module.name == f"stages.{stage}")
+    functions = {node.name: node for node in module.tree.body if isinstance(node, ast.FunctionDef)}
+    _docstring, imported, returned = functions[stage].body
+    assert isinstance(imported, ast.ImportFrom)
+    assert re.fullmatch(rf"stages\.{stage}\.[a-z]+ing", str(imported.module))
+    assert isinstance(returned, ast.Return)
+    assert isinstance(returned.value, ast.Call)
+    assert isinstance(returned.value.func, ast.Name)
+    assert returned.value.func.id == imported.names[0].name

@@ -20,14 +20,9 @@ def calibrate(
     config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
 ) -> CalibrationTable:
     """Find the range of every activation of ``model``."""
-    from stages.calibrate.observing import observe_images
-    from stages.calibrate.table import import_cache
+    from stages.calibrate.calibrating import calibrate_model
 
-    for problem in check(config):
-        raise problem
-    if config.cache:
-        return import_cache(config, model, context)
-    return observe_images(config, model, dataset, context)
+    return calibrate_model(config, model, dataset, context)
 
 
 def select(config: CalibrateConfig) -> Collection[type[Artifact]]:

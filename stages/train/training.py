@@ -25,7 +25,7 @@ from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, 
 from core.media.picture import read_picture
 from core.process.environment import RANKS
 from core.storage.serial import digest
-from stages.train.checks import families
+from stages.train.checking import families
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder

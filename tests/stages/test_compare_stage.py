@@ -17,8 +17,8 @@ from core.storage.sidecar import write_sidecar
 from core.storage.store import complete
 from stages.compare import check, hookline_stages
 from stages.compare.agreement import Agreement, match, pairwise_iou
+from stages.compare.comparing import compare_models
 from stages.compare.config import CompareConfig
-from stages.compare.measure import measure
 from tests.support.dataset_tools import write_picture
 from tests.support.fake_parts import FakeProcessor, FakeRuntime, FakeSession, detections, fake_engine, fake_parts
 from tests.support.stage_tools import Memory, make_context
@@ -107,7 +107,7 @@ def run(
     context, memory = make_context(folder, **parts)
     write_sidecar(complete(fake_engine(folder, "reference", **reference)))
     engine = fake_engine(folder, "here", score_threshold=threshold)
-    return measure(make_config(folder, **(config or {})), engine, context), memory, runtime
+    return compare_models(make_config(folder, **(config or {})), engine, context), memory, runtime
 
 
 def test_compares_latency_and_boxes(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_reference_without_sidecar(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, **parts)
     engine = fake_engine(tmp_path, "reference")
     with pytest.raises(HooklineError, match=r"reference.engine' has no sidecar file \(.json\)"):
-        measure(make_config(tmp_path), engine, context)
+        compare_models(make_config(tmp_path), engine, context)
 
 
 def test_check(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import HooklineError
 from core.kinds.model import ModelFamily
-from stages.train.checks import problems
+from stages.train.checking import problems
 from stages.train.config import TrainConfig
 from tests.support import grid_family
 from tests.support.stage_tools import make_context

@@ -135,7 +135,7 @@ class Bench:
             self.agreement.add(one, other)
 
 
-def measure(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
+def compare_models(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
     """Run both models on the images and write comparison.json.
 
     Raises:

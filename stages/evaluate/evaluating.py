@@ -42,7 +42,7 @@ class LabelledSplit:
     classes: tuple[int, ...]
 
 
-def measure(
+def evaluate_model(
     config: EvaluateConfig, model: AnyModel, dataset: Dataset, context: RunContext, heads: QuantizedModel | None = None
 ) -> Metrics:
     """Evaluate ``model`` on one split; write metrics.json, predictions.json, ground_truth.json and charts.

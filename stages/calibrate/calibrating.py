@@ -24,12 +24,27 @@ from core.media.tolerance import Tolerance
 from core.model_facts import InputContract
 from core.process.resources import usable_cores
 from core.storage.digest import file_digest
-from stages.calibrate.table import write_table
+from stages.calibrate.table import import_cache, problems, write_table
 
 if TYPE_CHECKING:
     from stages.calibrate.config import CalibrateConfig
 
 Floats = NDArray[np.float32]
+
+
+def calibrate_model(
+    config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
+) -> CalibrationTable:
+    """Find the range of every activation of ``model``, from images or from a cache of TensorRT.
+
+    Raises:
+        HooklineError: The source or the cache is missing or unusable.
+    """
+    for problem in problems(config):
+        raise problem
+    if config.cache:
+        return import_cache(config, model, context)
+    return observe_images(config, model, dataset, context)
 
 
 def observe_images(
