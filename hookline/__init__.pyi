@@ -31,7 +31,7 @@ from core.errors import PlanError as PlanError
 from core.errors import UnavailableError as UnavailableError
 from core.errors import shown as shown
 from core.errors import unknown as unknown
-from core.execution.in_process import RunResult as RunResult
+from core.execution.run_result import RunResult as RunResult
 from core.files.onnx_file import read_onnx as read_onnx
 from core.inference.open_model import open_model as open_model
 from core.kinds.building import BuildJob as BuildJob

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure import MAX_LINES, circles, imports_of, modules_of, repeated_classes, rooms_of
+from tests.structure import MAX_LINES, circles, imports_of, modules_of, needless_imports, repeated_classes, rooms_of
+from tests.support.commands import run_python
 from tests.support.packages import PACKAGES, ROOT
 
 MODULES = modules_of()
@@ -48,6 +49,36 @@ def test_no_file_is_too_long() -> None:
     long = {str(module.path) for module in MODULES if module.lines > MAX_LINES}
     assert long <= TOO_LONG, f"split by thought: {sorted(long - TOO_LONG)}"
     assert long == TOO_LONG, f"no longer too long, take them out of TOO_LONG: {sorted(TOO_LONG - long)}"
+
+
+ALONE = frozenset({"hookline/script.py", "core/process/installation.py"})
+"""Files that are loaded before it is known that our packages are not those of another distribution."""
+
+
+def test_an_import_inside_a_function_saves_something(tmp_path: Path) -> None:
+    code = "import sys, core.run; from core.plugins.loading import load_plugins; load_plugins(); print(*sys.modules)"
+    started = frozenset(run_python("-c", code, cwd=tmp_path).stdout.split())
+    assert {"core.run", "stages.build"} <= started
+    found = needless_imports(MODULES, started)
+    assert [line for line in found if line.partition(":")[0] not in ALONE] == [], "import it at the top"
+
+
+@pytest.mark.parametrize(
+    ("two", "found"),
+    [
+        ("import json\ndef late():\n    import json\n", True),
+        ("import core.three\ndef late():\n    from core.three import x\n", True),
+        ("from core import three\ndef late():\n    import sqlite3\n", True),
+        ("import core.three\ndef late():\n    from core import one\n", False),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import json\ndef late():\n    import json\n", False),
+        ("import xml\ndef late():\n    import xml.dom\n", False),
+        ("def late():\n    import time\n", True),
+    ],
+)
+def test_a_needless_import_is_found(tmp_path: Path, two: str, found: bool) -> None:
+    root = write_package(tmp_path, __init__="", one="", two=two, three="import sqlite3\nx = 1\n")
+    places = [line.rpartition(": ")[0] for line in needless_imports(modules_of(root), frozenset({"time"}))]
+    assert [place.partition(":")[0] for place in places] == (["core/two.py"] if found else [])
 
 
 def test_the_project_file_names_all_packages() -> None:

@@ -1,62 +1,24 @@
-"""Compare the statements and the first batch of a session with its model.
+"""Compare the first batch of a session with the head of its model.
 
-A session of a plugin can describe another model, or return outputs of another shape or type, or NaN. Each of these
-gives one line that names the model and the plugin. Later batches are not checked.
+A session of a plugin can return outputs of another shape or type, or NaN. Each of these gives one line that names the
+model and the plugin. Later batches are not checked. Heavy: imports NumPy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import HooklineError, shown
+from core.inference.session_statements import HINT
 from core.kinds.head import BOXES, CLASSES, NUM, SCORES, Head
 from core.kinds.outputs import check_decoded, check_shapes, wanted_shapes
 from core.kinds.session import DeviceArray, DeviceSession, Session
-from core.model_facts import DECODED, InputContract, ModelFacts, Preprocessing
+from core.model_facts import DECODED, InputContract
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-_MEMBERS = ("facts", "contract", "layout", "score_threshold", "run", "__enter__", "__exit__")
-_COMPARED = ("height", "width", *(item.name for item in fields(Preprocessing)))
-"""Values of the contract that the model determines; the session determines the batch."""
 _INTEGERS = frozenset({NUM, CLASSES})
-_HINT = "open it with another backend, or report this to the author of the plugin"
-
-
-@dataclass(frozen=True)
-class Statements:
-    """The facts that the session of a model must state, see :class:`core.kinds.session.Session`."""
-
-    facts: ModelFacts
-    contract: InputContract
-    layout: str
-    score_threshold: float = 0.0
-
-
-def check_statements(session: object, title: str, wanted: Statements) -> None:
-    """Compare the facts that an opened session states with the model.
-
-    Args:
-        session: The result of ``open``.
-        title: The model and the part that opened it, in messages.
-        wanted: The facts that it must state.
-
-    Raises:
-        HooklineError: The value is not a session, or states other facts.
-    """
-    if missing := [name for name in _MEMBERS if not hasattr(session, name)]:
-        raise HooklineError(f"the session of {title} is {shown(session)}, which has no '{missing[0]}'", _HINT)
-    found = {name: getattr(session, name) for name in vars(wanted)}
-    for name, kind in {"facts": ModelFacts, "contract": InputContract}.items():
-        if not isinstance(found[name], kind):
-            raise HooklineError(f"the session of {title} has {shown(found[name])} as '{name}'", _HINT)
-    for (name, value), (_, right) in zip(_values(found), _values(vars(wanted)), strict=True):
-        if value != right:
-            raise HooklineError(f"the session of {title} states {name}={shown(value)}, not {shown(right)}", _HINT)
 
 
 def checked(session: Session, title: str, head: Head) -> Session:
@@ -122,24 +84,11 @@ class CheckedDeviceSession(CheckedSession):
         return outputs
 
 
-def _values(stated: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield the values of facts and contract one by one, so that a message names the value that differs."""
-    for name, value in stated.items():
-        if isinstance(value, ModelFacts):
-            yield from ((f"facts.{key}", item) for key, item in vars(value).items())
-        elif isinstance(value, InputContract):
-            yield from ((f"contract.{key}", getattr(value, key)) for key in _COMPARED)
-        else:
-            yield name, value
-
-
 def _check_outputs(outputs: object, batch: int, title: str, head: Head, contract: InputContract) -> None:
-    import numpy as np
-
     if not isinstance(outputs, Mapping) or not all(isinstance(name, str) for name in outputs):
-        raise HooklineError(f"{title} gives {shown(outputs)}, not arrays by name", _HINT)
+        raise HooklineError(f"{title} gives {shown(outputs)}, not arrays by name", HINT)
     if wrong := [name for name, value in outputs.items() if not isinstance(value, np.ndarray | DeviceArray)]:
-        raise HooklineError(f"{title} gives {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", _HINT)
+        raise HooklineError(f"{title} gives {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", HINT)
     wanted = wanted_shapes(list(outputs), title, head, contract)
     check_shapes({name: _shape(value) for name, value in outputs.items()}, wanted, batch, title)
     for name in wanted:
@@ -149,8 +98,6 @@ def _check_outputs(outputs: object, batch: int, title: str, head: Head, contract
 
 
 def _check_type(name: str, kind: np.dtype[np.generic], title: str, head: Head) -> None:
-    import numpy as np
-
     integer = head.layout == DECODED and name in _INTEGERS
     fits = kind == np.int32 if integer else kind in {np.dtype(np.float32), np.dtype(np.float16)}
     if not fits:
@@ -160,8 +107,6 @@ def _check_type(name: str, kind: np.dtype[np.generic], title: str, head: Head) -
 
 def _check_values(outputs: Mapping[str, NDArray[np.number]], title: str, head: Head) -> None:
     """Refuse NaN and infinity. In a decoded model, rows without a score have no box and are not checked."""
-    import numpy as np
-
     found = dict(outputs)
     if head.layout == DECODED:
         check_decoded(outputs, title, head)
@@ -180,6 +125,4 @@ def _shape(array: NDArray[np.number] | DeviceArray) -> tuple[int, ...]:
 
 
 def _type(array: NDArray[np.number] | DeviceArray) -> np.dtype[np.generic]:
-    import numpy as np
-
     return np.dtype(str(array.__cuda_array_interface__["typestr"])) if isinstance(array, DeviceArray) else array.dtype

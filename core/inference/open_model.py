@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from core.artifacts import AnyModel, Checkpoint, Engine
-from core.inference.checked_session import Statements, check_statements, checked
+from core.inference.session_statements import Statements, check_statements
 from core.kinds.context import RunContext
 from core.kinds.session import CheckingSession, ReportingSession, Session
 from core.kinds.table import KINDS
@@ -110,6 +110,8 @@ def _checked(
         stack.pop_all()
     if isinstance(session, ReportingSession):
         _report_place(session, file, context)
+    from core.inference.checked_session import checked  # NumPy: `from hookline import open_model` stays light
+
     return checked(session, title, head)
 
 

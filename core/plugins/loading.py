@@ -21,6 +21,7 @@ from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, 
 from core.plugins.hooks import Hooks
 from core.plugins.registry import LISTED, Registry
 from core.plugins.shared_yaml import SharedYaml, yaml_files
+from core.process.environment import cache_home
 
 
 def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:
@@ -218,7 +219,6 @@ def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry
     """Try what an outside plugin declares, unless it passed in the same state before."""
     from core.plugins.option_nodes import check_options
     from core.plugins.trial_cache import has_passed, remember, state_of
-    from core.process.environment import cache_home
 
     with contained(origin, ""):
         check_options(registry, [found.part for found in parts])

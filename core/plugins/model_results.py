@@ -5,16 +5,15 @@ from __future__ import annotations
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import onnx
+from onnx import TensorProto
 
 from core.artifacts import OnnxModel
 from core.errors import HooklineError, shown
 from core.files.onnx_file import all_tensors, check_onnx, graph_inputs, read_onnx
 from core.model_facts import Precision
 from core.plugins.containment import Fault
-
-if TYPE_CHECKING:
-    import onnx
 
 _EVIDENCE = {
     Precision.fp32: "float32 tensors",
@@ -95,8 +94,6 @@ def _fits(made: onnx.ValueInfoProto, former: onnx.ValueInfoProto) -> bool:
 
 
 def _described(value: onnx.ValueInfoProto) -> str:
-    from onnx import TensorProto
-
     kind, types = value.type.tensor_type, TensorProto.DataType
     sizes = ", ".join(str(dim.dim_value or dim.dim_param or "?") for dim in kind.shape.dim)
     name = types.Name(kind.elem_type) if kind.elem_type in types.values() else str(kind.elem_type)
@@ -113,8 +110,6 @@ def _check_metadata(made: onnx.ModelProto, former: onnx.ModelProto) -> None:
 
 def _count(model: onnx.ModelProto, precision: Precision) -> int:
     """Return the number of tensors of a precision; for int8, plus the number of nodes that quantize."""
-    from onnx import TensorProto
-
     types = {
         Precision.fp32: {TensorProto.FLOAT},
         Precision.fp16: {TensorProto.FLOAT16},

@@ -42,7 +42,7 @@ def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact
 
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """Return the machine facts, so that an engine in a shared store is never reused on the wrong machine."""
-    from stages.build.building import machine_of
+    from stages.build.checking import machine_of
 
     facts = machine_of(config.backend, context)
     if config.calibration(context) is CalibrationInput.images:

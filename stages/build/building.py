@@ -15,7 +15,7 @@ from core.options.sizes import read_batch, read_size
 from core.planning.known import known_of
 from core.plugins.engine_results import check_engine, check_machine
 from core.plugins.failures import faults_of
-from stages.build.checking import fitting_problems, problems
+from stages.build.checking import fitting_problems, machine_of, problems
 from stages.build.config import BuildConfig
 
 if TYPE_CHECKING:
@@ -68,11 +68,3 @@ def _job(
         cache_dir=context.cache_dir,
         reporter=context,
     )
-
-
-def machine_of(backend: str, context: RunContext) -> dict[str, str]:
-    """Return the machine facts that a new engine depends on."""
-    runtime = context.registry.get(Runtime, backend)
-    portable = runtime.portable(context.options("runtimes", backend))
-    machine = context.runtime(backend).machine(context.device)
-    return {name: value for name, value in machine.items() if name not in portable}

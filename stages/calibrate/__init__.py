@@ -10,6 +10,7 @@ from core.errors import HooklineError
 from core.files.paths import user_path
 from core.kinds.stage import Stage
 from core.plugins.hookspecs import hookimpl
+from core.storage.digest import file_digest
 from stages.calibrate.config import CalibrateConfig
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
 def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:
     """Return the digest of the images or of the cache that the ranges come from."""
     from core.inference.calibration_images import source_digest
-    from core.storage.digest import file_digest
 
     if config.cache:
         return {"cache": file_digest(user_path(config.cache))}
