@@ -51,6 +51,17 @@ def test_no_file_is_too_long() -> None:
     assert long == TOO_LONG, f"no longer too long, take them out of TOO_LONG: {sorted(TOO_LONG - long)}"
 
 
+def test_the_tests_of_a_package_have_its_name() -> None:
+    folders = [
+        folder.relative_to(ROOT / "tests")
+        for package in PACKAGES
+        for folder in (ROOT / "tests" / package).rglob("*")
+        if (folder / "__init__.py").is_file()
+    ]
+    assert Path("stages/build") in folders
+    assert [str(folder) for folder in folders if not (ROOT / folder / "__init__.py").is_file()] == []
+
+
 ALONE = frozenset({"hookline/script.py", "core/process/installation.py"})
 """Files that are loaded before it is known that our packages are not those of another distribution."""
 

@@ -1,43 +1,31 @@
-"""The stages graft and build, with the parts that the plugins register."""
+"""The stage build, with the parts that the plugins register."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
-import onnx
 import pytest
 
-from backends.graphsurgeon.options import YoloLayerOptions
-from backends.graphsurgeon.plugin import hookline_grafts
-from backends.ort.options import OrtOptions
-from backends.ort.plugin import hookline_runtimes, probe
-from backends.yolov5.plugin import hookline_models
-from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, QuantizedModel
+from backends.ort.plugin import hookline_runtimes
+from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel
 from core.errors import HooklineError
 from core.model_facts import DECODED, Precision
-from core.storage.metadata import KEY, ModelMetadata, to_properties
-from stages.build import build, check, fingerprint
-from stages.build import hookline_stages as build_stages
+from stages.build import build, check, fingerprint, hookline_stages
 from stages.build.config import BuildConfig
 from stages.graft import graft
-from stages.graft import hookline_stages as graft_stages
 from stages.graft.config import GraftConfig
+from tests.support.build_tools import decoding_context
 from tests.support.heads_tools import images, write_heads
 from tests.support.stage_tools import make_context
 
 
 @pytest.fixture
 def context(tmp_path):
-    runtimes = [*hookline_runtimes(), *(replace(part, name="tensorrt") for part in hookline_runtimes())]
-    return make_context(tmp_path, grafts=list(hookline_grafts()), runtimes=runtimes, models=list(hookline_models()))[0]
+    return decoding_context(tmp_path)
 
 
-def test_signatures():
-    (stage,) = graft_stages()
-    assert (stage.name, stage.signature.provides) == ("graft", (GraftedModel,))
-    assert [item.types for item in stage.signature.inputs] == [(QuantizedModel,)]
-    (stage,) = build_stages()
+def test_signature():
+    (stage,) = hookline_stages()
     assert (stage.name, stage.signature.provides) == ("build", (Engine,))
     assert [item.types for item in stage.signature.inputs] == [(GraftedModel,), (Dataset,), (CalibrationTable,)]
 
@@ -54,35 +42,6 @@ def test_from_heads_to_boxes(tmp_path, context, name):
     assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, DECODED, 0.3)
     with context.runtime("onnxruntime").open(engine, device="cpu") as session:
         assert session.run(images(model, 1))["DecodeNumDetection"].item() > 0
-
-
-@pytest.mark.parametrize("name", ["yolo_layer", "onnx"])
-def test_metadata_are_kept_and_say_what_the_graph_gives(tmp_path, context, name):
-    model = write_heads(tmp_path / "heads.onnx")
-    source = onnx.load(model.path)
-    source.metadata_props.add(key="author", value="me")
-    source.metadata_props.add(
-        key="hookline", value=to_properties(ModelMetadata(model.facts, model.contract, "heads"))[KEY]
-    )
-    onnx.save(source, model.path)
-    decoded = graft(GraftConfig(decode=name, score_threshold=0.5), model, context)
-    kept = {item.key: item.value for item in onnx.load(decoded.path).metadata_props}
-    assert (kept["author"], kept["stride"]) == ("me", "32")
-    assert kept["names"] == str(dict(enumerate(model.facts.names)))
-    ours = json.loads(kept["hookline"])
-    assert (ours["layout"], ours["score_threshold"], ours["facts"]["names"]) == (
-        "decoded",
-        0.5,
-        list(model.facts.names),
-    )
-
-
-def test_a_bare_node_is_refused_before_it_is_written(tmp_path, context):
-    model = write_heads(tmp_path / "heads.onnx")
-    bare = replace(context, options=lambda kind, name: YoloLayerOptions("") if kind == "grafts" else OrtOptions())
-    with pytest.raises(HooklineError, match=r"onnxruntime cannot run the graft 'yolo_layer'.*possible: decode=onnx"):
-        graft(GraftConfig(decode="yolo_layer"), model, bare)
-    assert graft(GraftConfig(decode="auto"), model, bare).graft == "onnx"
 
 
 def test_a_given_file_with_a_bare_node_is_refused_in_the_build(tmp_path, context):
@@ -138,10 +97,3 @@ def test_a_precision_that_the_model_does_not_have_is_refused(tmp_path, context, 
 def test_key_of_an_engine_holds_the_machine(context):
     facts = fingerprint(BuildConfig(backend="onnxruntime"), context)
     assert set(facts) == {"onnxruntime", "architecture", "instructions"}
-
-
-def test_runtime_is_available_where_the_package_is(monkeypatch):
-    assert probe().usable
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert not probe().usable
-    assert probe().hint == "pip install onnxruntime"
