@@ -12,11 +12,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.containment.calls import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.errors import HooklineError, shown, unknown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.model import ModelFamily
 from core.kinds.table import KINDS, Descriptor, check_part, declared_options
-from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
 from core.plugins.hooks import Hooks
 from core.plugins.registry import LISTED, Registry
@@ -174,7 +174,7 @@ def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
             with contained(origin, hook, place):
                 part = check_part(kind, value)
                 if origin.outside:
-                    from core.plugins.guarded_parts import guarded
+                    from core.containment.parts import guarded
 
                     part = guarded(part, origin)
             found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, place))

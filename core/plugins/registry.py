@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from core.containment.calls import PluginError
 from core.errors import HooklineError, UnavailableError, shown, unknown
 from core.kinds.lookup import AUTO, DescribedT, Origin
 from core.kinds.table import KINDS, RANKED, Descriptor
-from core.plugins.containment import PluginError
 
 LISTED = "`python -m core.plugins` lists"
 

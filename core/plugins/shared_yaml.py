@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from core.containment.calls import Fault
 from core.errors import shown
 from core.kinds.lookup import PROJECT
-from core.plugins.containment import Fault
 
 OWN_YAML = "conf"
 """The package of YAML files that hookline ships."""

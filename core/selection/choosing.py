@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from core.containment.calls import PluginError
 from core.errors import HooklineError, UnavailableError
 from core.kinds.building import CalibrationInput
 from core.kinds.lookup import AUTO, HOST
@@ -14,7 +15,6 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.kinds.tracker import Tracker
 from core.model_facts import Precision
-from core.plugins.containment import PluginError
 from core.selection.devices import contradicts
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from core.containment.calls import PluginError
 from core.errors import HooklineError
 from core.kinds.model import ModelFamily
 from core.kinds.part import DevicePart
 from core.kinds.processor import Processor
 from core.kinds.table import KINDS, PART_KINDS, AnyPart
-from core.plugins.containment import PluginError
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext

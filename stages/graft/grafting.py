@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import onnx
 
 from core.artifacts import GraftedModel, QuantizedModel
+from core.containment.calls import Fault
+from core.containment.failures import faults_of
+from core.containment.model_results import read_written
 from core.errors import shown
 from core.files.onnx_file import read_onnx
 from core.files.paths import output_path
@@ -16,9 +19,6 @@ from core.kinds.head import DecodedHead
 from core.kinds.lookup import Parts
 from core.model_facts import DECODED
 from core.planning.known import known_of
-from core.plugins.containment import Fault
-from core.plugins.failures import faults_of
-from core.plugins.model_results import read_written
 from core.storage.metadata import KEY, ModelMetadata, to_properties
 from stages.graft.choosing import fitting_problems, settled
 

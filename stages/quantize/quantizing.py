@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.artifacts import CalibrationTable, OnnxModel, QuantizedModel
+from core.containment.failures import faults_of
+from core.containment.model_results import check_model
 from core.files.paths import output_path
 from core.kinds.quantizer import QuantizeJob
 from core.kinds.runtime import Runtime
 from core.model_facts import Precision
 from core.planning.known import known_of
-from core.plugins.failures import faults_of
-from core.plugins.model_results import check_model
 from stages.quantize.checking import fitting_problems, problems
 
 if TYPE_CHECKING:

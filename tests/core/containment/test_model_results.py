@@ -11,10 +11,10 @@ import onnx
 import pytest
 
 from core.artifacts import OnnxModel
+from core.containment.calls import Fault, PluginError
+from core.containment.failures import faults_of
+from core.containment.model_results import check_model
 from core.model_facts import Precision
-from core.plugins.containment import Fault, PluginError
-from core.plugins.failures import faults_of
-from core.plugins.model_results import check_model
 from tests.support import grid_family
 from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context

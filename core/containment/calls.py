@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from types import FrameType, ModuleType
 from typing import TypeAlias, TypeVar
 
+from core.containment.output import output_of
 from core.errors import HooklineError, reason_of
 from core.kinds.lookup import Origin, Parts
-from core.plugins.output import output_of
 from core.process.signals import interruption_behind, received
 from core.process.time_limit import OverdueError, within
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import UnionType
 
 from core.artifacts import Artifact
+from core.containment.calls import Fault
 from core.errors import HooklineError, shown
 from core.kinds.building import CalibrationInput
 from core.kinds.graft import CustomOperators
 from core.kinds.part import Availability
 from core.kinds.stage import Known
-from core.plugins.containment import Fault
 from core.storage.metadata import ModelMetadata
 
 

@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from core.artifacts import Artifact
+from core.containment.failures import ends_refused, way_out
+from core.containment.output import results_kept_apart
 from core.errors import HooklineError, reason_of, shown
 from core.kinds.lookup import Origin, Parts
 from core.kinds.stage import Stage
-from core.plugins.failures import ends_refused, way_out
-from core.plugins.output import results_kept_apart
 from core.storage.serial import DecodeError, decode, encode, json_text, parse
 from core.storage.validation import validate
 

@@ -10,10 +10,10 @@ import onnx
 from onnx import TensorProto
 
 from core.artifacts import OnnxModel
+from core.containment.calls import Fault
 from core.errors import HooklineError, shown
 from core.files.onnx_file import all_tensors, check_onnx, graph_inputs, read_onnx
 from core.model_facts import Precision
-from core.plugins.containment import Fault
 
 _EVIDENCE = {
     Precision.fp32: "float32 tensors",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.artifacts import Engine
+from core.containment.failures import failure_line
 from core.kinds.lookup import Origin
 from core.kinds.part import NoOptions
 from core.kinds.stage import Stage
-from core.plugins.failures import failure_line
 from core.plugins.registry import Registry
 from tests.support.fake_parts import runtime_part
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core.artifacts import Engine
+from core.containment.calls import Fault
+from core.containment.model_results import check_written
 from core.errors import shown
 from core.kinds.building import BuildJob
-from core.plugins.containment import Fault
-from core.plugins.model_results import check_written
 
 
 def check_engine(engine: object, job: BuildJob, runtime: str) -> Engine:

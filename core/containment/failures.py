@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from core.containment.calls import Fault, PluginError, blamed, module_place, place_in
 from core.errors import HooklineError, reason_of
 from core.kinds.lookup import Origin, Parts
 from core.kinds.table import KINDS
-from core.plugins.containment import Fault, PluginError, blamed, module_place, place_in
 from core.process.signals import interruption_behind, received
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from core.artifacts import Engine, GraftedModel
+from core.containment.calls import Fault, PluginError
+from core.containment.engine_results import check_engine, check_machine
+from core.containment.failures import faults_of
 from core.kinds.building import BuildJob
 from core.model_facts import DECODED, Precision
-from core.plugins.containment import Fault, PluginError
-from core.plugins.engine_results import check_engine, check_machine
-from core.plugins.failures import faults_of
 from tests.support import grid_family
 from tests.support.fake_parts import runtime_part
 from tests.support.stage_tools import make_context

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import ParamSpec, TypeVar
 
+from core.containment.calls import contained, source_place, within_limit
+from core.containment.function_results import RESULTS
 from core.kinds.lookup import Origin
 from core.kinds.table import Descriptor
-from core.plugins.containment import contained, source_place, within_limit
-from core.plugins.function_results import RESULTS
 
 P = ParamSpec("P")
 DescriptorT = TypeVar("DescriptorT", bound=Descriptor)
