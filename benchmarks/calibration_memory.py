@@ -1,8 +1,8 @@
-"""Peak memory and time of calibration, beside plain inference and ONNX Runtime's own calibrator, each in a process.
+"""Compare peak memory and time of calibration, plain inference and ONNX Runtime's own calibrator, one process each.
 
-``python -m benchmarks.calibration_memory --source pictures/ yolov5s.onnx`` takes a float32 heads model. Plain inference
-and calibration see the same pictures, read and letterboxed the same way. ``theirs`` is the entropy calibrator of
-``onnxruntime.quantization`` over ``--theirs`` pictures: it keeps every activation of every picture until the end.
+``python -m benchmarks.calibration_memory --source images/ yolov5s.onnx`` takes a float32 model with the layout
+``heads``. Inference and calibration read and prepare the same images in the same way. ``theirs`` is the entropy
+calibrator of ``onnxruntime.quantization`` with ``--theirs`` images: it keeps all activations of all images in memory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(", ".join(f"{name} {value}" for name, value in versions().items() if name in SHOWN))
     print(f"command: python -m benchmarks.calibration_memory {' '.join(sys.argv[1:])}\n")
-    print("| work | pictures | seconds | CPU seconds | peak memory MB |")
+    print("| task | images | seconds | CPU seconds | peak memory MB |")
     print("| --- |" + " --- |" * 4)
     for work in ("inference", "minmax", "percentile", "entropy", *(["theirs"] if arguments.theirs else [])):
         print(f"| {work} | {figures(work)} |", flush=True)
@@ -46,12 +46,10 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("onnx", type=Path, help="float32 heads model, e.g. what +stage=export leaves")
-    parser.add_argument("--source", required=True, help="pictures to calibrate on")
+    parser.add_argument("onnx", type=Path, help="float32 heads model, e.g. from +stage=export")
+    parser.add_argument("--source", required=True, help="images to calibrate on")
     parser.add_argument("--pictures", type=int, default=128)
-    parser.add_argument(
-        "--theirs", type=int, default=8, help="pictures for ONNX Runtime's own calibrator; 0 leaves it out"
-    )
+    parser.add_argument("--theirs", type=int, default=8, help="images for ONNX Runtime's own calibrator; 0 disables it")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--work", default="", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -1,10 +1,10 @@
-"""What INT8 costs in accuracy, by calibrator, beside FP32 on the same path and the same pictures.
+"""Compare the accuracy of INT8, by calibrator, with FP32 on the same images.
 
 ``python -m benchmarks.int8_accuracy --data ../shared/data/coco_subset/data.yaml yolov5n.pt yolov5s.pt`` calibrates on
-the train split and measures the quantised heads (multi-label, conf 0.001, IoU 0.6) through ``+stage=evaluate``. mAP on
-some hundred pictures moves by a few thousandths with every change of rounding: a second split (``--splits val,train``)
-shows how much of a difference is luck. With ``--backend tensorrt`` the graphs are those that TensorRT gets, computed by
-ONNX Runtime on the CPU as they are written: their times tell nothing.
+the train split and evaluates the quantised heads (multi-label, conf 0.001, IoU 0.6) with ``+stage=evaluate``. The mAP
+of a few hundred images changes by some thousandths with every change of rounding: a second split (``--splits
+val,train``) shows how much of a difference is noise. With ``--backend tensorrt`` the graphs are those for TensorRT,
+computed by ONNX Runtime on the CPU; their times are meaningless.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
-    parser.add_argument("--backend", default="onnxruntime", help="whose rules the quantised graphs follow")
-    parser.add_argument("--splits", default="val", help="separated by commas")
-    parser.add_argument("--calibrators", default="percentile,minmax,entropy", help="separated by commas")
+    parser.add_argument("--backend", default="onnxruntime", help="runtime whose rules the quantised graphs follow")
+    parser.add_argument("--splits", default="val", help="comma-separated list")
+    parser.add_argument("--calibrators", default="percentile,minmax,entropy", help="comma-separated list")
     return parser.parse_args()
 
 

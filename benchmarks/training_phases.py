@@ -1,9 +1,9 @@
-"""Where the time of a training goes: seconds an epoch by phase.
+"""Measure the seconds per epoch of each phase of a training.
 
 ``python -m benchmarks.training_phases --pictures ../data/coco128/images/train --weights yolov5n.pt`` trains on the
-images of a folder (labels beside it, as YOLO lays them out) with the default options, once with loader workers, as
-one trains, and once without, which shows what loading and augmentation cost by themselves. The first epoch, in which
-processes start and memory is taken, is left out.
+images of a folder (with labels in YOLO layout) with the default options: once with loader workers, and once without,
+which shows the cost of loading and augmentation. The first epoch, in which processes start and memory is allocated, is
+not counted.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.label_classes import LabelClasses
 from core.model_facts import InputContract, ModelFacts, Precision
 
 
@@ -62,11 +63,13 @@ class Dataset(Artifact):
             is that of the list of absolute paths.)
         names: Class names, index = class id.
         splits: Number of images per split, e.g. ``{"train": 128, "val": 128}``.
+        classes: The classes in the label files if some are ignore regions, otherwise None.
     """
 
     digest: str
     names: tuple[str, ...]
     splits: Mapping[str, int]
+    classes: LabelClasses | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,6 @@ from core.kinds.building import BuildJob as BuildJob
 from core.kinds.building import BuildReporter as BuildReporter
 from core.kinds.building import BuildRequest as BuildRequest
 from core.kinds.building import CalibrationFeed as CalibrationFeed
-from core.kinds.building import CalibrationInput as CalibrationInput
 from core.kinds.calibrator import Calibrator as Calibrator
 from core.kinds.calibrator import RangeObserver as RangeObserver
 from core.kinds.check import Check as Check
@@ -105,6 +104,7 @@ from core.media.source import Source as Source
 from core.media.source import SourceKind as SourceKind
 from core.media.source import list_source as list_source
 from core.model_facts import DECODED as DECODED
+from core.model_facts import CalibrationInput as CalibrationInput
 from core.model_facts import InputContract as InputContract
 from core.model_facts import Int8Route as Int8Route
 from core.model_facts import ModelFacts as ModelFacts

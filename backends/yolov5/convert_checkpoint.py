@@ -169,13 +169,18 @@ def _plausible(anchors: Tensor) -> bool:
     return anchors.is_floating_point() and levels in LEVELS and 1 <= count <= MAX_ANCHORS and sides == 2
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
 def _names(model: StandIn, count: int, path: Path) -> tuple[str, ...]:
     names = model.attributes.get("names")
     if isinstance(names, Mapping):
         names = [names.get(index) for index in range(len(names))]
-    if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or len(names) != count or not all(map(_is_name, names)):
         raise CheckpointError(f"'{path}' does not name its {count} classes", SUPPORTED)
+    names = tuple(map(str, names))  # numbers such as 21008 are names too
     for name in names:
         if problem := name_problem(name):
             raise CheckpointError(f"'{path}' has the class name {shown(name)}, which {problem}", SUPPORTED)
-    return tuple(names)
+    return names

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, counted, shown
 from core.model_facts import InputContract, ModelFacts
 from core.model_limits import MAX_ANCHORS, MAX_SIDE
-from core.storage.metadata import ModelMetadata, OnnxSignature, parse_names, parse_stride
 from core.storage.serial import DecodeError
+
+if TYPE_CHECKING:
+    from core.storage.metadata import ModelMetadata, OnnxSignature
 
 FAMILY = "yolov5"
 ANCHORS = "anchors"
@@ -75,6 +78,8 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
         HooklineError: The model has such an output, but its metadata is missing or does not fit, or it has one row per
             cell.
     """
+    from core.storage.metadata import ModelMetadata, parse_names, parse_stride
+
     shapes = list(signature.outputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 3:
         return None

@@ -8,10 +8,10 @@ from types import UnionType
 from core.artifacts import Artifact
 from core.containment.calls import Fault
 from core.errors import HooklineError, shown
-from core.kinds.building import CalibrationInput
 from core.kinds.graft import CustomOperators
 from core.kinds.part import Availability
 from core.kinds.stage import Known
+from core.model_facts import CalibrationInput
 from core.storage.metadata import ModelMetadata
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 import threading
@@ -21,7 +20,6 @@ LONGEST_LINE = 8192
 """Maximum length of a printed line in bytes; a longer line is split."""
 MAX_COLLECTED = 65536
 """Maximum number of printed bytes that one call writes to the descriptors; further bytes are dropped."""
-log = logging.getLogger("hookline")
 
 
 class _PrefixedLines(io.RawIOBase):
@@ -69,7 +67,9 @@ class _PrefixedLines(io.RawIOBase):
 
     def _print(self, line: bytes) -> None:
         if text := one_line(line.decode("utf-8", "backslashreplace")):
-            log.info("[%s] %s", self.plugin, text)
+            import logging
+
+            logging.getLogger("hookline").info("[%s] %s", self.plugin, text)
             print(f"[{self.plugin}] {text}", file=self.target, flush=True)
 
 

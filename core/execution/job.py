@@ -20,13 +20,14 @@ from core.errors import HooklineError
 from core.execution.console import Console, SilentConsole
 from core.execution.observers import Observers
 from core.execution.outcome import USER_ERROR, ReportedError, outcome
+from core.execution.recorder import SummaryRecorder
 from core.execution.resuming import check_resumable, command_after
 from core.execution.run_directory import free_reserve, is_new, remove, run_directory
 from core.execution.run_files import RunLog, write_config
 from core.execution.runner import follow_plan, run_plan
 from core.execution.setup import plugins_without, run_context, warn_of_plugins
 from core.execution.status import StatusWriter
-from core.execution.summary import SummaryRecorder, check_replaced, write_summary
+from core.execution.summary import check_replaced, write_summary
 from core.execution.used_plugins import UsedPlugins
 from core.files.paths import output_path
 from core.files.quoting import command

@@ -43,10 +43,14 @@ class Scalars:
         self._resolve: Callable[[type[ScalarNode], str, tuple[bool, bool]], str] = Resolver().resolve
         self._constructor = SafeConstructor()
 
-    def value(self, event: ScalarEvent) -> Scalar | Merge:
+    def value(self, event: ScalarEvent, *, as_text: bool = False) -> Scalar | Merge:
         """Return the value of a ``yaml.ScalarEvent``.
 
         Values of other types, dates for example, are text.
+
+        Args:
+            event: The event.
+            as_text: Also return numbers and truth values as text.
 
         Raises:
             ScalarError: It is too long, its tag is not supported, or it does not match its tag.
@@ -57,6 +61,8 @@ class Scalars:
         kind = self._kind(text, event.tag, plain=event.implicit[0])
         if kind == "null":
             return None
+        if as_text:
+            return text
         if kind == "bool":
             return self._constructor.bool_values[text.lower()]
         if kind in {"int", "float"}:

@@ -5,31 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.artifacts import Engine, GraftedModel
-from core.model_facts import InputContract, Precision
-from core.options.sizes import Span
+from core.artifacts import Engine
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from core.artifacts import GraftedModel
+    from core.model_facts import InputContract, Precision
+    from core.options.sizes import Span
     from core.reporting import Progress
-
-
-class CalibrationInput(str, Enum):
-    """What a runtime needs to quantise a float32 model during the build (``Runtime.calibrates``).
-
-    ``none``: nothing, since the stage quantize writes int8 into the graph. ``images``: calibration images. ``table``:
-    the ranges found by the stage calibrate.
-    """
-
-    none = "none"
-    images = "images"
-    table = "table"
 
 
 @dataclass(frozen=True)

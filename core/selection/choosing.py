@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from core.containment.calls import PluginError
 from core.errors import HooklineError, UnavailableError
-from core.kinds.building import CalibrationInput
 from core.kinds.lookup import AUTO, HOST
 from core.kinds.part import DevicePart
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.kinds.tracker import Tracker
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.selection.devices import contradicts
 
 if TYPE_CHECKING:

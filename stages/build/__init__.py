@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel
 from core.errors import HooklineError
-from core.kinds.building import CalibrationInput
 from core.kinds.stage import Known, Stage
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.plugins.hookspecs import hookimpl
 from stages.build.config import BuildConfig
 

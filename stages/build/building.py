@@ -10,9 +10,9 @@ from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel
 from core.containment.engine_results import check_engine, check_machine
 from core.containment.failures import faults_of
 from core.files.paths import output_path
-from core.kinds.building import BuildJob, CalibrationFeed, CalibrationInput
+from core.kinds.building import BuildJob, CalibrationFeed
 from core.kinds.runtime import Runtime
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import read_batch, read_size
 from core.planning.known import known_of
 from stages.build.checking import fitting_problems, machine_of, problems

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import HooklineError
 from core.inference.calibration_images import source_problems
-from core.kinds.building import BuildRequest, CalibrationInput
+from core.kinds.building import BuildRequest
 from core.kinds.lookup import AUTO
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import read_batch, read_size
 from core.planning.known import refusals
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 from core.artifacts import Comparison, Engine
 from core.errors import HooklineError
 from core.kinds.stage import Known, Stage, families_of_inputs
-from core.media.source import SourceKind, list_source
 from core.planning.known import refusals
 from core.plugins.hookspecs import hookimpl
-from core.selection.openers import opening_problems
 from core.storage.digest import file_digest
 from stages.compare.config import CompareConfig
 
@@ -28,6 +26,7 @@ def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Compa
 
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
     """Return digests of the images and of the reference, and what the speed of the reference depends on."""
+    from core.media.source import list_source
     from core.planning.keys import measuring_facts
     from core.storage.store import identity
     from stages.compare.comparing import read_reference
@@ -43,6 +42,7 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, obje
 
 def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield a missing source or reference, and a reference that the device of the run cannot open."""
+    from core.selection.openers import opening_problems
     from stages.compare.comparing import read_reference
 
     try:
@@ -57,6 +57,8 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
 
 
 def _source_problems(text: object) -> Iterable[HooklineError]:
+    from core.media.source import SourceKind, list_source
+
     try:
         source = list_source(text)
     except HooklineError as problem:

@@ -88,7 +88,8 @@ def _check(
     findings = list(_image_findings(sample, split, facts))
     labels = None
     try:
-        labels, bad = check_labels(sample.label, classes)
+        size = (facts.height, facts.width) if facts.width else None
+        labels, bad = check_labels(sample.label, classes, lambda: size, sample.classes)
         findings += [AuditFinding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
     except HooklineError as error:
         findings.append(AuditFinding("unreadable-label", split, sample.label, None, error.message))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from core.artifacts import Dataset
 from core.data.dataset import content_digest
+from core.data.label_rows import RowProblem
 from core.data.writing import LISTING, write_listing
 from core.errors import HooklineError, counted, listed
 from core.files.paths import free_path
@@ -14,10 +15,15 @@ from core.kinds.context import RunContext
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.checking import CheckedSample
 from stages.dataset.config import Bad, DatasetConfig
-from stages.dataset.findings import AuditFinding, Severity, counted_kinds, lines_of, of_severity
+from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
 from stages.dataset.listing import given_data, list_splits
-from stages.dataset.report import MAX_NAMED, write_report
+from stages.dataset.report import write_report
 from stages.dataset.statistics import class_table, numbers_of, split_line, split_table
+
+REPAIRS = {problem.value for problem in RowProblem if not problem.is_error} - {RowProblem.beyond.value}
+"""Kinds of findings with which a row is not used as written."""
+MAX_NAMED = 5
+"""Maximum number of skipped images named in a note; the report lists all."""
 
 
 def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
@@ -47,7 +53,8 @@ def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
         digest=digest,
         names=spec.names,
         splits={split: len(samples) for split, samples in audit.kept.items()},
-        notes=tuple(_skipped(audit)),
+        classes=spec.classes,
+        notes=(*_skipped(audit), *_repaired(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
 
@@ -85,6 +92,16 @@ def _skipped(audit: Audit) -> Iterator[str]:
             more = ", all in report.json" if len(items) > MAX_NAMED else ""
             total = len(items) + len(audit.kept[split])
             yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"
+
+
+def _repaired(audit: Audit) -> Iterator[str]:
+    """Yield one line per split with changed or dropped label rows; all stages that use the data set print it."""
+    for split in audit.statistics:
+        found = [item for item in audit.findings if item.split == split and item.kind in REPAIRS]
+        if found:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
+            rows = counted(len(found), "label row")
+            yield f"repaired {rows} of '{split}' while reading: {kinds}; +stage=convert writes repaired labels"
 
 
 def _reason(checked: CheckedSample) -> str:

@@ -77,7 +77,3 @@ def _row(finding: AuditFinding) -> dict[str, object]:
         "line": finding.line,
         "message": finding.message,
     }
-
-
-MAX_NAMED = 5
-"""Maximum number of skipped images named in a note; the report lists all."""

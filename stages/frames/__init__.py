@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.kinds.stage import Stage
-from core.media.source import SourceKind, list_source
 from core.plugins.hookspecs import hookimpl
 from stages.frames.config import FramesConfig
 
@@ -25,6 +24,8 @@ def frames(config: FramesConfig, context: RunContext) -> ImageList:
 
 def check(config: FramesConfig) -> Iterable[HooklineError]:
     """Yield errors for options that exclude each other, and for a source that is not a video."""
+    from core.media.source import SourceKind, list_source
+
     if config.every is not None and config.count is not None:
         yield HooklineError("both frames.every and frames.count are given", "give one of them")
     if config.source is None:

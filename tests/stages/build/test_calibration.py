@@ -13,11 +13,11 @@ import pytest
 from backends.cv.plugin import hookline_processors
 from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel, OnnxModel
 from core.errors import HooklineError
-from core.kinds.building import BuildJob, CalibrationFeed, CalibrationInput
+from core.kinds.building import BuildJob, CalibrationFeed
 from core.kinds.context import RunContext
 from core.kinds.quantizer import QuantizeJob, Quantizer
 from core.media.tolerance import MAX_PIXELS
-from core.model_facts import InputContract, Precision
+from core.model_facts import CalibrationInput, InputContract, Precision
 from stages.build import build, fingerprint
 from stages.build import select as select_for_build
 from stages.build.config import BuildConfig

