@@ -186,8 +186,9 @@ except OSError:
 def test_a_fork_while_another_thread_is_inside_shares_nothing(repo_root: Path) -> None:
     """As a DataLoader starts its workers while images are read."""
     code = f"""
-import os, threading
+import os, threading, warnings
 from core.media.native_output import captured
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork with threads
 inside, leave = threading.Event(), threading.Event()
 thread = threading.Thread(target=captured, args=[lambda: (inside.set(), leave.wait(20))])
 thread.start()
