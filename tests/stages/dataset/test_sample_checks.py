@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.media.picture import decode_checked
-from stages.dataset import checking, image_cache
+from stages.dataset import image_cache
+from stages.dataset import sample_checks as checking
 from stages.dataset.auditing import run_audit
 from stages.dataset.image_cache import CACHE_NAME, ImageFacts
 from stages.dataset.listing import list_splits
@@ -89,7 +90,7 @@ def test_other_checks_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     context, _ = make_context(tmp_path)
     file = write_many(tmp_path / "set", 1)
     run_audit(*list_splits(str(file)), context)
-    monkeypatch.setattr("stages.dataset.checking.VERSION", "another")
+    monkeypatch.setattr("stages.dataset.sample_checks.VERSION", "another")
     decoded: list[int] = []
     monkeypatch.setattr(checking, "decode_checked", lambda *given: (decoded.append(1), decode_checked(*given))[1])
     run_audit(*list_splits(str(file)), context)
