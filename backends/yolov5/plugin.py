@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from backends.nvidia.availability import check_device as check_by_nvml
+from backends.nvidia.availability import probe_gpu
 from backends.yolov5.config import NAMES, VARIANTS, official
 from backends.yolov5.facts import LAYOUTS, check_head, recognise
 from backends.yolov5.training.options import TrainingOptions
@@ -66,9 +68,6 @@ def check_device(device: str) -> Iterable[HooklineError]:
     """Yield an error for a missing GPU, without importing PyTorch; PyTorch reports the rest when it starts."""
     if not device.startswith("cuda") or _for_amd():
         return
-    from backends.nvidia.availability import check_device as check_by_nvml
-    from backends.nvidia.availability import probe_gpu
-
     if missing := probe_gpu():
         yield UnavailableError(
             f"device={device} cannot be used: {missing.reason}", f"set device=cpu, or {missing.hint}"
