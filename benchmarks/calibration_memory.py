@@ -1,9 +1,8 @@
-"""Compare peak memory and time of calibration with plain inference and with ONNX Runtime's calibrator.
+"""Compare peak memory and time of calibration, plain inference and ONNX Runtime's own calibrator, one process each.
 
-``python -m benchmarks.calibration_memory --source pictures/ yolov5s.onnx`` takes an ONNX file that
-``+stage=export`` wrote, and measures each method in a separate process. All of them read and letterbox the same images.
-``theirs`` is the entropy calibrator of ``onnxruntime.quantization`` on ``--theirs`` images; it keeps all activations of
-all images until the end.
+``python -m benchmarks.calibration_memory --source images/ yolov5s.onnx`` takes a float32 model with the layout
+``heads``. Inference and calibration read and prepare the same images in the same way. ``theirs`` is the entropy
+calibrator of ``onnxruntime.quantization`` with ``--theirs`` images: it keeps all activations of all images in memory.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(", ".join(f"{name} {value}" for name, value in versions().items() if name in SHOWN))
     print(f"command: python -m benchmarks.calibration_memory {' '.join(sys.argv[1:])}\n")
-    print("| work | pictures | seconds | CPU seconds | peak memory MB |")
+    print("| task | images | seconds | CPU seconds | peak memory MB |")
     print("| --- |" + " --- |" * 4)
     for work in ("inference", "minmax", "percentile", "entropy", *(["theirs"] if arguments.theirs else [])):
         print(f"| {work} | {figures(work)} |", flush=True)
@@ -47,12 +46,10 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("onnx", type=Path, help="float32 model that +stage=export wrote")
+    parser.add_argument("onnx", type=Path, help="float32 heads model, e.g. from +stage=export")
     parser.add_argument("--source", required=True, help="images to calibrate on")
     parser.add_argument("--pictures", type=int, default=128)
-    parser.add_argument(
-        "--theirs", type=int, default=8, help="number of images for ONNX Runtime's calibrator; 0 skips it"
-    )
+    parser.add_argument("--theirs", type=int, default=8, help="images for ONNX Runtime's own calibrator; 0 disables it")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--work", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -113,7 +110,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
     from backends.ort.options import OrtOptions
     from backends.ort.recorder import OrtActivationRecorder
     from core.model_facts import InputContract
-    from stages.calibrate.observing import observe
+    from stages.calibrate.calibrating import observe
 
     (part,) = (item for item in hookline_calibrators() if item.name == arguments.work)
     observer = part.load(part.options())

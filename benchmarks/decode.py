@@ -1,7 +1,7 @@
-"""Measure the cost of the grafted decode step in ONNX Runtime, against the heads alone and the classic output.
+"""Measure what the decode in the graph costs in ONNX Runtime, compared with the heads alone and the classic output.
 
-``python -m benchmarks.decode yolov5n.pt --picture bus.jpg`` exports the weights, grafts them at several
-thresholds and times all of them alternately in one process. ``heads + NumPy`` decodes with NumPy outside the graph.
+``python -m benchmarks.decode yolov5n.pt --picture bus.jpg`` exports the weights, appends the decode at several
+thresholds, and times all models alternately in one process. ``heads + NumPy`` decodes outside the graph.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def main() -> None:
         times = interleaved(works(sessions, images), arguments.rounds)
         rows = {name: int(session.run(images)[NUM].item()) for name, session in sessions.items() if "graft" in name}
     print(f"{checkpoint.facts.variant} {arguments.imgsz}, batch 1, onnxruntime {ort.__version__}, {platform.machine()}")
-    print(f"{arguments.rounds} rounds in turns; command: python -m benchmarks.decode {' '.join(sys.argv[1:])}")
+    print(f"{arguments.rounds} rounds, alternately; command: python -m benchmarks.decode {' '.join(sys.argv[1:])}")
     print_table(times, rows)
 
 
 def read_arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path, help="an official .pt, or a .safetensors that hookline wrote")
+    parser.add_argument("weights", type=Path, help="an official .pt or a .safetensors of hookline")
     parser.add_argument("--picture", type=Path, required=True, help="an image with objects")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--rounds", type=int, default=50)

@@ -1,8 +1,8 @@
-"""Measure accuracy and speed of every form of a model with ``+stage=evaluate``, each in a separate process.
+"""Measure accuracy and speed of every form of a model with ``+stage=evaluate``, each in its own process.
 
-``python -m benchmarks.evaluate --data ../shared/data/coco_subset/data.yaml yolov5n.pt yolov5s.pt`` prints one row
-per form: the classic output, the heads, the heads with one class per box, the engine with
-``graft.score_threshold=0.001`` and with the default 0.25, in each precision. INT8 calibrates on the train split.
+``python -m benchmarks.evaluate --data ../shared/data/coco_subset/data.yaml yolov5n.pt yolov5s.pt`` prints one row per
+form and precision: the classic output, the heads, the heads with one class per box, and the engine with a low score
+threshold (``graft.score_threshold=0.001``) and with the default one (0.25). INT8 is calibrated on the train split.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
                     continue
                 values = evaluate([f"weights={weights}", f"data={arguments.data}", f"precision={precision}", *options])
                 print(f"| {Path(weights).stem} | {precision} | {name} | {figures(values)} |", flush=True)
-    print("\nread to detect: milliseconds a picture; loop: seconds over all; stage: seconds with opening and scoring")
+    print("\nread to detect: milliseconds per image; loop: seconds over all; stage: seconds with opening and scoring")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -56,7 +56,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
-    parser.add_argument("--precisions", default="fp32,int8", help="separated by commas")
+    parser.add_argument("--precisions", default="fp32,int8", help="comma-separated list")
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
 """Compare the accuracy of INT8, by calibrator, with FP32 on the same images.
 
 ``python -m benchmarks.int8_accuracy --data ../shared/data/coco_subset/data.yaml yolov5n.pt yolov5s.pt`` calibrates on
-the train split and measures the quantised heads (multi-label, conf 0.001, IoU 0.6) through ``+stage=evaluate``. mAP on
-some hundred images changes by a few thousandths with every change of rounding: a second split
-(``--splits val,train``) shows the noise. With ``--backend tensorrt`` the graphs are those for TensorRT, but ONNX
-Runtime runs them on the CPU, so their times are meaningless.
+the train split and evaluates the quantised heads (multi-label, conf 0.001, IoU 0.6) with ``+stage=evaluate``. The mAP
+of a few hundred images changes by some thousandths with every change of rounding: a second split (``--splits
+val,train``) shows how much of a difference is noise. With ``--backend tensorrt`` the graphs are those for TensorRT,
+computed by ONNX Runtime on the CPU; their times are meaningless.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
-    parser.add_argument("--backend", default="onnxruntime", help="runtime that sets the quantisation rules")
-    parser.add_argument("--splits", default="val", help="separated by commas")
-    parser.add_argument("--calibrators", default="percentile,minmax,entropy", help="separated by commas")
+    parser.add_argument("--backend", default="onnxruntime", help="runtime whose rules the quantised graphs follow")
+    parser.add_argument("--splits", default="val", help="comma-separated list")
+    parser.add_argument("--calibrators", default="percentile,minmax,entropy", help="comma-separated list")
     return parser.parse_args()
 
 

@@ -1,8 +1,9 @@
-"""Compare the latency of the INT8 heads with FP32 in the same runtime, alternately in one process.
+"""Compare the latency of INT8 and FP32 models with the layout ``heads``, alternately in one process.
 
-``python -m benchmarks.latency_int8 --source pictures/ yolov5n.pt yolov5s.pt`` makes both with ``+stage=quantize``.
-Blocks of runs alternate, with a pause before each: the threads of a session spin for a while after a run, and would
-take a core from the next session. With ``--threads 1`` the CPU time is also printed, which other load hardly changes.
+``python -m benchmarks.latency_int8 --source images/ yolov5n.pt yolov5s.pt`` makes both models with
+``+stage=quantize``. The models alternate in blocks of inferences with a pause between blocks, because the threads of a
+session spin for a while after an inference and would take a core from the next session. With ``--threads 1`` the CPU
+time is printed too, which depends little on other load of the machine.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--source", required=True, help="images to calibrate on")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--threads", default="2,1", help="separated by commas")
+    parser.add_argument("--threads", default="2,1", help="comma-separated list")
     return parser.parse_args()
 
 

@@ -1,9 +1,10 @@
-"""Measure the loading of training images: milliseconds by phase, and images per second with worker processes.
+"""Measure the cost of training images: each by phase, and images per second with worker processes.
 
-``python -m benchmarks.loader ../data/coco128/images/train`` makes mosaics of the images of a folder (in the YOLO
-layout) with the default augmentation. ``canvas`` makes the same images in the usual way: decode and resize four, paste
-them on a canvas of twice the side, warp it, change its colours by tables, stack in a DataLoader. Both are timed
-alternately in one process; the fastest round of each image counts, which reduces the effect of other load.
+``python -m benchmarks.loader ../data/coco128/images/train`` makes mosaics of the images of a folder (with labels in
+YOLO layout) with the default augmentation. ``canvas`` makes the same images in the usual way: decode and resize four
+images, paste them onto a canvas of twice the side length, warp it, change its colours with tables, and collate with a
+DataLoader. Both are timed alternately in one process. The fastest round of each image counts, which reduces the
+influence of other work on the machine.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def rates(samples: list[LabelledImage], arguments: argparse.Namespace) -> dict[str, list[float]]:
-    """Return images per second of epochs, ways alternating, without the first epoch, in which processes start."""
+    """Return images per second of whole epochs, measured alternately, without the first epoch (process start-up)."""
     sampler = EpochSampler(count=len(samples) * 4, batch=arguments.batch, seed=0)
     repeated = samples * 4
     ways: dict[str, Callable[[int], Iterable[Any]]] = {"canvas": canvas_batches(repeated, sampler, arguments)}

@@ -1,9 +1,9 @@
-"""Measure the throughput of the whole program on a video: ``+stage=predict`` from start to exit, with mp4 output.
+"""Measure the throughput of a whole program on a video: ``+stage=predict`` from start to exit, with mp4 output.
 
-``python -m benchmarks.throughput --source ../shared/data/video/vtest.avi yolov5n.pt`` builds the engines first, then
-runs the precisions alternately, ``--rounds`` times each, and prints the fastest round: the wall time of the program
-with start-up, and the loop with its milliseconds per frame by phase. Phases overlap, so their sum exceeds the loop.
-INT8 calibrates on ``--calibration``, by default the video itself.
+``python -m benchmarks.throughput --source ../shared/data/video/vtest.avi yolov5n.pt`` builds the engines, then runs the
+precisions alternately, ``--rounds`` times each, in processes of their own. It prints the fastest round: wall time of
+the program with start-up, and the processing loop with milliseconds per frame by phase. Phases overlap, so their sum
+exceeds the time of the loop. INT8 is calibrated on ``--calibration``, by default on the video itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PHASES = ("ms_decode", "ms_prepare", "ms_inference", "ms_detect", "ms_draw", "ms
 
 
 def main() -> None:
-    """Build the engines, run them alternately, and print a table."""
+    """Build, run alternately, and print a table."""
     arguments = read_arguments()
     print(f"machine: {machine()}; versions: {versions()}")
     print(f"command: python -m benchmarks.throughput {' '.join(sys.argv[1:])}\n")
@@ -42,7 +42,7 @@ def main() -> None:
         for precision in runs:
             best = min((entry[precision] for entry in rounds), key=lambda values: values["wall"])
             print(f"| {Path(weights).stem} | {precision} | {figures(best)} |", flush=True)
-    print("\nfrom decode on: milliseconds a frame, phases overlap")
+    print("\nfrom decode on: milliseconds per frame; phases overlap")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -51,9 +51,11 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--source", required=True, help="a video")
     parser.add_argument("--calibration", help="images or video to calibrate int8 on")
-    parser.add_argument("--precisions", default="fp32,int8", help="separated by commas")
+    parser.add_argument("--precisions", default="fp32,int8", help="comma-separated list")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--set", action="append", default=[], help="further option, e.g. predict.preset=ultrafast")
+    parser.add_argument(
+        "--set", action="append", default=[], help="further option, e.g. predict.preset=ultrafast; may be repeated"
+    )
     return parser.parse_args()
 
 

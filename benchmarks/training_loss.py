@@ -1,9 +1,9 @@
-"""Measure loss, optimiser step and weight average in milliseconds, for a batch of 16 at 640 pixels.
+"""Measure the milliseconds of loss, optimizer and weight average for a batch of 16 at 640 pixels.
 
     python -m benchmarks.training_loss [threads]
 
-The loss is compared with two simpler implementations: indexing the logits under autograd, and a copy of all logits
-with the channels last, as the loss is usually written.
+The loss is compared with two other implementations of the same formula: indexing of the logits under autograd, and a
+copy of all logits with the channels last, which is how the loss is usually written.
 """
 
 from __future__ import annotations

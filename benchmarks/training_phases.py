@@ -1,9 +1,9 @@
-"""Measure the phases of a training in seconds per epoch.
+"""Measure the seconds per epoch of each phase of a training.
 
 ``python -m benchmarks.training_phases --pictures ../data/coco128/images/train --weights yolov5n.pt`` trains on the
-images of a folder (in the YOLO layout) with the default options, once with loader workers, as usual, and once without,
-which shows the time of loading and augmentation. The first epoch, in which processes start and memory is allocated, is
-excluded.
+images of a folder (with labels in YOLO layout) with the default options: once with loader workers, and once without,
+which shows the cost of loading and augmentation. The first epoch, in which processes start and memory is allocated, is
+not counted.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.label_classes import LabelClasses
 from core.model_facts import InputContract, ModelFacts, Precision
 
 
@@ -62,11 +63,13 @@ class Dataset(Artifact):
             is that of the list of absolute paths.)
         names: Class names, index = class id.
         splits: Number of images per split, e.g. ``{"train": 128, "val": 128}``.
+        classes: The classes in the label files if some are ignore regions, otherwise None.
     """
 
     digest: str
     names: tuple[str, ...]
     splits: Mapping[str, int]
+    classes: LabelClasses | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +148,8 @@ class GraftedModel(QuantizedModel):
 class Engine(Artifact):
     """A model that was built for one runtime and one kind of machine.
 
-    ``RuntimeBackend.build`` returns it. It copies ``facts``, ``layout``, ``score_threshold`` and ``notes`` from
-    ``job.model``, and ``contract`` with the sizes of ``job.batch`` and ``job.imgsz``.
+    ``RuntimeBackend.build`` returns it, made by ``job.engine``, which copies ``facts``, ``layout``, ``score_threshold``
+    and ``notes`` from the model. ``contract`` has the sizes of ``job.batch`` and ``job.imgsz``.
 
     Attributes:
         facts: Facts of the model.

@@ -6,7 +6,6 @@ and keeps its traceback.
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 from collections.abc import Iterable, Sequence
@@ -191,10 +190,14 @@ def nearest(name: str, options: Iterable[str]) -> list[str]:
 
 
 def _likeness(given: str, option: str) -> float:
-    """Return the similarity of two names, 0 to 1. A prefix of a long name counts as similar."""
-    score = difflib.SequenceMatcher(None, given, option).ratio()
-    if 3 <= len(given) < len(option):
-        score = max(score, 0.95 * difflib.SequenceMatcher(None, given, option[: len(given)]).ratio())
+    """Return the similarity of two names, 0 to 1. A prefix is similar, above all if ``given`` is one of ``option``."""
+    from difflib import SequenceMatcher
+
+    short, long = sorted((given, option), key=len)
+    score = SequenceMatcher(None, given, option).ratio()
+    if 3 <= len(short) < len(long):
+        weight = 0.95 if short == given else 0.7
+        score = max(score, weight * SequenceMatcher(None, short, long[: len(short)]).ratio())
     return score
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import HooklineError, counted, shown
+from core.data.label_rows import ImageSize, RowError, RowProblem, parse_row
+from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
+from core.label_classes import ALL_CLASSES, LabelClasses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,29 +24,29 @@ SINGLE_CLASS = ("object",)
 MAX_BYTES = 8 << 20
 """Maximum size of a label file in bytes: about 200,000 boxes."""
 MAX_BAD = 1000
-"""Maximum number of reported bad rows per label file, and of reported repeated rows; then reading stops."""
-LONGEST_NUMBER = 24
-"""Maximum length of a number that a message shows unchanged."""
+"""Maximum number of reported errors per label file, after which reading stops, and of reported repairs."""
 ROW = "a row is 'class cx cy w h' with the box as fractions 0..1 of the image size"
-
-
-class RowProblem(str, Enum):
-    """Problems of a label row. A repeated row is dropped; all others are errors."""
-
-    malformed = "malformed-row"
-    unknown_class = "class-out-of-range"
-    outside = "box-outside"
-    empty = "empty-box"
-    repeated = "repeated-row"
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A bad label row: its line number, from 1, and a message that names line and file."""
+    """An error or a repair of a label row: its line number, from 1, and a message that names line and file."""
 
     line: int
     problem: RowProblem
     message: str
+
+
+def _no_boxes() -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.zeros((0, 4), np.float64)
+
+
+def _no_classes() -> NDArray[np.int32]:
+    import numpy as np
+
+    return np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -54,94 +56,136 @@ class Labels:
     Attributes:
         classes: int32 [n], class ids.
         boxes: float64 [n, 4], centre x, centre y, width, height as fractions of the image size, 0 to 1.
+        regions: float64 [m, 4], ignore regions in the same form: a detection inside is neither right nor wrong.
+        region_classes: int32 [m], class id that a region applies to, or :data:`~core.label_classes.ALL_CLASSES`. A
+            region of several classes has a row for each.
     """
 
     classes: NDArray[np.int32]
     boxes: NDArray[np.float64]
+    regions: NDArray[np.float64] = field(default_factory=_no_boxes)
+    region_classes: NDArray[np.int32] = field(default_factory=_no_classes)
 
     def __len__(self) -> int:
         return len(self.classes)
 
 
 def of_classes(labels: Labels, wanted: Sequence[int]) -> Labels:
-    """Return the objects of the given classes, or all if none is given. Class ids do not change."""
+    """Return objects and regions of the given classes, or all if none is given. Class ids do not change."""
     import numpy as np
 
     if not wanted:
         return labels
     rows = np.isin(labels.classes, wanted)
-    return Labels(labels.classes[rows], labels.boxes[rows])
+    regions = np.isin(labels.region_classes, [*wanted, ALL_CLASSES])
+    return Labels(labels.classes[rows], labels.boxes[rows], labels.regions[regions], labels.region_classes[regions])
 
 
 def as_one_class(labels: Labels) -> Labels:
     """Return all objects with class id 0, the class of :data:`SINGLE_CLASS`."""
-    return replace(labels, classes=labels.classes * 0)
+    import numpy as np
+
+    return replace(labels, classes=labels.classes * 0, region_classes=np.minimum(labels.region_classes, 0))
 
 
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
     """Read and check the labels of one image; a background image has no objects.
 
-    Rows that repeat another row are dropped.
+    Rows are repaired as in :func:`check_labels`; the stage ``dataset`` reports each repair.
 
     Args:
-        sample: The image and its label file.
+        sample: The image and its label file; ``sample.classes`` says which of its classes are ignore regions.
         names: Class names, index = class id.
 
     Raises:
         HooklineError: A row is malformed, its class id is out of range, or its box is outside 0..1. The message names
             the line.
     """
-    labels, bad = check_labels(sample.label, len(names))
+    labels, bad = check_labels(sample.label, len(names), partial(size_of, sample.image), sample.classes)
     for row in bad:
-        if row.problem is not RowProblem.repeated:
+        if row.problem.is_error:
             raise HooklineError(row.message, ROW)
     return labels
 
 
-def check_labels(label: Path | None, count: int) -> tuple[Labels, tuple[BadRow, ...]]:
-    """Return the objects of a label file and its bad rows.
+def check_labels(
+    label: Path | None, count: int, size: ImageSize | None = None, classes: LabelClasses | None = None
+) -> tuple[Labels, tuple[BadRow, ...]]:
+    """Return the objects of a label file, its errors and its repairs.
+
+    :func:`core.data.label_rows.parse_row` defines which rows are read. A row that repeats another one is dropped.
 
     Args:
         label: The file; None for a background image.
         count: Number of classes of the data set.
+        size: Returns height and width of the image; None if there is none, or it is unreadable.
+        classes: The classes in the label files of a data set with ignore regions; then ``count`` is not used.
 
     Returns:
-        The distinct valid rows, and at most :data:`MAX_BAD` errors and as many repeated rows.
+        The distinct usable rows, and at most :data:`MAX_BAD` errors and as many repairs.
 
     Raises:
         HooklineError: The file cannot be read.
     """
+    count = len(classes.written) if classes else count
     good: dict[tuple[float, ...], int] = {}
-    bad: list[BadRow] = []
-    reported = {True: 0, False: 0}  # counted separately, so that repeated rows do not hide errors
-    for line, row in _rows(label) if label else ():
-        problem: BadRow | None = None
-        try:
-            values = _values(row, count)
-        except _RowError as error:
-            problem = BadRow(line, error.problem, f"line {line} of '{label}' {error}")
-        else:
-            if (first := good.setdefault(values, line)) != line:
-                message = f"line {line} of '{label}' repeats line {first}: {shown(' '.join(row))}"
-                problem = BadRow(line, RowProblem.repeated, message)
-        if problem:
-            reported[problem.problem is RowProblem.repeated] += 1
-            if reported[problem.problem is RowProblem.repeated] <= MAX_BAD:
-                bad.append(problem)
-            if reported[False] == MAX_BAD:  # the image cannot be used with these labels
-                break
-    return _labels(good), tuple(bad)
+    found: list[BadRow] = []
+    reported = {True: 0, False: 0}  # counted separately, so that repairs do not hide errors
+    for line, text in _lines(label) if label else ():
+        for problem, message in _take(text, line, count, size, good):
+            reported[problem.is_error] += 1
+            if reported[problem.is_error] <= MAX_BAD:
+                found.append(BadRow(line, problem, f"line {line} of '{label}' {message}"))
+        if reported[True] == MAX_BAD:  # the image cannot be used with these labels
+            break
+    return _labels(good, classes), tuple(found)
 
 
-def _labels(rows: Iterable[tuple[float, ...]]) -> Labels:
+def _take(
+    text: str, line: int, count: int, size: ImageSize | None, good: dict[tuple[float, ...], int]
+) -> Iterable[tuple[RowProblem, str]]:
+    """Add the object of a line to ``good`` (its values -> its line), and return problem and message of each finding."""
+    try:
+        row = parse_row(text, count, size)
+    except RowError as error:
+        return [(error.problem, str(error))]
+    if (first := good.setdefault((row.class_id, *row.box), line)) != line:
+        return [(RowProblem.repeated, f"repeats line {first}: {shown(text)}")]
+    return row.repairs
+
+
+def size_of(image: Path) -> tuple[int, int] | None:
+    """Return height and width of an image in pixels; None if it is unreadable."""
+    from core.media.picture import UnreadableError, picture_size
+
+    try:
+        return picture_size(image)
+    except UnreadableError:  # reported by who decodes the image
+        return None
+
+
+def _labels(rows: Iterable[tuple[float, ...]], classes: LabelClasses | None) -> Labels:
     import numpy as np
 
     values = np.array(list(rows), dtype=np.float64).reshape(-1, 5)
-    return Labels(values[:, 0].astype(np.int32), values[:, 1:])
+    written = values[:, 0].astype(np.int32)
+    if classes is None:
+        return Labels(written, values[:, 1:])
+    ids = [classes.ids[number] for number in written.tolist()]
+    objects = [row for row, number in enumerate(ids) if number is not None]
+    regions = [
+        (row, number) for row, found in enumerate(ids) if found is None for number in classes.ignored_by(written[row])
+    ]
+    return Labels(
+        np.array([ids[row] for row in objects], np.int32),
+        values[objects, 1:],
+        values[[row for row, _ in regions], 1:],
+        np.array([number for _, number in regions], np.int32),
+    )
 
 
-def _rows(label: Path) -> Iterator[tuple[int, list[str]]]:
-    """Return line number and values of each line that is not blank."""
+def _lines(label: Path) -> Iterator[tuple[int, str]]:
+    """Return number and text of each line that is not blank."""
     try:
         lines = read_regular(label, MAX_BYTES).decode("utf-8-sig").splitlines()
     except OSError as error:
@@ -150,41 +194,8 @@ def _rows(label: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
     except UnicodeDecodeError as error:
         message = f"cannot read the labels '{label}': it is not UTF-8 text (byte {error.start})"
-        raise HooklineError(message, "save it as UTF-8") from error
-    return ((number, row) for number, line in enumerate(lines, start=1) if (row := line.split()))
-
-
-class _RowError(Exception):
-    def __init__(self, problem: RowProblem, message: str) -> None:
-        super().__init__(message)
-        self.problem = problem
-
-
-def _values(row: Sequence[str], count: int) -> tuple[float, ...]:
-    """Return class id, centre x, centre y, width and height of one row.
-
-    Raises:
-        _RowError: The row is invalid.
-    """
-    if len(row) != 5:
-        polygon = " (a polygon?)" if len(row) >= 7 and len(row) % 2 else ""
-        raise _RowError(RowProblem.malformed, f"has {counted(len(row), 'value')}{polygon}: {shown(' '.join(row[:6]))}")
-    try:
-        number, x, y, width, height = map(float, row)
-    except ValueError:
-        raise _RowError(RowProblem.malformed, f"has a value that is not a number: {shown(' '.join(row))}") from None
-    if not number.is_integer() or not 0 <= number < count:
-        message = f"has class {_number(row[0])}, but the data set has {counted(count, 'class')} (0 to {count - 1})"
-        raise _RowError(RowProblem.unknown_class, message)
-    if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= width <= 1 and 0 <= height <= 1):
-        raise _RowError(RowProblem.outside, f"has a box outside 0..1: {shown(' '.join(row[1:]))}")
-    if not (width > 0 and height > 0):
-        raise _RowError(RowProblem.empty, f"has a box without area: {shown(' '.join(row[1:]))}")
-    return number, x, y, width, height
-
-
-def _number(text: str) -> str:
-    return text if len(text) <= LONGEST_NUMBER else shown(text)
+        raise HooklineError(message, ROW) from error
+    return ((number, text) for number, line in enumerate(lines, start=1) if (text := line.strip()))
 
 
 def check_objects(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,14 +27,6 @@ def masked(text: str) -> str:
     files of Hydra.
     """
     return _SECRET.sub(_mask, text) if ":/" in text else text
-
-
-class MaskedFormatter(logging.Formatter):
-    """A log formatter that masks passwords, also in tracebacks."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the formatted record with passwords masked."""
-        return masked(super().format(record))
 
 
 @contextmanager

@@ -28,6 +28,18 @@ class Int8Route(str, Enum):
     calibrator = "calibrator"
 
 
+class CalibrationInput(str, Enum):
+    """What a runtime needs to quantise a float32 model during the build (``Runtime.calibrates``).
+
+    ``none``: nothing, since the stage quantize writes int8 into the graph. ``images``: calibration images. ``table``:
+    the ranges found by the stage calibrate.
+    """
+
+    none = "none"
+    images = "images"
+    table = "table"
+
+
 DECODED = "decoded"
 """Layout of all grafted models (:class:`core.kinds.head.DecodedHead`). Model families define all others."""
 

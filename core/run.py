@@ -14,7 +14,10 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 import sys
 
-from core.process.installation import unsupported_system
+from core.process.garbage import collection_paused
+
+with collection_paused():
+    from core.process.installation import overwritten_file, replaced_package, unsupported_system
 
 if __name__ == "__main__" and (problem := unsupported_system()):
     print(f"error: {problem}", file=sys.stderr)
@@ -24,19 +27,19 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from core.errors import HooklineError
-from core.execution.outcome import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, outcome
-from core.execution.setup import disabled_plugins, plugins_without
-from core.files.paths import check_working_directory
-from core.files.quoting import command
-from core.masking import masked_yaml
-from core.plugins.discovery import BUILTINS, Plugins
-from core.process.environment import RANKS, set_cache_folders, set_libraries
-from core.process.installation import overwritten_file, replaced_package
-from core.process.signals import Terminated, end_by_exception
-from core.process.streams import open_streams, text_stream
-from core.storage.serial import json_text
-from core.version import __version__
+with collection_paused():
+    from core.errors import HooklineError
+    from core.execution.outcome import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, outcome
+    from core.execution.setup import disabled_plugins, plugins_without
+    from core.files.paths import check_working_directory
+    from core.files.regular_file import disk_errors
+    from core.masking import masked_yaml
+    from core.plugins.discovery import BUILTINS, Plugins
+    from core.process.environment import RANKS, set_cache_folders, set_libraries
+    from core.process.signals import Terminated, end_by_exception
+    from core.process.streams import open_streams, text_stream
+    from core.storage.serial import json_text
+    from core.version import __version__
 
 _NO_RUN_DIRECTORY = ["hydra.output_subdir=null", "hydra.run.dir=."]
 """Overrides of non-zero ranks: Hydra makes no directory."""
@@ -59,7 +62,8 @@ def _main() -> int:
     end_by_exception(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         set_cache_folders()
-        plugins = _plugins(arguments)
+        with collection_paused():
+            plugins = _plugins(arguments)
         if not arguments or {"-h", "--help"} & set(arguments):
             from core.config.usage import usage
 
@@ -103,13 +107,13 @@ def _prepared(arguments: Sequence[str], plugins: Plugins) -> tuple[str, ...]:
 
 
 def _through_hydra(plugins: Plugins) -> int:
-    import hydra
+    with collection_paused():
+        import hydra
 
-    from core.config.compose import register
-    from core.config.explain import explained
-    from core.execution.job import job
-    from core.execution.run_directory import remember_directories
-    from core.files.regular_file import disk_errors
+        from core.config.compose import register
+        from core.config.explain import explained
+        from core.execution.job import job
+        from core.execution.run_directory import remember_directories
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes exceptions on; this module reports them in one line
     register(plugins)
@@ -128,6 +132,8 @@ def _through_hydra(plugins: Plugins) -> int:
 @contextmanager
 def _summaries_on_stdout() -> Iterator[None]:
     """Print one line per run to standard output, its summary, and everything else to standard error."""
+    from core.files.quoting import command
+
     stdout = os.dup(1)
     os.dup2(2, 1)  # libraries and subprocesses write to the descriptor itself
     try:

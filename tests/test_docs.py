@@ -16,6 +16,7 @@ from core.kinds.table import KINDS
 from core.options.ranges import PositiveFloat
 from tests.structure import modules_of
 from tests.support import grid_family
+from tests.support.packages import PACKAGES
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,41 @@ def test_sections_of_docstrings_are_indented() -> None:
 
 def test_documents_that_the_code_names_exist(repo_root: Path) -> None:
     named: set[str] = set()
-    for folder in ("hookline", "core", "stages", "backends", "cuda_plugins", "conf", "tests", "benchmarks", "examples"):
+    for folder in (*PACKAGES, "tests", "benchmarks", "examples"):
         for path in (repo_root / folder).rglob("*"):
             if path.suffix in {".py", ".yaml"}:
                 named |= set(re.findall(r"docs/[\w/]+\.(?:md|py)", path.read_text(encoding="utf-8")))
     assert "docs/contracts.md" in named
     assert {name for name in named if not (repo_root / name).exists()} == set()
+
+
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, by GitHub's rules."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_to_a_file_and_a_heading(repo_root: Path) -> None:
+    broken = []
+    for page in (*repo_root.glob("*.md"), *(repo_root / "docs").rglob("*.md")):
+        for link in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text(encoding="utf-8"))):
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            if "://" not in link and not (target.exists() and (not anchor or anchor in anchors(target))):
+                broken.append(f"{page.relative_to(repo_root)}: {link}")
+    assert broken == []
+
+
+def test_options_of_benchmarks_in_the_pages_exist(repo_root: Path) -> None:
+    named = set()
+    for page in (repo_root / "docs").glob("*.md"):
+        for module, rest in re.findall(r"python -m (benchmarks\.[\w.]+)([^`]*)`", page.read_text(encoding="utf-8")):
+            named |= {(module, option) for option in re.findall(r"(?<!\S)--\w+", rest)}
+    assert ("benchmarks.loader", "--rounds") in named
+    sources = {
+        module: (repo_root / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8") for module, _ in named
+    }
+    assert {(module, option) for module, option in named if f'"{option}"' not in sources[module]} == set()

@@ -124,6 +124,8 @@ def test_unknown_values_of_enumerations(stage: Any, program: Program) -> None:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
+        ("predict.confidence=0.3", "unknown option 'predict.confidence'; did you mean predict.conf or "),
+        ("confidence=0.3", "unknown option 'confidence'; did you mean conf?"),
         ("precision=int9", "unknown value of precision 'int9'; did you mean int8? possible: fp16, fp32, int8"),
         ("conf=abc", "conf=abc is not a number; possible: 0 to 1"),
         ("train.epochs=two", "train.epochs=two is not a whole number; possible: 1 or more"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backends.ort.options import STYLE, OrtOptions
-from backends.system.probing import CHECK_LIMIT
+from backends.system.limits import CHECK_LIMIT
 from core.kinds.check import Check, found_at
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime

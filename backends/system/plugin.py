@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backends.system.probing import CHECK_LIMIT
+from backends.system.limits import CHECK_LIMIT
 from core.kinds.check import Check, found_at
 from core.plugins.hookspecs import hookimpl
 

@@ -17,8 +17,6 @@ from core.kinds.check import Finding, absent, broken, fine
 
 LIMIT = 60.0
 """Seconds for a subprocess. The first import from a network disk takes long."""
-CHECK_LIMIT = 90.0
-"""Seconds for a check that runs a subprocess."""
 RETRY = "run it again: the first import from a network disk takes long; if it hangs again, see dmesg for I/O errors"
 _TIMEOUT = "no answer within"
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from backends.gpu.plugin import probe as probe_cupy
 from backends.nvidia.availability import check_device
-from backends.system.probing import CHECK_LIMIT
+from backends.system.limits import CHECK_LIMIT
 from backends.trt.options import STYLE, Method, TrtOptions
 from core.errors import HooklineError
-from core.kinds.building import CalibrationInput
 from core.kinds.check import Check, found_at
 from core.kinds.part import Availability
 from core.kinds.runtime import Runtime
-from core.model_facts import Int8Route, Precision
+from core.model_facts import CalibrationInput, Int8Route, Precision
 from core.plugins.hookspecs import hookimpl
 from cuda_plugins.signature import OPERATOR
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backends.nvidia.availability import check_device as check_gpu
-from backends.system.probing import CHECK_LIMIT
+from backends.system.limits import CHECK_LIMIT
 from backends.trt.options import STYLE
 from backends.trt_rtx.options import CURRENT, TrtRtxOptions
 from core.errors import HooklineError, UnavailableError

@@ -1,9 +1,9 @@
-"""Compare the speed of ``yolo_layer.cu`` on a GPU with the same decode step in PyTorch.
+"""Compare ``yolo_layer.cu`` on a GPU with the same decode in PyTorch.
 
 ``python -m benchmarks.gpu.decode`` decodes random heads of a network of 640 pixels and 80 classes ([B, 25200, 85]
-values) at batch 1, 8 and 32, float32 and float16, and prints a Markdown table. The outputs are first
-checked to be the same. Each is captured into a CUDA graph of several runs and replayed between two CUDA events, so the
-results do not include launches from Python. Needs a CUDA build of PyTorch, and CuPy.
+values) at batch 1, 8 and 32, float32 and float16, and prints a Markdown table. Both write the same outputs, which is
+checked first. Each is captured in a CUDA graph of several runs, which is replayed between two CUDA events, so the times
+do not include launches by Python. Needs a CUDA build of PyTorch, and CuPy.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--levels", type=int, choices=(3, 4), default=3, help="4: a P6 model")
-    parser.add_argument("--kept", type=float, default=0.01, help="share of the cells that reach the threshold")
+    parser.add_argument("--kept", type=float, default=0.01, help="fraction of the cells that reach the threshold")
     parser.add_argument("--rounds", type=int, default=50)
     asked = parser.parse_args(arguments)
     if asked.imgsz % max_stride(asked.levels):

@@ -1,14 +1,15 @@
-"""Compare the speed of ``letterbox.cu`` and ``nms.cu`` on a GPU with PyTorch, torchvision and OpenCV.
+"""Compare ``letterbox.cu`` and ``nms.cu`` on a GPU with PyTorch, torchvision and OpenCV.
 
-``python -m benchmarks.gpu.processing`` prepares the network input of 1080p images, applies NMS to [B, 25200] decoded
-boxes, at batch 1, 8 and 32, and prints two Markdown tables. Results are compared with those of OpenCV first.
+``python -m benchmarks.gpu.processing`` makes the network input of 1080p images, and suppresses [B, 25200] decoded
+boxes, at batch 1, 8 and 32, and prints two Markdown tables. Results are compared with those of OpenCV before anything
+is timed.
 
-The kernels are captured into a CUDA graph of several runs and replayed between two CUDA events. The runs
-cycle through more batches than the cache of the GPU holds, so that images come from memory, as from a camera. The
-letterbox is compared with the memory bandwidth: the bytes that it must move (source rows that have a weight, and the
-network input, each once) per second, as a share of the bandwidth of a copy of 1 GiB. The NMS of torchvision
-synchronises, so it is timed between events without a graph; OpenCV and NumPy run on the CPU, in wall time.
-Needs a CUDA build of PyTorch, and CuPy.
+The kernels are captured in a CUDA graph of several runs, which is replayed between two CUDA events. The runs cycle
+through more batches than the cache of the GPU holds, so that images come from memory, as they do from a camera. The
+letterbox is compared with the copy bandwidth of the GPU: the bytes that it must move (source rows that have a weight,
+and the whole network input, each once) per time, as a fraction of the bandwidth of a copy of a gibibyte. torchvision's
+NMS waits for the device, so it is timed between events without a graph; OpenCV and NumPy run on the CPU and are timed
+by wall time. Needs a CUDA build of PyTorch, and CuPy.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Measure the latency of an engine, with and without CUDA graphs, with images in host or in device memory.
+"""Measure the inference of an engine with and without CUDA graphs, from host memory and from device memory.
 
-``python -m benchmarks.gpu.session outputs/.../build/yolov5s-int8.engine`` opens an engine that ``+stage=build`` made
-(its sidecar must be in the same folder), infers random images of the size that it was built for, and prints a Markdown
-table: ``host`` copies a NumPy batch to the GPU and the outputs back, ``device`` uses a batch in device memory and waits
-for the result, ``device, in a row`` waits once at the end. Milliseconds per batch, median over the rounds, and images
-per second. Needs TensorRT (or TensorRT-RTX), CuPy and a GPU.
+``python -m benchmarks.gpu.session outputs/.../build/yolov5s-int8.engine`` opens an engine of ``+stage=build`` (with its
+sidecar next to it), infers random images in the size that it was built for, and prints a Markdown table. ``host``
+copies a NumPy batch to the device and the outputs back; ``device`` takes a batch in device memory and waits for the
+result; ``device, in a row`` waits once at the end. The table has the median milliseconds per batch and the images per
+second. Needs TensorRT (or TensorRT-RTX), CuPy and a GPU.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{gpu.name}, driver {gpu.driver}, {library.title} {library.version}; {asked.engine.name}, batch {asked.batch}"
     )
     print(f"median of {asked.rounds} rounds; python -m benchmarks.gpu.session {' '.join(sys.argv[1:])}\n")
-    print("| way | graphs | ms a batch | pictures a second |\n| --- | --- | ---: | ---: |")
+    print("| input | graphs | ms per batch | images per second |\n| --- | --- | ---: | ---: |")
     for way, graphs, milliseconds in rows:
         print(f"| {way} | {'yes' if graphs else 'no'} | {milliseconds:.3f} | {asked.batch / milliseconds * 1e3:.0f} |")
 

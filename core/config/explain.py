@@ -169,7 +169,8 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
     known = list(option_names(registry))
     head, _, tail = name.rpartition(".")
     siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
-    meant = [siblings[item] for item in nearest(tail, siblings)] or nearest(name, known)
+    candidates = {item.name: item.name for item in fields(TopLevelOptions)} | siblings
+    meant = [candidates[item] for item in nearest(tail, candidates)] or nearest(name, known)
     question = f"did you mean {' or '.join(meant)}? " if meant else ""
     stage = head if head in registry.all(Stage) else ""
     listing = f"{question}possible: {', '.join(siblings)}"

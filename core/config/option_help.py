@@ -6,18 +6,19 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import Field
-from importlib import resources
 from typing import get_type_hints
 
 from core.kinds.family_options import own_fields
 from core.kinds.lookup import AUTO
+from core.kinds.model import default_release
 from core.kinds.table import RANKED
 from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
 from core.options.top_level import TopLevelOptions
 from core.plugins.option_nodes import default_of, option_fields
-from core.plugins.registry import Registry, default_release
+from core.plugins.registry import Registry
+from core.process.installation import HOME
 from core.storage.serial import DataclassInstance
 
 CHOICES = {**NAMING, "decode": "grafts"}
@@ -61,7 +62,7 @@ def top_level(values: OptionValues) -> str:
 
 def top_level_rows() -> list[tuple[str, str, str]]:
     """Return the name, the default and the comment of each top-level option in conf/config.yaml."""
-    text = resources.files("conf").joinpath("config.yaml").read_text(encoding="utf-8")
+    text = (HOME / "conf" / "config.yaml").read_text(encoding="utf-8")
     return re.findall(r"^(\w+): (\S+)\s+# (.*)$", text, re.MULTILINE)
 
 

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from core.errors import HooklineError, counted, shown
+from core.errors import HooklineError, counted, shown, unknown
 from core.files.paths import path_of, user_path
 from core.files.regular_file import exists, is_file, is_folder
+from core.files.windows_paths import existing, hint
 from core.files.yaml_file import Value, YamlFile, read_yaml
 from core.files.yaml_scalars import Scalar
+from core.label_classes import LabelClasses
 from core.media.matching import nearest_names
 from core.model_limits import MAX_CLASSES, MAX_NAMES_LENGTH, name_problem
 
 SPLITS = ("train", "val", "test")
+AS_TEXT = frozenset((*SPLITS, "path", "names", "ignore"))
+"""Keys whose numbers, dates and words such as ``yes`` are text as written: class names such as 02146, and paths."""
 MAX_SHOWN = 200
 """Maximum number of characters of a path in a message."""
 _Mapping: TypeAlias = YamlFile[dict[Scalar, Value]]
@@ -29,9 +33,10 @@ class DataSpec:
     Attributes:
         path: The data.yaml itself, absolute.
         root: The folder to which the splits are relative, absolute.
-        names: Class names, index = class id.
+        names: Class names of a model, index = class id; without the classes of ignore regions.
         splits: Per split the folders and .txt lists of images, absolute and existing.
         notes: One line per path that was corrected, for the user.
+        classes: The classes in the label files if some are ignore regions, otherwise None.
     """
 
     path: Path
@@ -39,6 +44,7 @@ class DataSpec:
     names: tuple[str, ...]
     splits: Mapping[str, tuple[Path, ...]]
     notes: tuple[str, ...] = ()
+    classes: LabelClasses | None = None
 
 
 def read_data_yaml(path: Path | str) -> DataSpec:
@@ -50,7 +56,8 @@ def read_data_yaml(path: Path | str) -> DataSpec:
     """
     file = _load(_absolute(user_path(path)))
     notes: list[str] = []
-    names = _names(file)
+    written = _names(file)
+    classes = LabelClasses(written, _ignore(file, written)) if file.content.get("ignore") else None
     root = _root(file, notes)
     splits = {
         split: tuple(_place(file, root, split, entry, notes) for entry in _entries(file, split))
@@ -61,12 +68,12 @@ def read_data_yaml(path: Path | str) -> DataSpec:
         raise HooklineError(
             f"'{file.path}' has no 'train:', 'val:' or 'test:'", "each takes a folder or a .txt list of images"
         )
-    return DataSpec(file.path, root, names, splits, tuple(notes))
+    return DataSpec(file.path, root, classes.names if classes else written, splits, tuple(notes), classes)
 
 
 def _load(file: Path) -> _Mapping:
     try:
-        found = read_yaml(file)
+        found = read_yaml(file, as_text=AS_TEXT)
     except FileNotFoundError:
         raise HooklineError(f"the data set file '{file}' does not exist", nearest_names(file)) from None
     except OSError as error:
@@ -110,16 +117,45 @@ def _names(file: _Mapping) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
+def _ignore(file: _Mapping, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the classes of ignore regions, each with the classes that it applies to; empty for all."""
+    given = file.content["ignore"]
+    form = "write ignore: {<class of the regions>: all}, or a list of classes in place of all"
+    if not isinstance(given, dict):
+        raise HooklineError(f"'ignore' in {file.location('ignore')} is {shown(given)}", form)
+    found = {str(key): _ignored(file, key, value, form) for key, value in given.items()}
+    for name in [*found, *(name for listed in found.values() for name in listed)]:
+        if name not in names:
+            raise unknown(f"class in 'ignore' of {file.location('ignore')}:", name, names)
+    if both := next((name for listed in found.values() for name in listed if name in found), None):
+        raise HooklineError(f"'{both}' in {file.location('ignore')} is a class of regions and of objects", form)
+    if len(found) == len(names):
+        raise HooklineError(
+            f"every class in {file.location('ignore')} is a class of regions", "a model needs one class"
+        )
+    return found
+
+
+def _ignored(file: _Mapping, key: Scalar, value: Value, form: str) -> tuple[str, ...]:
+    if value == "all":
+        return ()
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise HooklineError(
+            f"'ignore: {{{_plain(key)}: ...}}' in {file.location('ignore', key)} is {shown(value)}", form
+        )
+    return tuple(map(str, names))
+
+
 def _check_name(file: _Mapping, index: int, name: Value) -> None:
-    if isinstance(name, bool) or not isinstance(name, str | int | float):
+    if not isinstance(name, str):
         raise HooklineError(
             f"class {index} in {file.location('names', index)} is {shown(name)} in YAML, not a string",
             "put the name in quotes",
         )
-    if problem := name_problem(str(name)):
+    if problem := name_problem(name):
         raise HooklineError(
-            f"class {index} in {file.location('names', index)} is {shown(str(name))}, which {problem}",
-            "correct its name",
+            f"class {index} in {file.location('names', index)} is {shown(name)}, which {problem}", "correct its name"
         )
 
 
@@ -145,18 +181,20 @@ def _root(file: _Mapping, notes: list[str]) -> Path:
     entry = file.content.get("path")
     if entry is None:
         return file.path.parent
-    if isinstance(entry, bool) or not isinstance(entry, str | int):
+    if not isinstance(entry, str):
         raise HooklineError(f"'path: {_plain(entry)}' in {file.location('path')} is not a path", "give a folder")
-    given = path_of(str(entry))
-    next_to_file, here = _absolute(file.path.parent / given), _absolute(given)
-    if is_folder(next_to_file):
-        return next_to_file
-    if is_folder(here):
-        notes.append(f"'path: {entry}' in '{file.path}' is relative to the working directory: '{here}'")
-        return here
+    for folder in (file.path.parent, Path()):
+        if found := existing(entry, lambda text: is_folder(_absolute(folder / path_of(text)))):  # noqa: B023  called now
+            place = _absolute(folder / path_of(found))
+            if folder != file.path.parent:
+                notes.append(f"'path: {entry}' in '{file.path}' is relative to the working directory: '{place}'")
+            elif found != entry:
+                notes.append(f"'path: {entry}' in '{file.path}' was read as '{found}'")
+            return place
+    looked_for = _absolute(file.path.parent / path_of(entry))
     raise HooklineError(
         f"'path: {_plain(entry)}' in {file.location('path')} is not a folder",
-        f"looked for '{_plain(str(next_to_file))}'; a relative path starts at the folder of the data.yaml",
+        hint(entry, f"looked for '{_plain(str(looked_for))}'; a relative path starts at the folder of the data.yaml"),
     )
 
 
@@ -177,17 +215,23 @@ def _entry(file: _Mapping, split: str, index: int, entry: Value) -> str:
 
 def _place(file: _Mapping, root: Path, split: str, entry: str, notes: list[str]) -> Path:
     """Return the folder or .txt list of one entry of a split."""
-    place = _absolute(root / path_of(entry))
-    if _lists_images(place):
-        return place
+
+    def lists_images(text: str) -> bool:
+        return _lists_images(_absolute(root / path_of(text)))
+
+    found = existing(entry, lists_images)
     # Some labelling tools write ../train/images for a folder next to the data.yaml.
-    if entry.startswith("../") and _lists_images(corrected := _absolute(root / path_of(entry[3:]))):
-        notes.append(f"'{split}: {entry}' in '{file.path}' was read as '{entry[3:]}'")
-        return corrected
+    if found is None and entry.startswith(("../", "..\\")):
+        found = existing(entry[3:], lists_images)
+    if found is not None:
+        if found != entry:
+            notes.append(f"'{split}: {entry}' in '{file.path}' was read as '{found}'")
+        return _absolute(root / path_of(found))
+    place = _absolute(root / path_of(entry))
     what = "is neither a folder nor a .txt list" if exists(place) else "does not exist"
     raise HooklineError(
         f"'{split}: {_plain(entry)}' in {file.location(split)} {what}",
-        f"looked for '{_plain(str(place))}'; correct it, or remove '{split}:'",
+        hint(entry, f"looked for '{_plain(str(place))}'; correct it, or remove '{split}:'"),
     )
 
 

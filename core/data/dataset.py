@@ -6,13 +6,15 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.artifacts import Dataset
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.errors import HooklineError, shown, unknown
 from core.files.regular_file import is_file, is_folder
+from core.files.windows_paths import existing, hint
+from core.label_classes import LabelClasses
 from core.media.listing import IMAGE_SUFFIXES, is_image, list_entries
 from core.media.matching import files_below
 from core.storage.digest import digest_each, text_digest
@@ -25,10 +27,12 @@ class Sample:
     Attributes:
         image: The image file.
         label: The label file; None for a background image.
+        classes: The classes in the label file if the data set has ignore regions, otherwise None.
     """
 
     image: Path
     label: Path | None
+    classes: LabelClasses | None = None
 
 
 def label_path(image: Path) -> Path:
@@ -60,7 +64,7 @@ def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
         )
     labels = ((image, label_path(image)) for image in images)
     # A broken link or a folder of this name is an unreadable label file, which is reported: not a background image.
-    return tuple(Sample(image, label if os.path.lexists(label) else None) for image, label in labels)
+    return tuple(Sample(image, label if os.path.lexists(label) else None, spec.classes) for image, label in labels)
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -79,12 +83,12 @@ def _listed(listing: Path, root: Path) -> Iterator[Path]:
     """Yield the images of a .txt list: absolute, or relative to the list, the data set or the working directory."""
     folders = [str(folder) for folder in (listing.parent, root, Path.cwd())]
     for number, text in _entries(listing):
-        places = (os.path.join(folder, text) for folder in folders)  # noqa: PTH118  ten times as fast, for millions
-        found = next((place for place in places if is_file(place)), None)
+        joined = (os.path.join(folder, text) for folder in folders)  # noqa: PTH118  ten times as fast, for millions
+        found = next((place for path in joined if (place := existing(path, is_file))), None)
         if found is None:
             raise HooklineError(
                 f"'{text}' (line {number} of '{listing}') does not exist",
-                "a line is an absolute path, or relative to the list, to 'path:' or to the working directory",
+                hint(text, "a line is an absolute path, or relative to the list, to 'path:' or the working directory"),
             )
         yield Path(os.path.abspath(found))
 
@@ -128,8 +132,9 @@ def sample_names(samples: Sequence[Sample]) -> list[str]:
 def content_digest(names: Sequence[str], splits: Mapping[str, Sequence[Sample]], cache_dir: Path | None = None) -> str:
     """Return the SHA-256 of the content of a data set.
 
-    It covers the class names, and per split the names and bytes of images and label files in order; an unreadable file
-    has an empty digest. It does not depend on the location of the data set or on the format of its listing.
+    It covers the class names and ignore regions, and per split the names and bytes of images and label files in order;
+    an unreadable file has an empty digest. It does not depend on the location of the data set or the format of its
+    listing.
 
     Args:
         names: Class names, index = class id.
@@ -143,7 +148,9 @@ def content_digest(names: Sequence[str], splits: Mapping[str, Sequence[Sample]],
             if sample.label:
                 entries.append((f"{split}/{name}/labels", sample.label))
     contents = digest_each((file for _, file in entries), cache_dir)
-    lines = [[*names], *([name, content] for (name, _), content in zip(entries, contents, strict=True))]
+    first = next((sample.classes for samples in splits.values() for sample in samples), None)
+    head: list[object] = [[*names], asdict(first)] if first else [[*names]]
+    lines = head + [[name, content] for (name, _), content in zip(entries, contents, strict=True)]
     return text_digest(json.dumps(lines, ensure_ascii=False))
 
 
@@ -162,7 +169,8 @@ def load_split(dataset: Dataset, split: str) -> list[Sample]:
     try:
         rows = json.loads(dataset.path.read_text(encoding="utf-8"))["splits"][split]
         folder = dataset.path.parent
-        return [Sample(folder / image, folder / label if label else None) for image, label in rows]
+        classes = dataset.classes
+        return [Sample(folder / image, folder / label if label else None, classes) for image, label in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HooklineError(
             f"'{dataset.path}' is not the listing of a data set ({error})",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from core.artifacts import Artifact
-from core.execution.console import Console, log
-from core.kinds.lifecycle import Plan, Step, Summary
 from core.kinds.lookup import PROJECT
 from core.plugins.hooks import Hooks
 from core.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from core.artifacts import Artifact
+    from core.execution.console import Console
+    from core.kinds.lifecycle import Plan, Step, Summary
 
 
 class Observers:
@@ -30,10 +33,17 @@ class Observers:
             getattr(self._hooks.hook, f"{PROJECT}_{event}")(**arguments)
 
 
+def _console() -> Console:
+    """Return the console of the current run. It is imported here, since the plugin is loaded for ``--help``, too."""
+    from core.execution.console import Console
+
+    return Console()
+
+
 @hookimpl
 def hookline_before_run(plan: Plan) -> None:
     """Print the plan, with the requested stages in brackets."""
-    console = Console()
+    console = _console()
     console.note(f"plan: {plan}")
     for choice in plan.choices:
         console.note(f"  {choice}")
@@ -42,13 +52,15 @@ def hookline_before_run(plan: Plan) -> None:
 @hookimpl
 def hookline_before_stage(step: Step) -> None:
     """Log the start of a stage."""
+    from core.execution.console import log
+
     log.info("%s starts", step.stage.name)
 
 
 @hookimpl
 def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: float) -> None:
     """Print one line with time or "reused" and the result, after the report of a requested stage."""
-    console = Console()
+    console = _console()
     took = "reused" if reused else f"{seconds:.1f} s"
     line = f"{step.stage.name:<10} {took:>8}"
     if not step.requested:
@@ -62,11 +74,11 @@ def hookline_after_stage(step: Step, artifact: Artifact, reused: bool, seconds: 
 def hookline_stage_failed(step: Step, error: BaseException) -> None:
     """Print the stage that failed."""
     ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    Console().note(f"{step.stage.name:<10} {ended:>8}")
+    _console().note(f"{step.stage.name:<10} {ended:>8}")
 
 
 @hookimpl
 def hookline_after_run(summary: Summary) -> None:
     """Print the time and the directory of the results."""
     if summary.status == "finished":
-        Console().note(f"finished in {summary.seconds:.1f} s; results in {summary.path.parent}")
+        _console().note(f"finished in {summary.seconds:.1f} s; results in {summary.path.parent}")

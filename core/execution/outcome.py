@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
 from core.errors import HooklineError, code_of, reason_of
-from core.kinds.lifecycle import Summary
+
+if TYPE_CHECKING:
+    from core.kinds.lifecycle import Summary
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -42,7 +45,8 @@ class RunOutcome:
 
     def clear(self) -> None:
         """Forget earlier runs."""
-        self.code, self.reported, self.summaries = 0, False, list[Summary]()
+        self.code, self.reported = 0, False
+        self.summaries: list[Summary] = []
         self.error: HooklineError | KeyboardInterrupt | None = None
 
     def contents(self, line: str) -> list[dict[str, object]]:

@@ -9,9 +9,12 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
 from core.execution.run_directory import HYDRA_FILES
 from core.files.paths import output_path, write_file
-from core.masking import MaskedFormatter, masked
+from core.masking import masked
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,14 +22,19 @@ if TYPE_CHECKING:
 
 def write_config(config: DictConfig, run_dir: Path) -> None:
     """Write ``.hydra/`` as Hydra does, which would write it before the directory is locked."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
     settings: object = HydraConfig.instance().cfg
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)
     for name, content in zip(HYDRA_FILES, (config, settings, HydraConfig.get().overrides.task), strict=True):
         write_file(folder / f"{name}.yaml", masked(OmegaConf.to_yaml(content)).encode("utf-8", "surrogateescape"))
+
+
+class MaskedFormatter(logging.Formatter):
+    """A log formatter that masks passwords, also in tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the formatted record with passwords masked."""
+        return masked(super().format(record))
 
 
 class RunLog:

@@ -8,18 +8,21 @@ not construct objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, TypeVar
 
+import yaml
+from yaml import CollectionEndEvent, CollectionStartEvent, Event
+
 from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
+from core.files.windows_paths import yaml_hint
 from core.files.yaml_scalars import MERGE, TAG, Merge, Scalar, ScalarError, Scalars
 
 if TYPE_CHECKING:
-    from yaml import CollectionEndEvent, CollectionStartEvent, Event
     from yaml._yaml import Mark as NativeMark
     from yaml.error import Mark as PythonMark
 
@@ -62,28 +65,29 @@ class YamlFile(Generic[ValueT]):
         return f"'{self.path}'" + (f" (line {line})" if line else "")
 
 
-def read_yaml(path: Path) -> YamlFile[Value]:
+def read_yaml(path: Path, as_text: Collection[str] = ()) -> YamlFile[Value]:
     """Read a YAML file.
+
+    Args:
+        path: The file.
+        as_text: Keys of the top-level mapping whose numbers and truth values are text as written.
 
     Raises:
         OSError: The file is missing, unreadable, not a regular file, or too large.
         HooklineError: It is not valid YAML or exceeds a limit; the message has line and column.
     """
-    import yaml
-
     try:
         text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise HooklineError(
-            f"cannot read '{path}': it is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-        ) from error
+        message = f"cannot read '{path}': it is not UTF-8 text (byte {error.start})"
+        raise HooklineError(message, "save it as UTF-8") from error
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-    builder = _Builder(path)
+    builder = _Builder(path, as_text)
     try:
         for event in yaml.parse(text, Loader=loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        builder.refuse(error.problem or error.context or "it cannot be parsed", error.problem_mark)
+        builder.refuse(problem := error.problem or "it cannot be parsed", error.problem_mark, yaml_hint(problem, text))
     except yaml.YAMLError as error:  # a character that YAML does not allow
         builder.refuse(str(error), None)
     return YamlFile(path, builder.content, builder.lines)
@@ -112,10 +116,11 @@ class _OpenMapping:
 class _Builder:
     """Builds the value from events."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, as_text: Collection[str]) -> None:
         self.content: Value = None
         self.lines: dict[tuple[Scalar, ...], int] = {}
         self._path = path
+        self._as_text = as_text
         self._open: list[_OpenList | _OpenMapping] = []
         self._anchors: dict[str, tuple[Value, int]] = {}
         self._nodes = self._documents = 0
@@ -123,8 +128,6 @@ class _Builder:
 
     def take(self, event: Event) -> None:
         """Process the next event."""
-        import yaml
-
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -138,7 +141,7 @@ class _Builder:
         elif isinstance(event, yaml.ScalarEvent):
             self._count(1, event.start_mark)
             try:
-                value = self._scalars.value(event)
+                value = self._scalars.value(event, as_text=self._is_text())
             except ScalarError as error:
                 self.refuse(str(error), event.start_mark)
             if event.anchor:
@@ -149,14 +152,18 @@ class _Builder:
         elif isinstance(event, yaml.CollectionEndEvent):
             self._end(event)
 
-    def refuse(self, problem: str, mark: Mark) -> NoReturn:
+    def _is_text(self) -> bool:
+        """Return whether the next scalar is a value below one of the keys ``as_text``."""
+        if not self._open or not isinstance(outer := self._open[0], _OpenMapping) or outer.key not in self._as_text:
+            return False
+        return isinstance(inner := self._open[-1], _OpenList) or inner.key is not _NO_KEY
+
+    def refuse(self, problem: str, mark: Mark, hint: str = "correct the file") -> NoReturn:
         """Raise the error for a problem at a mark in the file."""
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", "correct the file")
+        raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", hint)
 
     def _begin(self, event: CollectionStartEvent) -> None:
-        import yaml
-
         mapping = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in {None, "!", f"{TAG}{'map' if mapping else 'seq'}"}:
             self.refuse(f"the tag {shown(event.tag)} is not supported", event.start_mark)

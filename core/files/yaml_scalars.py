@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
+
+from yaml import ScalarEvent, ScalarNode
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from core.errors import shown
-
-if TYPE_CHECKING:
-    from yaml import ScalarEvent, ScalarNode
 
 MAX_TEXT = 1 << 16
 """Maximum number of characters of a string."""
@@ -39,16 +40,17 @@ class Scalars:
     """Converts scalar events to values."""
 
     def __init__(self) -> None:
-        from yaml.constructor import SafeConstructor
-        from yaml.resolver import Resolver
-
         self._resolve: Callable[[type[ScalarNode], str, tuple[bool, bool]], str] = Resolver().resolve
         self._constructor = SafeConstructor()
 
-    def value(self, event: ScalarEvent) -> Scalar | Merge:
+    def value(self, event: ScalarEvent, *, as_text: bool = False) -> Scalar | Merge:
         """Return the value of a ``yaml.ScalarEvent``.
 
         Values of other types, dates for example, are text.
+
+        Args:
+            event: The event.
+            as_text: Also return numbers and truth values as text.
 
         Raises:
             ScalarError: It is too long, its tag is not supported, or it does not match its tag.
@@ -59,6 +61,8 @@ class Scalars:
         kind = self._kind(text, event.tag, plain=event.implicit[0])
         if kind == "null":
             return None
+        if as_text:
+            return text
         if kind == "bool":
             return self._constructor.bool_values[text.lower()]
         if kind in {"int", "float"}:
@@ -66,8 +70,6 @@ class Scalars:
         return MERGE if kind == "merge" else text
 
     def _kind(self, text: str, tag: str | None, *, plain: bool) -> str:
-        from yaml import ScalarNode
-
         if tag in {None, "!"} and not plain:
             return "str"
         looks = self._resolve(ScalarNode, text, (True, False)).removeprefix(TAG)
@@ -81,8 +83,6 @@ class Scalars:
         return kind
 
     def _number(self, kind: str, text: str) -> int | float:
-        from yaml import ScalarNode
-
         if len(text) > MAX_NUMBER:
             raise ScalarError(f"a number has more than {MAX_NUMBER} characters: {shown(text)}")
         node = ScalarNode(f"{TAG}{kind}", text)

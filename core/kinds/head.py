@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from core.detections import Candidates, Filter
-from core.model_facts import DECODED, InputContract, ModelFacts
+from core.model_facts import DECODED
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from core.detections import Candidates, Filter
+    from core.model_facts import InputContract, ModelFacts
 
 NUM, BOXES = "DecodeNumDetection", "DecodeDetectionBoxes"
 """Outputs of a grafted model, see :class:`DecodedHead`."""
@@ -127,6 +129,8 @@ class DecodedHead:
         ``multi_label`` has no effect, since each row has one class.
         """
         import numpy as np
+
+        from core.detections import Candidates
 
         scores = outputs[SCORES][index]
         valid = np.flatnonzero((scores > 0) & (scores >= wanted.conf))

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError
-from core.kinds.building import BuildJob, CalibrationInput
 from core.kinds.part import DevicePart
 from core.kinds.quantizer import QdqStyle
 from core.kinds.session import Session
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from core.kinds.building import BuildJob
 
 
 class ActivationRecorder(Protocol):

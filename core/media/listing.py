@@ -11,6 +11,7 @@ from pathlib import Path
 from core.errors import HooklineError, counted
 from core.files.paths import user_path
 from core.files.regular_file import exists, is_file, is_folder, read_regular
+from core.files.windows_paths import existing, hint
 from core.media.matching import files_below, matching, nearest_names
 
 IMAGE_SUFFIXES = (
@@ -74,15 +75,14 @@ def _matching(pattern: Path) -> list[Path]:
 
 def _listed(path: Path) -> list[Path]:
     folder = str(path.parent)
-    entries = (line for line in list_entries(path) if not line[1].startswith("#"))
-    files = [_entry(path, folder, number, entry) for number, entry in entries]
+    files = [_entry(path, folder, number, entry) for number, entry in list_entries(path)]
     if not files:
         raise HooklineError(f"the list '{path}' names no files", "write one path per line")
     return files
 
 
 def list_entries(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line of a list, blank lines excluded.
+    """Yield number and text of each line of a list. Blank lines, and comments, which begin with ``#``, are left out.
 
     Raises:
         HooklineError: The list cannot be read, is not a regular file, or is too large.
@@ -93,14 +93,20 @@ def list_entries(path: Path) -> Iterator[tuple[int, str]]:
         message = f"cannot read the list '{path}' ({error.strerror})"
         raise HooklineError(message, "give a readable text file with one path per line") from error
     lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).splitlines()
-    return ((number, entry) for number, line in enumerate(lines, start=1) if (entry := line.strip()))
+    return ((number, entry) for number, line in enumerate(lines, start=1) if _is_entry(entry := line.strip()))
+
+
+def _is_entry(line: str) -> bool:
+    return bool(line) and not line.startswith("#")
 
 
 def _entry(listing: Path, folder: str, number: int, entry: str) -> Path:
     for candidate in (os.path.join(folder, entry), entry):  # noqa: PTH118  ten times faster; lists have millions of entries
-        if is_file(candidate):
-            return _media(Path(candidate))
-    raise HooklineError(f"line {number} of '{listing}': no such file '{entry}'", nearest_names(listing.parent / entry))
+        if found := existing(candidate, is_file):
+            return _media(Path(found))
+    raise HooklineError(
+        f"line {number} of '{listing}': no such file '{entry}'", hint(entry, nearest_names(listing.parent / entry))
+    )
 
 
 def _media(path: Path) -> Path:

@@ -8,21 +8,11 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TextIO, TypeVar
+from typing import TypeVar
+
+from core.files.standard_error import CLOSED, FIRST_FREE, STDERR, duplicate_stderr
 
 ResultT = TypeVar("ResultT")
-STDERR, FIRST_FREE = 2, 3
-CLOSED = -1
-
-
-def private_stderr() -> TextIO:
-    """Return a text stream on a duplicate of file descriptor 2, open for the rest of the process.
-
-    Lines written to it reach the terminal while descriptor 2 itself is redirected; they are discarded if it is closed.
-    """
-    descriptor = _duplicate()
-    target = os.devnull if descriptor == CLOSED else descriptor
-    return open(target, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
 
 
 def captured(work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
@@ -32,14 +22,6 @@ def captured(work: Callable[[], ResultT]) -> tuple[ResultT, tuple[str, ...]]:
         work: A repeatable function: it is called again if lines appear while other threads are capturing too.
     """
     return _window.run(work)
-
-
-def _duplicate() -> int:
-    """Return a duplicate of descriptor 2 that is not one of the standard descriptors."""
-    try:
-        return fcntl.fcntl(STDERR, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
-    except OSError:
-        return CLOSED
 
 
 class _Window:
@@ -104,7 +86,7 @@ class _Window:
                 created = os.memfd_create("stderr", os.MFD_CLOEXEC)
                 self._memory = fcntl.fcntl(created, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
                 os.close(created)
-            self._original = _duplicate()
+            self._original = duplicate_stderr()
             os.dup2(self._memory, STDERR)
         self._inside += 1
         self._entries += 1

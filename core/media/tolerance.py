@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 
 from core.errors import HooklineError, counted, listed
+from core.media.choices import MAX_PIXELS, OnError
 
-MAX_PIXELS = 200_000_000
-"""Default maximum of width x height: photos of the largest phone cameras (16320 x 12240) fit."""
+__all__ = ["MAX_PIXELS", "Gap", "OnError", "Tolerance", "Unreadable", "largest_file", "too_many_pixels"]
+
 BYTES_PER_PIXEL, METADATA = 8, 1 << 26
 """Maximum size of an image file: 16 bits of red, green, blue and alpha per pixel, plus metadata."""
 
@@ -32,18 +32,6 @@ SHARE = 0.05
 """Share of the files that may be unreadable; one file always may if another one can be read."""
 NAMED = 10
 """Unreadable files, and damaged files, that are reported by name; further ones are counted."""
-
-
-class OnError(str, Enum):
-    """Handling of unreadable files.
-
-    ``auto`` skips up to 5 % of the files, or one; more are an error. ``skip`` skips any number. ``stop`` treats the
-    first one as an error. A source without a readable file is always an error.
-    """
-
-    auto = "auto"
-    skip = "skip"
-    stop = "stop"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import Precision
 from core.options.ranges import Fraction, Positive, Range
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from core.artifacts import Engine
+from core.artifacts import Checkpoint, Engine
+from core.containment.calls import PluginError
 from core.errors import HooklineError, shown
 from core.kinds.family_options import family_options_of, option_fields_of
 from core.kinds.graft import Graft
@@ -19,7 +20,6 @@ from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.options.fields import NAMING, followed, named_runtime, part_names, parts_of
 from core.options.ranges import range_problems
 from core.options.top_level import TopLevelOptions
-from core.plugins.containment import PluginError
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:
@@ -87,7 +87,10 @@ def _parts(registry: Parts) -> Iterator[tuple[str, AnyPart]]:
 CHOSEN = ("calibrators", "quantizers", "grafts", "runtimes", "trackers")
 """Kinds of parts that a run uses only if its stages name them; it can choose a processor later."""
 INPUTS = ("model", "data", "source", "classes", "single_class")
-"""Top-level options for the input of a run. The others are often set for all runs, so they are not reported."""
+RESULTS = ("imgsz", "precision", "calibrator", "quantizer", "backend", "decode", "conf", "iou", "max_det")
+REPORTED = {*INPUTS, *RESULTS}
+"""Top-level options that select the input of a run or change its results. The others, e.g. ``seed`` and ``device``, are
+often set for all runs, so they are not reported."""
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
@@ -108,7 +111,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
     inputs = [
         f"{option} has no effect: no stage of this plan uses it"
         for option in options
-        if option in INPUTS and not any(_overlap(option, other) for other in references)
+        if option in REPORTED and not any(_overlap(option, other) for other in references)
     ]
     used = _used_parts(plan, registry)
     parts = [
@@ -157,7 +160,9 @@ def _references(overrides: Sequence[str], plan: Plan, registry: Parts) -> Iterat
     """Yield the options that options of planned stages and other overrides refer to."""
     for step in plan.steps:
         for _, item in option_fields_of(step.stage.signature.config, registry):
-            yield from _REFERENCE.findall(str(item.default))
+            found = _REFERENCE.findall(str(item.default))
+            # The stage load compares precision= with that of an ONNX file or engine. A checkpoint has none.
+            yield from found if step.provides is not Checkpoint else (name for name in found if name != "precision")
     given = set(map(_option, overrides))
     for name, item in TopLevelOptions.__dataclass_fields__.items():
         if name not in given:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,8 @@ def unsupported_system() -> str:
     """Return why hookline does not run on this operating system, in one line; empty on Linux."""
     if sys.platform == "linux":
         return ""
+    import platform
+
     way = "on Windows use WSL 2" if sys.platform == "win32" else "use a Linux machine or container"
     return f"{NAME} runs on Linux only, and this is {platform.system() or sys.platform}; {way} (docs/installation.md)"
 

@@ -8,8 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from core.files.standard_error import private_stderr
 from core.masking import masked
-from core.media.native_output import private_stderr
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import HooklineError
 from core.inference.calibration_images import source_problems
-from core.kinds.building import BuildRequest, CalibrationInput
+from core.kinds.building import BuildRequest
 from core.kinds.lookup import AUTO
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import read_batch, read_size
 from core.planning.known import refusals
 
@@ -67,6 +67,14 @@ def fitting_problems(config: BuildConfig, model: Known, context: RunContext) -> 
             f"build.precision is {requested.value}, but {title} is {model.precision.value}",
             f"set precision={requested.value} for all stages, and remove build.precision and quantize.precision",
         )
+
+
+def machine_of(backend: str, context: RunContext) -> dict[str, str]:
+    """Return the machine facts that a new engine depends on."""
+    runtime = context.registry.get(Runtime, backend)
+    portable = runtime.portable(context.options("runtimes", backend))
+    machine = context.runtime(backend).machine(context.device)
+    return {name: value for name, value in machine.items() if name not in portable}
 
 
 def _read(read: Callable[[object], T], value: object, problems: list[HooklineError]) -> T | None:

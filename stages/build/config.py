@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.kinds.building import CalibrationInput
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.fields import shared
 from core.options.ranges import NonNegative, Positive
-from core.planning.resolve import own_calibration
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -48,4 +46,6 @@ class BuildConfig:
 
     def calibration(self, context: RunContext) -> CalibrationInput:
         """Return what the runtime needs to quantise a float32 model itself; ``none`` if it does not."""
+        from core.selection.choosing import own_calibration
+
         return own_calibration(self.backend, self.precision, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.media.tolerance import OnError
+from core.media.choices import OnError
 from core.options.fields import chosen, fingerprinted, place, presentation, shared
 from core.options.ranges import BatchSize, Positive
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples
-from core.errors import HooklineError, counted, shown
+from core.data.label_rows import RowError, RowProblem, parse_row
+from core.errors import HooklineError
 from core.files.regular_file import is_file, open_regular, read_regular
-from core.labels import MAX_BYTES
+from core.labels import MAX_BYTES, ROW, size_of
 from core.model_limits import MAX_CLASSES
 from stages.convert.detect import CLASSES, NOTES, AnnotationPlace, classes_file, data_yaml, visible
 from stages.convert.images import ImageFinder
 from stages.convert.json_files import load_json, object_of
-from stages.convert.records import Annotations, Box, Corners, Item
+from stages.convert.records import Annotations, Box, Item
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """Prefix of Label Studio before the name of an uploaded image."""
 FIRST_READ = 1 << 16
 """Bytes of a text file that are read to recognize labels."""
-MAX_COORDINATE = 1.5
-"""Maximum absolute coordinate; larger ones are not fractions that rounding or an editor moved out of 0..1."""
 
 
 def read_yolo(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
@@ -81,7 +80,7 @@ def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> No
     _take_names(into, spec.names, file)
     for split in spec.splits:
         for sample in list_samples(spec, split):
-            boxes = tuple(_boxes(sample.label, spec.names, into.remarks)) if sample.label else ()
+            boxes = tuple(_boxes(sample.label, sample.image, spec.names, into.remarks)) if sample.label else ()
             into.items.append(Item(sample.image, boxes, split=place.split or split))
 
 
@@ -97,7 +96,7 @@ def _read_labels(place: AnnotationPlace, names: Sequence[str], images: ImageFind
             else:
                 into.remarks["text files that are not labels, skipped"] += 1
             continue
-        into.items.append(Item(image, tuple(_boxes(label, names, into.remarks)), split=place.split_of(label)))
+        into.items.append(Item(image, tuple(_boxes(label, image, names, into.remarks)), split=place.split_of(label)))
 
 
 def _image_of(label: Path, root: Path, images: ImageFinder) -> Path | None:
@@ -143,39 +142,28 @@ def _unreadable(file: Path, error: OSError) -> HooklineError:
     )
 
 
-def _boxes(file: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[Box]:
+def _boxes(file: Path, image: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[Box]:
     for number, line in enumerate(_lines(file), start=1):
         if not line:
             continue
         try:
-            class_id, *values = map(float, line.split())
-        except ValueError:
-            raise HooklineError(
-                f"line {number} of '{file}' is not numeric: {shown(line)}", "correct the line"
-            ) from None
-        if not class_id.is_integer() or not 0 <= class_id < len(names) or not names[int(class_id)]:
-            listed = counted(len(names), "class")
-            raise HooklineError(
-                f"line {number} of '{file}' has class {line.split()[0][:40]}, but there are {listed}",
-                "check that the list of class names belongs to these labels",
-            )
-        corners = _corners(values, remarks)
-        if corners is None or not all(abs(value) <= MAX_COORDINATE for value in corners):
-            hint = "a row is 'class cx cy w h' in fractions from 0 to 1"
-            raise HooklineError(f"line {number} of '{file}' is not a box: {shown(line)}", hint)
-        yield Box(names[int(class_id)], corners)
+            found = parse_row(line, len(names), partial(size_of, image))
+        except RowError as error:
+            if error.problem is RowProblem.empty:
+                remarks["boxes without area, dropped"] += 1
+                continue
+            raise HooklineError(f"line {number} of '{file}' {error}", ROW) from error
+        if not (name := names[found.class_id]):
+            hint = "check that the list of class names belongs to these labels"
+            raise HooklineError(f"line {number} of '{file}' has class {found.class_id}, which has no name", hint)
+        remarks.update(_REMARKS[problem] for problem, _ in found.repairs if problem in _REMARKS)
+        x, y, width, height = found.box
+        yield Box(name, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
 
 
-def _corners(values: Sequence[float], remarks: Counter[str]) -> Corners | None:
-    """Return the corners of a box, a box with a score, or a polygon; None for other rows."""
-    if not all(map(math.isfinite, values)):
-        return None
-    if len(values) == 5:
-        remarks["rows with a score, which was ignored"] += 1
-    if len(values) in {4, 5}:
-        x, y, width, height = values[:4]
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    if len(values) >= 6 and len(values) % 2 == 0:
-        remarks["polygons replaced by their bounding boxes"] += 1
-        return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
-    return None
+_REMARKS = {
+    RowProblem.score: "rows with a score, which was ignored",
+    RowProblem.polygon: "polygons replaced by their bounding boxes",
+    RowProblem.clipped: "boxes beyond their image by less than a pixel, clipped",
+}
+"""Remarks about repairs of rows. Boxes whose corners leave the image are clipped and counted when they are written."""

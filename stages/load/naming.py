@@ -150,6 +150,11 @@ def cache_file(source: Official, cache_dir: Path) -> Path:
     return output_path(cache_dir, "weights", f"{source.name}.pt")
 
 
+def mirrored(source: Official, registry: Parts) -> list[str]:
+    """Return the names of releases that a package index provides; none if it provides the one of ``source``."""
+    return [] if source.release.wheel else [name for name, other in _releases(registry).items() if other.release.wheel]
+
+
 def _releases(registry: Parts) -> dict[str, Official]:
     return {
         name: Official(name, family, release)

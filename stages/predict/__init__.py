@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from core.artifacts import Artifact, Checkpoint, Engine, GraftedModel, OnnxModel, Predictions, QuantizedModel
 from core.errors import HooklineError, unknown
 from core.kinds.stage import Known, Stage
-from core.media.source import SourceKind, list_source
 from core.options.model_form import ARTIFACTS, ModelForm
 from core.options.sizes import network_size
 from core.planning.known import refusals
@@ -25,7 +24,7 @@ def predict(
     context: RunContext,
 ) -> Predictions:
     """Find boxes in every frame of the source."""
-    from stages.predict.prediction import predict_source
+    from stages.predict.predicting import predict_source
 
     return predict_source(config, model, context)
 
@@ -37,6 +36,8 @@ def select(config: PredictConfig) -> Collection[type[Artifact]]:
 
 def check(config: PredictConfig) -> Iterable[HooklineError]:
     """Yield a missing source, an unknown preset, and a source that cannot be resumed."""
+    from core.media.source import SourceKind, list_source
+
     if config.source is None:
         yield HooklineError(
             "predict has no source", "give source=<image, folder, glob, .txt list, video, camera or address>"
@@ -55,6 +56,8 @@ def check(config: PredictConfig) -> Iterable[HooklineError]:
 
 def resumable(config: PredictConfig) -> bool:
     """Return whether a run over the source can be resumed; a live stream cannot be read again."""
+    from core.media.source import SourceKind, list_source
+
     try:
         return list_source(config.source).kind is not SourceKind.stream
     except HooklineError:  # removed since the run began; it may be restored

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from core.media.tolerance import OnError
+from core.media.choices import OnError
 from core.options.fields import presentation, shared
 from core.options.model_form import ModelForm
 from core.options.ranges import BatchSize, Fraction, Positive, Range

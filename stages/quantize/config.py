@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.kinds.building import CalibrationInput
-from core.model_facts import Precision
+from core.model_facts import CalibrationInput, Precision
 from core.options.fields import shared
-from core.planning.resolve import own_calibration
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -31,5 +29,7 @@ class QuantizeConfig:
 
     def stage_precision(self, context: RunContext) -> Precision:
         """Return the precision of the output of this stage."""
-        by_runtime = own_calibration(self.backend, self.precision, context, needed=False)
-        return self.precision if by_runtime is CalibrationInput.none else Precision.fp32
+        from core.selection.choosing import own_calibration
+
+        later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
+        return Precision.fp32 if later else self.precision

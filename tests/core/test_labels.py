@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.label_rows import RowProblem
 from core.errors import LONGEST_LINE, HooklineError
-from core.labels import MAX_BAD, MAX_BYTES, RowProblem, check_labels
+from core.labels import MAX_BAD, MAX_BYTES, check_labels
 
 pytestmark = pytest.mark.timeout(60)
 PIECES = (

@@ -11,8 +11,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from core.errors import HooklineError, reason_of, shown
+from core.execution.run_files import MaskedFormatter
 from core.files.quoting import command
-from core.masking import MaskedFormatter, masked, masked_yaml
+from core.masking import masked, masked_yaml
 from core.media.source import list_source
 from tests.support.shells import shell_words
 

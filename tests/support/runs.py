@@ -16,8 +16,8 @@ from core.artifacts import Artifact
 from core.config.compose import Request, register, typed
 from core.execution.console import Console
 from core.execution.observers import Observers
+from core.execution.recorder import SummaryRecorder
 from core.execution.runner import run_plan
-from core.execution.summary import SummaryRecorder
 from core.kinds.context import RunContext
 from core.kinds.lifecycle import Summary
 from core.planning.planner import make_plan

@@ -34,6 +34,12 @@ def test_reads_the_files_of_the_pip_package(tmp_path: Path) -> None:
     assert read(tmp_path / "x.pt").names == ("class0", "class1", "class2")
 
 
+@pytest.mark.parametrize("names", [[1000, 2, 4.5], {0: 1000, 1: 2, 2: 4.5}])
+def test_numbers_as_names_are_text(tmp_path: Path, names: Any) -> None:
+    write_official(tmp_path / "x.pt", P5, change=_set("names", names))
+    assert read(tmp_path / "x.pt").names == ("1000", "2", "4.5")
+
+
 def test_takes_the_average_before_the_model(tmp_path: Path) -> None:
     write_official(tmp_path / "x.pt", P5, key="ema")
     assert read(tmp_path / "x.pt").names == ("class0", "class1", "class2")

@@ -30,6 +30,38 @@ def test_numbers_as_names_are_text(tmp_path: Path) -> None:
     assert read_data_yaml(write(tmp_path, "val: images/val\nnames: [0, 7, 4.5]")).names == ("0", "7", "4.5")
 
 
+WRITTEN = ("02146", "1_000", "0x1F", "12:30", "1.10", "yes", "NO", "1e3", "2024-01-02", "+1", ".5", "0o17", "1" * 200)
+
+
+@pytest.mark.parametrize("form", ["list", "mapping", "block"])
+def test_names_stay_as_written(tmp_path: Path, form: str) -> None:
+    text = {
+        "list": f"names: [{', '.join(WRITTEN)}]",
+        "mapping": f"names: {{{', '.join(f'{index}: {name}' for index, name in enumerate(WRITTEN))}}}",
+        "block": "names:\n" + "".join(f"  {index}: {name}\n" for index, name in enumerate(WRITTEN)),
+    }[form]
+    assert read_data_yaml(write(tmp_path, f"val: images/val\nnc: {len(WRITTEN)}\n{text}\n")).names == WRITTEN
+
+
+def test_paths_that_look_like_numbers(tmp_path: Path) -> None:
+    (tmp_path / "0123" / "0x1F").mkdir(parents=True)
+    spec = read_data_yaml(write(tmp_path, "path: 0123\nval: 0x1F\nnames: [a]"))
+    assert spec.splits == {"val": (tmp_path / "0123" / "0x1F",)}
+
+
+@pytest.mark.parametrize("entry", ["images\\val", ".\\images\\val", "..\\images\\val", "'images\\val'"])
+def test_backslashes_of_windows_are_noted(tmp_path: Path, entry: str) -> None:
+    spec = read_data_yaml(write(tmp_path, f"val: {entry}\nnames: [a]"))
+    assert spec.splits == {"val": (tmp_path / "images" / "val",)}
+    assert "was read as '" in spec.notes[0]
+
+
+def test_a_name_with_a_backslash_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "images\\val").mkdir()
+    spec = read_data_yaml(write(tmp_path, "val: images\\val\nnames: [a]"))
+    assert (spec.splits, spec.notes) == ({"val": (tmp_path / "images\\val",)}, ())
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -38,7 +70,8 @@ def test_numbers_as_names_are_text(tmp_path: Path) -> None:
             "the keys of 'names' .* are \\[0, 2\\]; 2 classes need the keys 0 to 1",
         ),
         ("val: images/val\nnames: [a, b]\nnc: 3", "has nc: 3 but names 2 classes"),
-        ("val: images/val\nnames: [a, no]", "class 1 .* is False in YAML, not a string; put the name in quotes"),
+        ("val: images/val\nnames: [a, null]", "class 1 .* is None in YAML, not a string; put the name in quotes"),
+        ("val: images/val\nnames: [a, [b]]", "class 1 .* is \\['b'\\] in YAML, not a string"),
         ("val: images/val\nnames: []", "has no class names"),
         ("val: images/val\nnc: 2", "has no class names"),
         ("names: [a]", "has no 'train:', 'val:' or 'test:'"),
@@ -46,6 +79,11 @@ def test_numbers_as_names_are_text(tmp_path: Path) -> None:
         ("val: data.yaml\nnames: [a]", "is neither a folder nor a .txt list"),
         ("val: {a: b}\nnames: [a]", "is not a path"),
         ("path: nowhere\nval: images/val\nnames: [a]", "'path: nowhere' .* is not a folder; looked for '.*nowhere'"),
+        ("path: C:/data\nval: images/val\nnames: [a]", "begins with a drive or server of Windows"),
+        ("val: D:\\data\\val\nnames: [a]", "begins with a drive or server of Windows"),
+        ('val: "images\\xal"\nnames: [a]', "a backslash in double quotes begins an escape; write paths with '/'"),
+        ('val: "images\\val"\nnames: [a]', "a backslash in double quotes begins an escape; write paths with '/'"),
+        ("val:images/val\nnames: [a]", "a blank is missing after 'val:' in line 1"),
         ("just text", "is not a data.yaml"),
         ("names: [a", "is not valid YAML"),
         ("names: !!python/object/apply:os.system ['true']", "is not valid YAML.*os.system"),

@@ -18,9 +18,10 @@ from core.data.dataset import (
     load_split,
     sample_names,
 )
+from core.data.label_rows import RowProblem
 from core.data.writing import write_listing
 from core.errors import HooklineError
-from core.labels import RowProblem, check_labels, load_labels
+from core.labels import check_labels, load_labels
 from tests.support.dataset_tools import write_dataset, write_picture
 
 
@@ -166,7 +167,12 @@ def test_background(tmp_path: Path, text: str | None) -> None:
     ("row", "problem"),
     [
         ("0 .5 .5 .1", "has 4 values: '0 .5 .5 .1'"),
-        ("0 .1 .1 .2 .2 .3 .3", r"has 7 values \(a polygon\?\)"),
+        ("0 .5 .5 .1 .1 7", "has 6 values, and the last one is no score"),
+        ("0 .1 .1 .2 .2 .3 .3 .4", "has 8 values"),
+        ("0,.5,.5,.1,.1", "has commas between its values; separate them with blanks"),
+        ("0, .5, .5, .1, .1", "has commas between its values"),
+        ("0;.5;.5;.1;.1", "has semicolons between its values; separate them with blanks"),
+        ("0 0,5 0,5 0,1 0,1", "has numbers with a decimal comma; write a point"),
         ("0 .5 .5 .1 .1 0 .5 .5 .1 .1", "has 10 values"),
         ("0 .5 .5 .1 x", "has a value that is not a number"),
         ("2 .5 .5 .1 .1", r"has class 2, but the data set has 2 classes \(0 to 1\)"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from core.media.native_output import captured, private_stderr
+from core.files.standard_error import private_stderr
+from core.media.native_output import captured
 
 DAMAGE = "Corrupt JPEG data: premature end of data segment"
 TIMEOUT = 60
@@ -169,7 +170,8 @@ def test_works_where_descriptor_2_is_closed(repo_root: Path) -> None:
     code = f"""
 import os
 os.close(2)
-from core.media.native_output import captured, private_stderr
+from core.files.standard_error import private_stderr
+from core.media.native_output import captured
 assert captured(lambda: os.write(2, b"{DAMAGE}\\n"))[1] == ("{DAMAGE}",)
 print("nowhere", file=private_stderr())
 try:
@@ -184,8 +186,9 @@ except OSError:
 def test_a_fork_while_another_thread_is_inside_shares_nothing(repo_root: Path) -> None:
     """As a DataLoader starts its workers while images are read."""
     code = f"""
-import os, threading
+import os, threading, warnings
 from core.media.native_output import captured
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork with threads
 inside, leave = threading.Event(), threading.Event()
 thread = threading.Thread(target=captured, args=[lambda: (inside.set(), leave.wait(20))])
 thread.start()

@@ -95,8 +95,19 @@ def test_an_option_with_an_effect_is_not_reported(tmp_path: Path, given: str) ->
     assert unused(tmp_path, "+stage=build", given) == []
 
 
-@pytest.mark.parametrize("given", ["model=yolov5m", "source=street.mp4", "data=my.yaml", "classes=[1]"])
-def test_an_input_that_no_stage_of_the_plan_reads_is_reported(tmp_path: Path, given: str) -> None:
+@pytest.mark.parametrize(
+    "given",
+    [
+        "model=yolov5m",
+        "source=street.mp4",
+        "data=my.yaml",
+        "classes=[1]",
+        "precision=int8",
+        "decode=onnx",
+        "conf=0.5",
+    ],
+)
+def test_a_top_level_option_that_no_stage_of_the_plan_reads_is_reported(tmp_path: Path, given: str) -> None:
     word = given.partition("=")[0]
     lines = unused(tmp_path, "+stage=export", given)
     assert lines == [f"{word} has no effect: no stage of this plan uses it"]

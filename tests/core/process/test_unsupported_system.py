@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-PLATFORM = "import sys; sys.argv = ['hookline', '--help']; sys.platform = {!r}; "
+# shutil of Python 3.12 imports a module of Windows where sys.platform says so.
+PLATFORM = "import shutil, sys; sys.argv = ['hookline', '--help']; sys.platform = {!r}; "
 COMMAND = PLATFORM + "import runpy; runpy.run_module('core.run', run_name='__main__')"
 SCRIPT = PLATFORM + "from hookline.script import main; sys.exit(main())"
 

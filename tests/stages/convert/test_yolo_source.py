@@ -112,16 +112,19 @@ def test_label_studio_export_without_images_finds_the_originals(tmp_path: Path) 
 def test_unusual_cases_are_reported_with_counts(tmp_path: Path) -> None:
     source = labelimg(
         tmp_path / "set",
-        a="0 0.05 0.5 0.5 0.5\n0 0.5 0.5 0 0.5\n0 1.2 0.5 0.1 0.1\n",
+        a="0 0.05 0.5 0.5 0.5\n0 0.5 0.5 0 0.5\n0 .5 .5 .5 1.0001\n",
         b="0 .5 .5 .5 .5 .9\n0 .5 .5 .5 .5\n",
     )
     (source / "readme.txt").write_text("hello there\n")
     (source / ".cache").mkdir()
     (source / ".cache" / "a.txt").write_text("0 .5 .5 .5 .5\n")
     dataset, memory = run(tmp_path, source=str(source))
-    assert by_name(dataset) == {"a.jpg": [("dog", [9.6, 24, 19.2, 24])], "b.jpg": [("dog", [32, 24, 32, 24])]}
+    assert by_name(dataset) == {
+        "a.jpg": [("dog", [9.6, 24, 19.2, 24]), ("dog", [32, 24, 32, 48])],
+        "b.jpg": [("dog", [32, 24, 32, 24])],
+    }
     assert memory.warnings == [
-        "boxes outside their image, dropped: 1",
+        "boxes beyond their image by less than a pixel, clipped: 1",
         "boxes partly outside their image, clipped: 1",
         "boxes without area, dropped: 1",
         "duplicate boxes, dropped: 1",
@@ -134,13 +137,14 @@ def test_unusual_cases_are_reported_with_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("2 .5 .5 .1 .1", "has class 2, but there are 2 classes"),
-        ("0 .5 .5 .1", "is not a box: '0 .5 .5 .1'"),
-        ("0 .5 .5 .1 .1 .2 .3 .4", "is not a box"),
-        ("0 320 240 64 48", "is not a box: '0 320 240 64 48'; a row is 'class cx cy w h' in fractions from 0 to 1"),
-        ("0 .5 .5 .1 nan", "is not a box"),
-        ("0 .5 .5 .1 .1\n0 a b c d", "is not numeric: '0 a b c d'"),
-        ("dog .5 .5 .1 .1", "is not numeric: 'dog .5 .5 .1 .1'"),
+        ("2 .5 .5 .1 .1", "has class 2, but the data set has 2 classes (0 to 1)"),
+        ("0 .5 .5 .1", "has 4 values: '0 .5 .5 .1'"),
+        ("0 .5 .5 .1 .1 .2 .3 .4", "has 8 values"),
+        ("0 320 240 64 48", "has a box outside 0..1: '320 240 64 48'; a row is 'class cx cy w h' with the box as"),
+        ("0 1.2 .5 .1 .1", "has a box outside 0..1: '1.2 .5 .1 .1'"),
+        ("0 .5 .5 .1 nan", "has a box outside 0..1"),
+        ("0 .5 .5 .1 .1\n0 a b c d", "has a value that is not a number: '0 a b c d'"),
+        ("dog .5 .5 .1 .1", "has a value that is not a number: 'dog .5 .5 .1 .1'"),
     ],
 )
 def test_bad_rows(tmp_path: Path, text: str, line: str) -> None:
