@@ -100,7 +100,9 @@ def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable
 
 def way_out(origin: Origin) -> str:
     """Return the remedy for a failure of a plugin."""
-    return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "this is a bug: please report it"
+    if origin.outside:
+        return f"disable the plugin with plugins.disable=[{origin.plugin}]"
+    return "this is a bug: please report it"
 
 
 @contextmanager
