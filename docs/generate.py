@@ -25,7 +25,7 @@ from core.kinds.part import NoOptions
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.ranges import enumeration_of, ranges_of
-from core.options.words import owner_of
+from core.options.top_level import owner_of
 from core.plugins import hookspecs
 from core.plugins.loading import load_plugins
 from core.plugins.registry import Registry

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from core.artifacts import AnyModel, Artifact
 from core.errors import HooklineError, PlanError, with_article
-from core.execution.in_process import make_in_process
+from core.inference.open_model import open_model
 from core.kinds.lookup import AUTO
 from core.kinds.processor import for_session
 from core.options.fields import shared
-from core.planning.open_model import open_model
-from core.planning.opening import opener, opening_problems
 from core.planning.resolve import resolve_parts
+from core.selection.openers import opener, opening_problems
 from hookline.model import Model, PluginFailures
 from hookline.options import arguments
 
@@ -52,6 +51,8 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     Raises:
         HooklineError: The file does not exist, cannot be read, or cannot run on the device.
     """
+    from core.execution.in_process import make_in_process  # Hydra: `from hookline import open` stays light
+
     words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights, "device": device}
     words |= {"imgsz": imgsz, "backend": backend, "processor": processor, "store": store}
     made, request, context = make_in_process(["+stage=load", *arguments(words), *overrides], quiet=quiet)
@@ -63,16 +64,16 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     name = model.path.name
     runtime = opener(type(model), getattr(model, "runtime", ""), context)
     problems = list(opening_problems(type(model), runtime, context, f"'{name}'"))
-    if request.words.backend not in {AUTO, runtime}:
-        problems.append(_wrong_backend(model, runtime, request.words.backend))
-    chosen = resolve_parts(_ProcessorChoice(request.words.processor), context, problems, [], runtime=runtime)
+    if request.top_level.backend not in {AUTO, runtime}:
+        problems.append(_wrong_backend(model, runtime, request.top_level.backend))
+    chosen = resolve_parts(_ProcessorChoice(request.top_level.processor), context, problems, [], runtime=runtime)
     if problems:
         raise PlanError(problems)
     parts = (("runtimes", runtime), ("models", model.facts.family), ("processors", chosen.processor))
     plugins = PluginFailures(f"'{name}'", context, tuple(part for part in parts if part[1]))
     with plugins.named(), ExitStack() as stack:
         loaded = context.processor(chosen.processor)
-        session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))
+        session = stack.enter_context(open_model(model, context, imgsz=request.top_level.imgsz))
         return Model(name, session, for_session(loaded, session), plugins, stack.pop_all())
 
 

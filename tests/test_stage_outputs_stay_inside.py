@@ -22,9 +22,9 @@ from core.artifacts import Artifact, OnnxModel, QuantizedModel
 from core.execution.run_directory import run_directory
 from core.files.paths import free_path, output_path
 from core.kinds.context import RunContext
+from core.kinds.table import check_part
 from core.kinds.tracker import Tracker
 from core.media.tolerance import MAX_PIXELS
-from core.plugins.registry import check_part
 from core.storage.incomplete import IncompleteWork, interrupted
 from core.storage.store import Store, complete, write_sidecar
 from stages.build import build
@@ -86,7 +86,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def test_classes_and_files_of_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matplotlib keeps a cache of its own; here it lies inside."""
+    """Matplotlib has its own cache; here it is inside the folder."""
     chance, made = random.Random(6), 0
     for number in range(8):
         root = tmp_path / str(number)

@@ -54,7 +54,7 @@ def build_engine(job: BuildJob, options: TrtOptions, target: BuildDevice) -> Eng
     """Build the plan, check the precision of its layers, and run it.
 
     Args:
-        job: The build job; with ``calibration`` TensorRT itself quantises.
+        job: The build job; with ``calibration`` TensorRT quantises the model itself.
         options: Options of the runtime.
         target: Library and GPU.
 
@@ -94,24 +94,14 @@ def _build_spec(job: BuildJob, options: TrtOptions, target: BuildDevice, profile
 def _artifact(
     job: BuildJob, options: TrtOptions, target: BuildDevice, profile: SizeProfile | None, contract: InputContract
 ) -> Engine:
-    model = job.model
-    plugins = () if options.plugin is PluginForm.ahead_of_time else plugins_in(model.path)
-    return Engine(
-        path=job.target,
-        notes=model.notes,
-        facts=model.facts,
-        contract=contract,
-        layout=model.layout,
-        precision=job.precision,
-        runtime=RUNTIME,
-        score_threshold=model.score_threshold,
-        machine={
-            **machine_facts(target.library, target.gpu, plugins),
-            "profile": str(profile or ""),
-            "model": file_digest(model.path),
-        },
-        settings=_settings(job, options),
-    )
+    model = job.model.path
+    plugins = () if options.plugin is PluginForm.ahead_of_time else plugins_in(model)
+    machine = {
+        **machine_facts(target.library, target.gpu, plugins),
+        "profile": str(profile or ""),
+        "model": file_digest(model),
+    }
+    return job.engine(RUNTIME, machine, contract=contract, settings=_settings(job, options))
 
 
 def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
@@ -123,7 +113,7 @@ def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
     minimum = MINIMUM_CAPABILITY.get(hardware)
     if minimum and gpu.capability and numbers(gpu.capability) < numbers(minimum):
         raise HooklineError(
-            f"runtimes.tensorrt.hardware={hardware.value} needs compute capability {minimum}, the {gpu.name} here has"
+            f"runtimes.tensorrt.hardware={hardware.value} needs compute capability {minimum}, but the {gpu.name} has"
             f" {gpu.capability}",
             "remove the option, or build on a newer GPU",
         )
@@ -163,7 +153,7 @@ def _plan(job: BuildJob, spec: BuildSpec, contract: InputContract, target: Build
 
 
 def _checked(engine: Engine, profile: SizeProfile | None, target: BuildDevice, job: BuildJob) -> Engine:
-    """Open the engine, check the precision of its layers, and warm it up. Return it with what the check found."""
+    """Open the engine, check the precision of its layers, and warm it up. Return it with the result of the check."""
     opened = opening.deserialise(engine, target.library, target.device)
     with target.device.here():
         text = inspect(opened, profile)

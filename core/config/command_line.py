@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
 from core.config.argument_values import OUTPUTS, alternatives, check_names, depth, exists, is_text
 from core.config.explain import unknown_option
 from core.config.flags import read_flags
@@ -73,8 +76,6 @@ class _ArgumentReader:
     """Checks and quotes the arguments one after the other."""
 
     def __init__(self, arguments: tuple[str, ...], *, sweep: bool, registry: Registry) -> None:
-        from hydra.core.override_parser.overrides_parser import OverridesParser
-
         self.notes: list[str] = []
         self._arguments, self._sweep, self._registry = arguments, sweep, registry
         self._options = dict(option_fields(registry))
@@ -92,7 +93,7 @@ class _ArgumentReader:
         if not equals and not argument.startswith("~"):
             raise self._no_value(argument)
         if not key:
-            raise HooklineError(f"{shown(argument)} has no name before the '='", "options come as name=value")
+            raise HooklineError(f"{shown(argument)} has no name before the '='", "write options as name=value")
         if not text and key in self._options and self._options[key].type not in {str, "str"}:
             raise HooklineError(f"{key}= has no value", f"write {key}=<value>, or omit the option for the default")
         if key in OUTPUTS and text.startswith("~"):  # Hydra would make a folder of this name
@@ -155,8 +156,6 @@ class _ArgumentReader:
 
     def _parsed(self, argument: str) -> Override | None:
         """Return an argument as Hydra's grammar reads it; None if the grammar cannot read it."""
-        from hydra.errors import HydraException
-
         try:
             return self._parser.parse_override(argument)
         except (HydraException, ValueError, RecursionError):  # numbers of 5000 digits, lists nested 1000 deep
@@ -176,18 +175,16 @@ class _ArgumentReader:
         elif similar := nearest(bare, meant):
             hint = f"did you mean {meant[similar[0]]}?"
         else:
-            hint = "options come as name=value, stages as +stage=<name>"
+            hint = "write options as name=value, stages as +stage=<name>"
         return HooklineError(f"{shown(argument)} has no '='", hint)
 
     def _unreadable(self, argument: str, literal: str) -> HooklineError:
         """Return the error for a value that Hydra's grammar cannot read, with a command that it can read."""
-        from hydra.errors import HydraException
-
         name, _, text = argument.partition("=")
         try:
             self._parser.parse_override(f"{name}=1")
         except HydraException:
-            return HooklineError(f"{shown(name)} is not the name of an option", "options come as name=value")
+            return HooklineError(f"{shown(name)} is not the name of an option", "write options as name=value")
         if name not in {*self._options, STAGE} and not name.startswith(("+", "~", "hydra")):
             return unknown_option(name, self._registry)
         if text.strip("+-").isdecimal():

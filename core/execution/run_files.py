@@ -9,6 +9,9 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
 from core.execution.run_directory import HYDRA_FILES
 from core.files.paths import output_path, write_file
 from core.masking import masked
@@ -19,9 +22,6 @@ if TYPE_CHECKING:
 
 def write_config(config: DictConfig, run_dir: Path) -> None:
     """Write ``.hydra/`` as Hydra does, which would write it before the directory is locked."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
     settings: object = HydraConfig.instance().cfg
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ class RunLog:
     """
 
     def __init__(self) -> None:
-        self._log, self._former = logging.getLogger("hookline"), warnings.showwarning
+        self._log, self._previous = logging.getLogger("hookline"), warnings.showwarning
         self._handler: logging.Handler = MemoryHandler(capacity=1 << 20, flushLevel=logging.CRITICAL + 1)
 
     def open(self, file: Path) -> None:
@@ -78,7 +78,7 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        warnings.showwarning = self._former
+        warnings.showwarning = self._previous
         self._log.removeHandler(self._handler)
         self._handler.close()
         logging.raiseExceptions, self._log.level, self._log.propagate, self._log.disabled = self._state
@@ -93,4 +93,4 @@ class RunLog:
         line: str | None = None,
     ) -> None:
         self._log.warning("%s", warnings.formatwarning(message, category, filename, lineno).rstrip())
-        self._former(message, category, filename, lineno, file, line)
+        self._previous(message, category, filename, lineno, file, line)

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine
+from core.containment.calls import PluginError
 from core.errors import HooklineError, shown
 from core.kinds.family_options import family_options_of, option_fields_of
 from core.kinds.graft import Graft
@@ -18,8 +19,7 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.options.fields import NAMING, followed, named_runtime, part_names, parts_of
 from core.options.ranges import range_problems
-from core.options.words import Words
-from core.plugins.containment import PluginError
+from core.options.top_level import TopLevelOptions
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ class OptionChecks:
 
     Attributes:
         configs: Options by stage name, of all registered stages.
-        words: The top-level options; None if there are none.
+        top_level: The top-level options; None if there are none.
     """
 
     configs: Mapping[str, DataclassInstance]
-    words: DataclassInstance | None = None
+    top_level: DataclassInstance | None = None
 
     def general_problems(
         self, context: RunContext, faults: dict[tuple[str, str], PluginError]
@@ -46,12 +46,12 @@ class OptionChecks:
 
         Args:
             context: For the parts and their options.
-            faults: Gets the errors of plugins with a check that failed, by kind and name of the part.
+            faults: Receives the errors of plugins with a check that failed, by kind and name of the part.
         """
-        for _, problem in range_problems(self.words, ""):
+        for _, problem in range_problems(self.top_level, ""):
             yield problem
-        for word, kind in NAMING.items():
-            for name in part_names(getattr(self.words, word, None)):
+        for option, kind in NAMING.items():
+            for name in part_names(getattr(self.top_level, option, None)):
                 if name != AUTO and name not in context.registry.all(PART_KINDS[kind]):
                     yield context.registry.not_found(kind, name)
         for kind, part in _parts(context.registry):
@@ -77,7 +77,7 @@ class OptionChecks:
     def _value(self, option: str) -> object:
         """Return the value of a top-level option or of an option of a stage."""
         group, _, name = option.rpartition(".")
-        owner = self.configs.get(group) or getattr(self.words, group, None) if group else self.words
+        owner = self.configs.get(group) or getattr(self.top_level, group, None) if group else self.top_level
         return getattr(owner, name, None)
 
 
@@ -109,7 +109,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
     stages, planned = registry.all(Stage), {step.stage.name for step in plan.steps}
     references = set(_references(overrides, plan, registry))
     options = dict.fromkeys(map(_option, overrides))
-    words = [
+    inputs = [
         f"{option} has no effect: no stage of this plan uses it"
         for option in options
         if option in REPORTED and not any(_overlap(option, other) for other in references)
@@ -120,7 +120,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
         for option, (kind, name) in ((option, _part(option)) for option in options)
         if kind in CHOSEN and (kind, name) not in used and option not in references
     ]
-    return [*words, *parts] + [
+    return [*inputs, *parts] + [
         f"{option} has no effect: stage '{stage}' is not part of this plan"
         for option, stage in ((option, option.partition(".")[0]) for option in options)
         if stage in stages and stage not in planned and not any(_overlap(option, other) for other in references)
@@ -165,7 +165,7 @@ def _references(overrides: Sequence[str], plan: Plan, registry: Parts) -> Iterat
             # The stage load compares precision= with that of an ONNX file or engine. A checkpoint has none.
             yield from found if step.provides is not Checkpoint else (name for name in found if name != "precision")
     given = set(map(_option, overrides))
-    for name, item in Words.__dataclass_fields__.items():
+    for name, item in TopLevelOptions.__dataclass_fields__.items():
         if name not in given:
             yield from _REFERENCE.findall(str(item.default))
     for override in overrides:

@@ -7,22 +7,19 @@ from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import HooklineError
-from core.kinds import lookup
+from core.kinds.lookup import AUTO
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.kinds.table import PART_KINDS
-from core.model_facts import CalibrationInput, Precision
-from core.options.fields import needed_fact, needs_usable, part_names, parts_of
-from core.planning.choosing import FACTS, best_part, check_usable, runtime_with
-from core.planning.devices import device_problems
+from core.options.fields import needed_ability, needs_usable, part_names, parts_of
+from core.selection.choosing import ABILITIES, best_part, check_usable, runtime_with
+from core.selection.devices import device_problems
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 ConfigT = TypeVar("ConfigT", bound=DataclassInstance)
-
-AUTO = lookup.AUTO
 
 
 def resolve_parts(
@@ -47,45 +44,24 @@ def resolve_parts(
     changes: dict[str, str] = {}
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
-            fact = needed_fact(config, name)
+            ability = needed_ability(config, name)
             try:
                 if part == AUTO and kind == "grafts":
                     continue  # depends on the model: Stage.settle
-                if part == AUTO and fact:
-                    changes[name], choice = runtime_with(fact, context)
+                if part == AUTO and ability:
+                    changes[name], choice = runtime_with(ability, context)
                     choices.append(choice)
                 elif part == AUTO:
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
                     check_usable(kind, part, context)
-                    problems.extend(_lacking(fact, part, context))
+                    problems.extend(_lacking(ability, part, context))
                     problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
                 problems.append(problem)
     return replace(config, **changes)
-
-
-def own_calibration(
-    backend: str, precision: Precision | None, context: RunContext, *, needed: bool = True
-) -> CalibrationInput:
-    """Return what a runtime needs to quantize a float32 model itself; ``none`` if the stage quantize does it.
-
-    Args:
-        backend: Name of the runtime, or ``auto``.
-        precision: The requested precision; a runtime quantizes only for int8.
-        context: For the runtimes and their options.
-        needed: As for :func:`core.planning.choosing.best_part`, which resolves ``auto``.
-    """
-    if precision is not Precision.int8:
-        return CalibrationInput.none
-    try:
-        name = best_part("runtimes", context, needed=needed)[0] if backend == AUTO else backend
-        runtime = context.registry.get(Runtime, name)
-    except HooklineError:  # the plan reports it
-        return CalibrationInput.none
-    return runtime.calibrates(context.options("runtimes", name))
 
 
 def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineError]:
@@ -94,12 +70,13 @@ def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineEr
         yield from device_problems(kind, context.registry.get(Processor, name), context)
 
 
-def _lacking(fact: str, name: str, context: RunContext) -> Iterator[HooklineError]:
+def _lacking(ability: str, name: str, context: RunContext) -> Iterator[HooklineError]:
     """Yield an error for a runtime without the required ability."""
-    if fact and not getattr(context.registry.get(Runtime, name), fact):
-        able = [other.name for other in context.registry.all(Runtime).values() if getattr(other, fact)]
+    if ability and not getattr(context.registry.get(Runtime, name), ability):
+        able = [other.name for other in context.registry.all(Runtime).values() if getattr(other, ability)]
         yield HooklineError(
-            f"the backend '{name}' is not one that {FACTS[fact]}", f"possible: {', '.join([AUTO, *able])}"
+            f"the backend '{name}' cannot be used: a stage needs one that {ABILITIES[ability]}",
+            f"possible: {', '.join([AUTO, *able])}",
         )
 
 

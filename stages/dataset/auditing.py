@@ -16,10 +16,10 @@ from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
 from core.media.pixel_notes import PixelNotes
-from stages.dataset.checking import DEFAULT_DECODING, CheckedSample, Decoding, check_samples, checks_of
 from stages.dataset.findings import AuditFinding, Severity, of_severity
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
 from stages.dataset.listing import orphan_labels
+from stages.dataset.sample_checks import DEFAULT_DECODING, CheckedSample, Decoding, check_samples, checks_of
 
 
 class SplitStatistics:
@@ -186,14 +186,14 @@ def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterato
     if not any(sample.label for samples in splits.values() for sample in samples):
         picture = next(iter(splits.values()))[0].image
         message = (
-            f"no image of '{audit.spec.path}' has a label file; the one of '{picture}' would be '{label_path(picture)}'"
+            f"no image of '{audit.spec.path}' has a label file; expected e.g. '{label_path(picture)}' for '{picture}'"
         )
         yield AuditFinding("unlabelled", "", None, None, message)
         return
     for split, stats in audit.statistics.items():
         if stats.pictures and not stats.objects:
             picture = audit.kept[split][0].image
-            message = f"split '{split}' has no objects; the labels of '{picture}' would be in '{label_path(picture)}'"
+            message = f"split '{split}' has no objects; expected e.g. labels in '{label_path(picture)}' for '{picture}'"
             yield AuditFinding("unlabelled-split", split, None, None, message)
 
 

@@ -15,8 +15,8 @@ from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.labels import load_labels
 from core.media.picture import read_picture
 from stages.dataset.auditing import Audit
-from stages.dataset.checking import DEFAULT_DECODING, Decoding
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counts
+from stages.dataset.sample_checks import DEFAULT_DECODING, Decoding
 from stages.dataset.statistics import ClassNumbers, Numbers, by_frequency, class_rows, split_rows
 
 MAX_FINDINGS = 200

@@ -1,4 +1,4 @@
-"""Measure what the decode in an engine costs: its score threshold and its one class per box, each alone and both.
+"""Measure what the decode step in an engine costs: its score threshold and its one class per box, each alone and both.
 
 An engine returns decoded boxes only, without the boxes that it dropped and without further classes of a box. The model
 before the graft, in the same precision, still has them: it runs on the same images, and each inference is decoded in
@@ -19,6 +19,7 @@ from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import EvaluatedImage, evaluate_session
 from core.evaluation.scores import Scores, score
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.head import Head
 from core.kinds.lookup import HOST
@@ -27,10 +28,9 @@ from core.kinds.session import Session
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
-from core.planning.choosing import best_part
-from core.planning.open_model import open_model
-from core.planning.opening import opener
 from core.reporting import ignore
+from core.selection.choosing import best_part
+from core.selection.openers import opener
 from stages.evaluate.config import DecodeCost, EvaluateConfig
 
 LIMIT = 1000
@@ -61,7 +61,7 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Loss:
-    """The mAP with a decode, compared with every box and every class.
+    """The mAP with a decode step, compared with every box and every class.
 
     Attributes:
         decode: The decode.
@@ -82,7 +82,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the decode costs.
+    """What the decode step costs.
 
     Attributes:
         precision: Precision of the model before the graft.
@@ -91,7 +91,7 @@ class Cost:
         threshold: Objectness below which the engine drops a box.
         conf: Minimum score of a box in all figures.
         map50, map50_95: With every box and every class.
-        parts: The loss of each decode, in the order of :data:`PARTS`.
+        parts: The loss of each decode step, in the order of :data:`PARTS`.
     """
 
     precision: str
@@ -113,7 +113,7 @@ class Cost:
 
 
 def why_not(config: EvaluateConfig, heads: QuantizedModel | None, images: int) -> str:
-    """Return why the cost of the decode cannot be measured, and what to do; empty if it can.
+    """Return why the cost of the decode step cannot be measured, and what to do; empty if it can.
 
     The caller handles ``evaluate.decode_cost=never``.
     """

@@ -18,7 +18,7 @@ class QuantizeConfig:
 
     Attributes:
         precision: ``fp32`` keeps the model, ``fp16`` keeps float32 inputs and outputs, ``int8`` needs a calibration. If
-            the runtime quantises itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
+            the runtime quantises the model itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
         backend: The runtime that sets the quantisation rules.
         quantizer: The quantizer that converts the model.
     """
@@ -29,7 +29,7 @@ class QuantizeConfig:
 
     def stage_precision(self, context: RunContext) -> Precision:
         """Return the precision of the output of this stage."""
-        from core.planning.resolve import own_calibration
+        from core.selection.choosing import own_calibration
 
         later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
         return Precision.fp32 if later else self.precision

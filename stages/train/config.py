@@ -41,7 +41,7 @@ class TrainConfig:
         processor: Processor (pre- and post-processing) of the validation.
         max_pixels: Maximum width x height of an image in pixels, checked in the header before decoding.
         image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.
-        training: Options of the model family, as train.<name> too.
+        training: Options of the model family. Each can also be set as train.<name>.
     """
 
     model: str | None = shared("model")

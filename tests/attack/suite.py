@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.attack.attempt import Job
-from tests.attack.children import ROOT
 from tests.attack.kinds import KINDS
+from tests.support.packages import ROOT
 
 Result = dict[str, Any]
 
@@ -34,7 +34,7 @@ def jobs(seed: int, *, only: Sequence[str] = (), each: int | None = None) -> lis
 def run_all(
     wanted: Sequence[Job], workers: int, report: Callable[[Result], None], base: Path | None = None
 ) -> list[Result]:
-    """Run the cases; ``report`` sees each result as it comes.
+    """Run the cases; ``report`` receives each result.
 
     Args:
         wanted: The cases.

@@ -11,13 +11,14 @@ import pytest
 
 from core.config.usage import usage
 from core.errors import HooklineError
+from core.kinds.model import default_release
 from core.kinds.stage import Stage
 from core.model_facts import Precision
 from core.options.fields import chosen, shared
 from core.options.ranges import Range
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.loading import load_plugins
-from core.plugins.registry import Registry, default_release
+from core.plugins.registry import Registry
 from hookline import Artifact, Calibrator, RunContext, hookimpl, testing
 from hookline.ranges import Fraction
 
@@ -157,7 +158,10 @@ def test_the_list_of_stages_comes_with_the_top_level_options(registry: Registry)
     text = usage([], registry)
     assert options(text, "stages") == ["blur make it unsharp"]
     shown = {line.partition("=")[0] for line in options(text, "top-level options")}
-    assert shown == set(Words.__dataclass_fields__) - {"image", "plugins", "stage"} | {"image.depth", "plugins.disable"}
+    assert shown == set(TopLevelOptions.__dataclass_fields__) - {"image", "plugins", "stage"} | {
+        "image.depth",
+        "plugins.disable",
+    }
     assert "stages:" not in usage(["+stage=blur"], registry)
 
 

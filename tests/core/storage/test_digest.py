@@ -16,7 +16,8 @@ from typing import BinaryIO
 import pytest
 
 from core.storage import digest
-from core.storage.digest import CACHE_NAME, digest_each, file_digest, files_digest, text_digest
+from core.storage.digest import digest_each, file_digest, files_digest, text_digest
+from core.storage.digest_cache import CACHE_NAME
 
 SETTLED = 0.05
 """Seconds; more than the longest step of the kernel's clock, 10 ms, which is the resolution of time stamps."""
@@ -182,7 +183,7 @@ def test_no_order_of_changes_gives_a_former_digest(tmp_path: Path, seed: int) ->
 def test_a_broken_cache_has_no_effect(tmp_path: Path) -> None:
     file, cache = write_old(tmp_path / "x", b"abc"), tmp_path / "cache"
     cache.mkdir()
-    (cache / CACHE_NAME).write_bytes(b"this is no database" * 100)
+    (cache / CACHE_NAME).write_bytes(b"this is not a database" * 100)
     assert file_digest(file, cache) == hashlib.sha256(b"abc").hexdigest()
 
 

@@ -122,7 +122,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert processor.filters[0].conf == 0.25
 
 
-def test_a_model_that_drops_boxes_itself_is_told(tmp_path: Path) -> None:
+def test_a_model_that_drops_boxes_itself_is_reported(tmp_path: Path) -> None:
     (path,) = write_pictures(tmp_path / "in", ["a.png"])
     parts, _, _ = fake_parts([detections()])
     context, memory = make_context(tmp_path, **parts)
@@ -155,7 +155,7 @@ def test_a_failure_keeps_what_is_finished(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.predict import prediction
+    from stages.predict import predicting as prediction
 
     def camera(*_: Any, **__: Any) -> Any:
         for index in range(3):
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monke
 
 def ended_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera that gives three frames, goes silent once, and stays away after the third."""
-    from stages.predict import prediction
+    from stages.predict import predicting as prediction
 
     def camera(_: Any, tolerance: Tolerance, **__: Any) -> Any:
         for index in range(3):
@@ -238,7 +238,7 @@ def test_mistakes_are_found_before_anything_runs(tmp_path: Path, options: dict[s
     assert [message in str(problem) for problem in problems] == [True]
 
 
-def test_an_unknown_class_is_told_with_the_nearest_names(tmp_path: Path) -> None:
+def test_an_unknown_class_is_reported_with_the_nearest_names(tmp_path: Path) -> None:
     (path,) = write_pictures(tmp_path / "in", ["a.png"])
     with pytest.raises(HooklineError, match="unknown class 'persn'; did you mean person"):
         run(tmp_path, str(path), [detections()], classes=["persn"])
