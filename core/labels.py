@@ -88,6 +88,13 @@ def as_one_class(labels: Labels) -> Labels:
     return replace(labels, classes=labels.classes * 0, region_classes=np.minimum(labels.region_classes, 0))
 
 
+def distinct_regions(labels: Labels) -> NDArray[np.float64]:
+    """Return the ignore regions, each once, whatever their classes: float64 [m, 4], in the form of the boxes."""
+    import numpy as np
+
+    return np.unique(labels.regions, axis=0)
+
+
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
     """Read and check the labels of one image; a background image has no objects.
 
