@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.loop import EvaluatedImage
+from core.evaluation.overlaps import Floats, ious, shares
 from core.label_classes import ALL_CLASSES
 from core.labels import Labels
 
 CONF, IOU = 0.25, 0.45
-Floats = NDArray[np.float64]
 
 
 def confusion_matrix(
@@ -48,8 +48,8 @@ def confusion_matrix(
         given, kept = _wanted(objects.classes, only), _wanted(boxes.classes, only) & (boxes.scores >= conf)
         true, predicted = objects.classes[given], boxes.classes[kept]
         places = boxes.boxes[kept].astype(np.float64)
-        box, item = _matched(_ious(places, _corners(objects.boxes[given], image)), iou)
-        counted = ~in_regions(places, predicted, objects, image, iou)
+        box, item = _matched(ious(places, _corners(objects.boxes[given], image)), iou)
+        counted = ~_ignored(places, predicted, objects, image, iou)
         counted[box] = False
         missed, false = np.delete(true, item), predicted[counted]
         rows = np.concatenate([predicted[box], np.full_like(missed, classes), false])
@@ -70,44 +70,14 @@ def _corners(boxes: Floats, image: EvaluatedImage) -> Floats:
     return corners
 
 
-def in_regions(
+def _ignored(
     boxes: Floats, classes: NDArray[np.int32], labels: Labels, image: EvaluatedImage, share: float
 ) -> NDArray[np.bool_]:
-    """Return for each box whether more than ``share`` of its area is in one ignore region of its class.
-
-    Args:
-        boxes, classes: Corners in pixels, and class ids.
-        labels: Labels of the image.
-        image: The image.
-        share: Threshold; as in pycocotools it replaces that of the IoU.
-    """
-    common = _common(boxes, _corners(labels.regions, image))
-    areas = _areas(boxes)[:, None]
-    shares = np.divide(common, areas, out=np.zeros_like(common), where=areas > 0)
+    """Return for each box whether more than ``share`` of its area is in one ignore region of its class."""
     applies = (labels.region_classes == ALL_CLASSES) | (labels.region_classes == classes[:, None])
-    inside: NDArray[np.bool_] = (applies & (shares > share)).any(axis=1)
-    return inside
-
-
-def _ious(one: Floats, other: Floats) -> Floats:
-    """Return the IoU of each pair, [one, other]."""
-    common = _common(one, other)
-    total = _areas(one)[:, None] + _areas(other) - common
-    ious: Floats = np.divide(common, total, out=np.zeros_like(common), where=total > 0)
-    return ious
-
-
-def _common(one: Floats, other: Floats) -> Floats:
-    """Return the common area of each pair, [one, other]."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    areas: Floats = np.clip(high - low, 0, None).prod(axis=2)
-    return areas
-
-
-def _areas(boxes: Floats) -> Floats:
-    areas: Floats = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return areas
+    inside = shares(boxes, _corners(labels.regions, image)) > share
+    ignored: NDArray[np.bool_] = (applies & inside).any(axis=1)
+    return ignored
 
 
 def _matched(overlaps: Floats, iou: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
