@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 from core.artifacts import Metrics
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from tests.stages.evaluate.test_evaluate_stage import make_config
 from tests.support.dataset_tools import write_dataset
 from tests.support.fake_parts import detections, fake_engine, fake_parts
@@ -41,7 +41,7 @@ def run(folder: Path, **options: Any) -> Metrics:
     data = dataset(DatasetConfig(str(file), report=False, max_pixels=options.get("max_pixels", 10**6)), context)
     parts, _, _ = fake_parts(FOUND)
     context, _ = make_context(folder, **parts)
-    return measure(make_config(**options), fake_engine(folder, names=("person", "dog")), data, context)
+    return evaluate_model(make_config(**options), fake_engine(folder, names=("person", "dog")), data, context)
 
 
 def test_detections_in_regions_are_neither_right_nor_wrong(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate import hookline_stages, supplement
 from stages.evaluate.contradictions import Record
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from stages.evaluate.suspects import find_suspects
 from stages.evaluate.suspects_files import write_suspects
 from tests.stages.evaluate.test_evaluate_stage import DOG, PERSON, make_config
@@ -46,7 +46,7 @@ def make_data(folder: Path) -> Dataset:
 def run(folder: Path, data: Dataset, **options: Any) -> tuple[Metrics, Memory]:
     parts, _, _ = fake_parts(FOUND)
     context, memory = make_context(folder, **parts)
-    return measure(make_config(**options), fake_engine(folder), data, context), memory
+    return evaluate_model(make_config(**options), fake_engine(folder), data, context), memory
 
 
 def names(folder: Path) -> list[str]:
