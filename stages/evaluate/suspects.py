@@ -65,8 +65,8 @@ class Suspects:
         of = f"of {counted(self.evaluated, 'image')}"
         if not self.total:
             return f"the model contradicts the labels of none {of}"
-        which = f"the worst {len(self.worst)}" if self.total > len(self.worst) else "they"
-        return f"the model contradicts labels of {self.total} {of}; {which} are in {PAGE} and {LIST}"
+        which = f"the worst {len(self.worst):,}" if self.total > len(self.worst) else "they"
+        return f"the model contradicts labels of {self.total:,} {of}; {which} are in {PAGE} and {LIST}"
 
 
 def find_suspects(

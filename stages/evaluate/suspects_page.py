@@ -83,7 +83,7 @@ def _write_small(image: Path, target: Path, max_pixels: int) -> bool:
 
 def _introduction(suspects: Suspects) -> str:
     """Return the title, the legend and the switches."""
-    total = f"{suspects.total} of {counted(suspects.evaluated, 'image')}"
+    total = f"{suspects.total:,} of {counted(suspects.evaluated, 'image')}"
     return f"""<h1>Suspects</h1>
 <p>The model contradicts labels of {total}. Below are {counted(len(suspects.worst), "image")}, the one with the most
 confident contradiction first. A contradiction is no proof: the label or the model is wrong.</p>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from core.artifacts import Metrics
+from core.detections import Detections
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate.evaluating import evaluate_model
@@ -34,14 +36,16 @@ FOUND = [
 ]
 
 
-def run(folder: Path, **options: Any) -> Metrics:
+def run(
+    folder: Path, names: tuple[str, ...] = ("person", "dog"), found: list[Detections] = FOUND, **options: Any
+) -> Metrics:
     file = write_dataset(folder / "set", {"val": LABELS}, WRITTEN, size=(100, 100))
     file.write_text(f"{file.read_text()}ignore: {{ignored: all, crowd: [person]}}\n")
     context, _ = make_context(folder / "data")
     data = dataset(DatasetConfig(str(file), report=False, max_pixels=options.get("max_pixels", 10**6)), context)
-    parts, _, _ = fake_parts(FOUND)
+    parts, _, _ = fake_parts(found)
     context, _ = make_context(folder, **parts)
-    return evaluate_model(make_config(**options), fake_engine(folder, names=("person", "dog")), data, context)
+    return evaluate_model(make_config(**options), fake_engine(folder, names=names), data, context)
 
 
 def test_detections_in_regions_are_neither_right_nor_wrong(tmp_path: Path) -> None:
@@ -74,6 +78,24 @@ def test_others_can_score_the_files(tmp_path: Path) -> None:
 def test_only_one_class(tmp_path: Path) -> None:
     metrics = run(tmp_path, classes="dog")
     assert (metrics.values["ignore_regions"], metrics.values["instances"]) == (1, 1)
+
+
+def test_as_one_class(tmp_path: Path) -> None:
+    """The regions of all classes are then the same; the dog in the crowd of persons is ignored too."""
+    found = [replace(item, classes=item.classes * 0) for item in FOUND]
+    metrics = run(tmp_path, ("object",), found, single_class=True)
+    assert (metrics.values["precision"], metrics.values["instances"]) == (1, 3)
+    assert (metrics.values["ignore_regions"], metrics.values["ignored_boxes"]) == (2, 3)
+
+
+def test_no_suspects_in_regions(tmp_path: Path) -> None:
+    metrics = run(tmp_path, suspects=10)
+    folder = metrics.path.parent
+    (row,) = json.loads((folder / "suspects.json").read_text())["images"]
+    assert [item["reason"] for item in row["contradictions"]] == [
+        "no label: the model detects 'dog' with confidence 0.50"
+    ]
+    assert (folder / "suspects.html").read_text().count('<rect class="region"') == 1
 
 
 def test_charts(tmp_path: Path) -> None:
