@@ -34,6 +34,7 @@ def found(labels: list[Row], detections: list[Row], regions: list[Row] | None = 
         ([(*A, 0)], [(*NEAR_A, 0, 0.9), (*B, 1, 0.8)], [(ContradictionKind.no_label, 0.8)]),
         ([], [(*A, 0, 0.9), (*NEAR_A, 1, 0.8)], [(ContradictionKind.no_label, 0.9)]),  # one object, with two classes
         ([(*A, 0)], [(*NEAR_A, 0, 0.9), (*A, 0, 0.8)], []),  # a second box on a matched label
+        ([(*A, 0)], [(*NEAR_A, 0, 0.9), (*A, 0, 0.2)], []),  # nor a doubtful one
         ([(*A, 0)], [], [(ContradictionKind.not_found, 0.81)]),
         ([(*A, 0)], [(*A, 0, 0.2)], [(ContradictionKind.not_found, 0.81 * 0.8)]),
         ([(*A, 0)], [(*A, 0, 0.3)], []),  # found at the confidence of the best F1
