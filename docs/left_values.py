@@ -51,7 +51,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "ignored_boxes": "Number of boxes inside them with a score of at least `confidence`.",
         **{f"{name}_ms": f"Time of the phase `{name}` per image." for name in _PHASES},
         "seconds": "Wall time.",
-        "lost_by_*": "Loss of mAP by the decode of an engine ([evaluation](../evaluation.md)).",
+        "lost_by_*": "Loss of mAP by the decode step of an engine ([evaluation](../evaluation.md)).",
     },
     "compare": {
         "median_ms": "Latency of the engine; also `p95_ms`.",
