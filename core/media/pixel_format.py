@@ -66,6 +66,8 @@ def pixel_format(content: bytes) -> PixelFormat:
     """Return the format of the pixels; :data:`PLAIN` if the header does not state another."""
     if content.startswith(JPEG_START):
         return PLAIN
+    if fixed := next((form for begins, form in _FIXED if begins(content)), None):
+        return fixed
     try:
         return next((read(content) for begins, read in _FORMATS if begins(content)), PLAIN)
     except (struct.error, IndexError, ValueError):
@@ -107,10 +109,6 @@ def _webp(content: bytes) -> PixelFormat:
     return PixelFormat(alpha=alpha, unchanged=alpha)
 
 
-def _gif(_: bytes) -> PixelFormat:
-    return PixelFormat(alpha=True, unchanged=True)
-
-
 def _tiff(content: bytes) -> PixelFormat:
     found: dict[int, int] = {}
     for entry in tiff_entries(content):
@@ -146,14 +144,6 @@ def _of_maximum(maximum: int, *, hidden_alpha: bool = False) -> PixelFormat:
     return PixelFormat(bits=16, hidden_alpha=hidden_alpha, white=maximum if maximum < 65535 else 0)
 
 
-def _floats(_: bytes) -> PixelFormat:
-    return PixelFormat(bits=32, pixel_bytes=12)
-
-
-def _radiance(_: bytes) -> PixelFormat:
-    return PixelFormat(bits=32, pixel_bytes=12, white=1)
-
-
 def _jpeg2000(content: bytes) -> PixelFormat:
     start = content.index(JPEG2000_START)
     channels, precision = struct.unpack_from(">HB", content, start + 40)
@@ -172,15 +162,18 @@ def _of_bits(bits: int, *, alpha: bool, hidden_alpha: bool) -> PixelFormat:
     return PixelFormat(bits=max(bits, BYTE), alpha=alpha, hidden_alpha=hidden_alpha, white=white, unchanged=alpha)
 
 
+_FIXED: tuple[tuple[Callable[[bytes], bool], PixelFormat], ...] = (
+    (starts_with(b"GIF8"), PixelFormat(alpha=True, unchanged=True)),
+    (starts_with(b"Pf", b"PF"), PixelFormat(bits=32, pixel_bytes=12)),
+    (starts_with(b"#?RADIANCE", b"#?RGBE"), PixelFormat(bits=32, pixel_bytes=12, white=1)),
+)
+"""Formats with one kind of pixels."""
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], PixelFormat]], ...] = (
     (starts_with(PNG_START), _png),
     (is_webp, _webp),
     (is_tiff, _tiff),
-    (starts_with(b"GIF8"), _gif),
     (starts_with(b"P2", b"P3", b"P5", b"P6"), _pnm),
     (starts_with(b"P7"), _pam),
-    (starts_with(b"Pf", b"PF"), _floats),
-    (starts_with(b"#?RADIANCE", b"#?RGBE"), _radiance),
     (is_jpeg2000, _jpeg2000),
     (is_avif, _avif),
 )

@@ -15,11 +15,12 @@ from core.data.dataset import Sample, label_path
 from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
+from core.media.choices import DEFAULT_DECODING, Decoding
 from core.media.pixel_notes import PixelNotes
 from stages.dataset.findings import AuditFinding, Severity, of_severity
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
 from stages.dataset.listing import orphan_labels
-from stages.dataset.sample_checks import DEFAULT_DECODING, CheckedSample, Decoding, check_samples, checks_of
+from stages.dataset.sample_checks import CheckedSample, check_samples, checks_of
 
 
 class SplitStatistics:

@@ -12,12 +12,13 @@ from core.data.writing import LISTING, write_listing
 from core.errors import HooklineError, counted, listed
 from core.files.paths import free_path
 from core.kinds.context import RunContext
+from core.media.choices import Decoding
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.config import Bad, DatasetConfig
 from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
 from stages.dataset.listing import given_data, list_splits
 from stages.dataset.report import write_report
-from stages.dataset.sample_checks import CheckedSample, Decoding
+from stages.dataset.sample_checks import CheckedSample
 from stages.dataset.statistics import class_table, numbers_of, split_line, split_table
 
 REPAIRS = {problem.value for problem in RowProblem if not problem.is_error} - {RowProblem.beyond.value}

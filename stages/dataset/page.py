@@ -13,10 +13,10 @@ from core.data.dataset import Sample
 from core.drawing.palette import class_hex
 from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.labels import load_labels
+from core.media.choices import DEFAULT_DECODING, Decoding
 from core.media.picture import read_picture
 from stages.dataset.auditing import Audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counts
-from stages.dataset.sample_checks import DEFAULT_DECODING, Decoding
 from stages.dataset.statistics import ClassNumbers, Numbers, by_frequency, class_rows, split_rows
 
 MAX_FINDINGS = 200

@@ -15,7 +15,7 @@ from core.data.dataset import Sample
 from core.errors import HooklineError
 from core.labels import Labels, check_labels
 from core.media.ahead import in_order
-from core.media.choices import AUTO_DEPTH, MAX_PIXELS, Depth
+from core.media.choices import Decoding
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
 from core.media.pixel_notes import OF_ALPHA
 from core.media.segments import UPRIGHT, orientation
@@ -28,22 +28,6 @@ VERSION = f"5 OpenCV {cv2.__version__}"
 """Version of the checks; increase the number when the same image can get other facts."""
 MIN_SIDE = 10
 """Shortest side in pixels that is not reported."""
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How images are decoded.
-
-    Attributes:
-        max_pixels: Maximum width x height of an image.
-        depth: The value that becomes 255 in images with more than 8 bits per channel.
-    """
-
-    max_pixels: int = MAX_PIXELS
-    depth: Depth = AUTO_DEPTH
-
-
-DEFAULT_DECODING = Decoding()
 
 
 @dataclass(frozen=True)
