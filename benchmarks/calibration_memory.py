@@ -110,7 +110,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
     from backends.ort.options import OrtOptions
     from backends.ort.recorder import OrtActivationRecorder
     from core.model_facts import InputContract
-    from stages.calibrate.observing import observe
+    from stages.calibrate.calibrating import observe
 
     (part,) = (item for item in hookline_calibrators() if item.name == arguments.work)
     observer = part.load(part.options())

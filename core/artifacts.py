@@ -148,8 +148,8 @@ class GraftedModel(QuantizedModel):
 class Engine(Artifact):
     """A model that was built for one runtime and one kind of machine.
 
-    ``RuntimeBackend.build`` returns it. It copies ``facts``, ``layout``, ``score_threshold`` and ``notes`` from
-    ``job.model``, and ``contract`` with the sizes of ``job.batch`` and ``job.imgsz``.
+    ``RuntimeBackend.build`` returns it, made by ``job.engine``, which copies ``facts``, ``layout``, ``score_threshold``
+    and ``notes`` from the model. ``contract`` has the sizes of ``job.batch`` and ``job.imgsz``.
 
     Attributes:
         facts: Facts of the model.

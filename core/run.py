@@ -32,6 +32,7 @@ with collection_paused():
     from core.execution.outcome import INTERRUPTED, TERMINATED, USER_ERROR, ReportedError, outcome
     from core.execution.setup import disabled_plugins, plugins_without
     from core.files.paths import check_working_directory
+    from core.files.regular_file import disk_errors
     from core.masking import masked_yaml
     from core.plugins.discovery import BUILTINS, Plugins
     from core.process.environment import RANKS, set_cache_folders, set_libraries
@@ -113,7 +114,6 @@ def _through_hydra(plugins: Plugins) -> int:
         from core.config.explain import explained
         from core.execution.job import job
         from core.execution.run_directory import remember_directories
-        from core.files.regular_file import disk_errors
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes exceptions on; this module reports them in one line
     register(plugins)

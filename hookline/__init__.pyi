@@ -31,8 +31,9 @@ from core.errors import PlanError as PlanError
 from core.errors import UnavailableError as UnavailableError
 from core.errors import shown as shown
 from core.errors import unknown as unknown
-from core.execution.in_process import RunResult as RunResult
+from core.execution.run_result import RunResult as RunResult
 from core.files.onnx_file import read_onnx as read_onnx
+from core.inference.open_model import open_model as open_model
 from core.kinds.building import BuildJob as BuildJob
 from core.kinds.building import BuildReporter as BuildReporter
 from core.kinds.building import BuildRequest as BuildRequest
@@ -96,6 +97,8 @@ from core.kinds.training import TrainingJob as TrainingJob
 from core.kinds.training_progress import EpochResult as EpochResult
 from core.kinds.training_progress import EpochScores as EpochScores
 from core.kinds.training_progress import TrainingWatcher as TrainingWatcher
+from core.label_classes import ALL_CLASSES as ALL_CLASSES
+from core.label_classes import LabelClasses as LabelClasses
 from core.labels import Labels as Labels
 from core.labels import load_labels as load_labels
 from core.media.frame import Frame as Frame
@@ -116,7 +119,6 @@ from core.options.fields import presentation as presentation
 from core.options.fields import shared as shared
 from core.options.model_form import ModelForm as ModelForm
 from core.options.sizes import Span as Span
-from core.planning.open_model import open_model as open_model
 from core.plugins.hookspecs import hookimpl as hookimpl
 from core.reporting import Progress as Progress
 from core.reporting import Reporter as Reporter

@@ -9,15 +9,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from core.containment.failures import ends_refused, failures_named
 from core.data.classes import class_ids
 from core.detections import Detections, Filter
 from core.errors import HooklineError, shown
+from core.inference.open_model import missed_boxes
 from core.kinds.processor import ProcessorBackend
 from core.kinds.session import Session
 from core.model_facts import InputContract
 from core.options.ranges import Range
-from core.planning.open_model import missed_boxes
-from core.plugins.failures import ends_refused, failures_named
 from hookline.options import COUNT, check_range, plain
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from core.artifacts import AnyModel, Artifact
 from core.errors import HooklineError, PlanError, with_article
-from core.execution.in_process import make_in_process
+from core.inference.open_model import open_model
 from core.kinds.lookup import AUTO
 from core.kinds.processor import for_session
 from core.options.fields import shared
-from core.planning.open_model import open_model
-from core.planning.opening import opener, opening_problems
 from core.planning.resolve import resolve_parts
+from core.selection.openers import opener, opening_problems
 from hookline.model import Model, PluginFailures
 from hookline.options import arguments
 
@@ -52,6 +51,8 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     Raises:
         HooklineError: The file does not exist, cannot be read, or cannot run on the device.
     """
+    from core.execution.in_process import make_in_process  # Hydra: `from hookline import open` stays light
+
     words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights, "device": device}
     words |= {"imgsz": imgsz, "backend": backend, "processor": processor, "store": store}
     made, request, context = make_in_process(["+stage=load", *arguments(words), *overrides], quiet=quiet)

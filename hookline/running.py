@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.artifacts import Artifact, Engine
 from core.errors import HooklineError
-from core.execution.in_process import RunResult, run_in_process
+from core.execution.run_result import RunResult
 from hookline.opening import Weights
 from hookline.options import arguments
 
@@ -26,6 +26,8 @@ def run(*overrides: str, quiet: bool = False) -> RunResult:
     Raises:
         HooklineError: The run failed. The message is the line that the command prints.
     """
+    from core.execution.in_process import run_in_process  # Hydra: `from hookline import run` stays light
+
     return run_in_process(overrides, quiet=quiet)
 
 
@@ -64,7 +66,7 @@ def build(
     words: dict[str, object] = {"weights": weights.path if isinstance(weights, Artifact) else weights}
     words |= {"precision": precision, "calibrate.source": source, "data": data, "backend": backend, "device": device}
     words |= {"imgsz": imgsz, "calibrator": calibrator, "store": store}
-    result = run_in_process(["+stage=build", *arguments(words), *overrides], quiet=quiet)
+    result = run("+stage=build", *arguments(words), *overrides, quiet=quiet)
     engine = result.artifacts.get("build")
     if not isinstance(engine, Engine):
         raise HooklineError("build returned no engine in this process", "use it in the process of rank 0 of torchrun")

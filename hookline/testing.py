@@ -16,17 +16,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint
-from core.execution.in_process import RunResult, run_in_process
+from core.execution.run_result import RunResult
+from core.kinds.context import RunContext
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.table import PART_KINDS
 from core.plugins.discovery import BUILTINS
 from core.plugins.loading import load_alone
 from core.plugins.registry import Registry
 from core.version import __version__
+from hookline import running
 from hookline.options import arguments
 
 if TYPE_CHECKING:
-    from core.kinds.context import RunContext
     from core.reporting import Reporter
     from core.storage.serial import DataclassInstance
 
@@ -129,8 +130,6 @@ def context(
         device, backend, seed: As in :class:`RunContext`.
         reporter: Receives notes, warnings and progress; None for a new :class:`Recorder`.
     """
-    from core.kinds.context import RunContext
-
     registry, given = load(*plugins, shipped=shipped), options or {}
     workdir = folder / "work"
     workdir.mkdir(parents=True, exist_ok=True)
@@ -163,7 +162,7 @@ def run(*overrides: str, folder: Path, plugins: Sequence[ModuleType | str] = ())
     changes = {"HOOKLINE_HOME": str(folder / "home"), "HOOKLINE_PLUGINS": ":".join(filter(None, (former, *names)))}
     run_dir = next(path for number in count() if not (path := folder / "runs" / str(number)).exists())
     with _environment(changes):
-        return run_in_process([*overrides, *arguments({"hydra.run.dir": run_dir})], quiet=True)
+        return running.run(*overrides, *arguments({"hydra.run.dir": run_dir}), quiet=True)
 
 
 def tiny_dataset(folder: Path) -> Path:

@@ -6,8 +6,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
+from tests.support.packages import PACKAGES, ROOT
 
 
 def count_any(root: Path = ROOT) -> Counter[str]:

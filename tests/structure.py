@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.any_count import PACKAGES, ROOT, count_any
+from tests.any_count import count_any
+from tests.support.packages import PACKAGES, ROOT
 
 MAX_LINES = 250
 MAX_FUNCTION = 40
@@ -131,14 +132,78 @@ def repeated_classes(modules: list[Module]) -> dict[str, list[str]]:
 
 def local_imports(module: Module) -> int:
     """Return the number of import statements inside functions."""
+    return len(_inside_functions(module))
+
+
+def _inside_functions(module: Module) -> list[ast.Import | ast.ImportFrom]:
     inside = {
-        id(inner)
+        id(inner): inner
         for node in ast.walk(module.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for inner in ast.walk(node)
         if isinstance(inner, ast.Import | ast.ImportFrom)
     }
-    return len(inside)
+    return list(inside.values())
+
+
+def needless_imports(modules: list[Module], started: frozenset[str] = frozenset()) -> list[str]:
+    """Return the imports inside functions that save nothing: the module is loaded before the function can run.
+
+    Args:
+        modules: All modules of the packages.
+        started: Modules that every command loads.
+
+    Returns:
+        Place and text of each import whose modules the top level of its file loads, directly or through our own
+        packages, or that are in ``started``.
+    """
+    names = frozenset(module.name for module in modules)
+    direct = {module.name: _loaded_by(_top_level(module.tree.body), names) for module in modules}
+    found = []
+    for module in modules:
+        loaded = _closure(module.name, direct) | started
+        needless = (node for node in _inside_functions(module) if _targets(node, names) <= loaded)
+        found += [f"{module.path}:{node.lineno}: {ast.unparse(node)}" for node in needless]
+    return found
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports that run when a module is loaded."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.ClassDef | ast.With | ast.Try):
+            yield from _top_level(node.body)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from _top_level(node.orelse)
+
+
+def _targets(node: ast.Import | ast.ImportFrom, names: frozenset[str]) -> frozenset[str]:
+    """Return the modules that an import needs: those of ours exactly, of others what the statement names."""
+    if isinstance(node, ast.Import):
+        return frozenset(alias.name for alias in node.names)
+    inner = {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(inner & names or {str(node.module)})
+
+
+def _loaded_by(nodes: Iterator[ast.Import | ast.ImportFrom], names: frozenset[str]) -> frozenset[str]:
+    """Return the modules that imports load, parent packages included."""
+    targets = {target for node in nodes for target in _targets(node, names)}
+    return frozenset(
+        ".".join(target.split(".")[: end + 1]) for target in targets for end in range(target.count(".") + 1)
+    )
+
+
+def _closure(name: str, direct: Graph) -> frozenset[str]:
+    """Return what the top level of a module loads, directly or through others."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        new = direct.get(module, frozenset()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 def main() -> None:

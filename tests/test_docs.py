@@ -16,6 +16,7 @@ from core.kinds.table import KINDS
 from core.options.ranges import PositiveFloat
 from tests.structure import modules_of
 from tests.support import grid_family
+from tests.support.packages import PACKAGES
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_sections_of_docstrings_are_indented() -> None:
 
 def test_documents_that_the_code_names_exist(repo_root: Path) -> None:
     named: set[str] = set()
-    for folder in ("hookline", "core", "stages", "backends", "cuda_plugins", "conf", "tests", "benchmarks", "examples"):
+    for folder in (*PACKAGES, "tests", "benchmarks", "examples"):
         for path in (repo_root / folder).rglob("*"):
             if path.suffix in {".py", ".yaml"}:
                 named |= set(re.findall(r"docs/[\w/]+\.(?:md|py)", path.read_text(encoding="utf-8")))

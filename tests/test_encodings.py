@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-FOLDERS = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf", "docs", "examples", "benchmarks")
+from tests.support.packages import PACKAGES, ROOT
+
+FOLDERS = (*PACKAGES, "docs", "examples", "benchmarks")
 TEXT_AT = {"read_text": 0, "write_text": 1}
 """Position of the argument ``encoding`` by function."""
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-SHIPPED = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
+from tests.support.packages import PACKAGES
 
 
 @pytest.fixture(scope="module")
 def wheel(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The names in a wheel built from a copy of the sources."""
     source = tmp_path_factory.mktemp("source")
-    for name in (*SHIPPED, "tests"):
+    for name in (*PACKAGES, "tests"):
         shutil.copytree(repo_root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(repo_root / name, source / name)
@@ -30,13 +30,13 @@ def wheel(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str
 
 def test_only_the_product_is_shipped(wheel: list[str]) -> None:
     tops = {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
-    assert tops == set(SHIPPED)
+    assert tops == set(PACKAGES)
 
 
 def test_every_source_file_is_shipped(wheel: list[str], repo_root: Path) -> None:
     sources = {
         str(path.relative_to(repo_root))
-        for top in SHIPPED
+        for top in PACKAGES
         for path in (repo_root / top).rglob("*")
         if path.suffix in {".py", ".pyi", ".yaml", ".cu"} and "__pycache__" not in path.parts
     }

@@ -22,9 +22,9 @@ from core.artifacts import Artifact, OnnxModel, QuantizedModel
 from core.execution.run_directory import run_directory
 from core.files.paths import free_path, output_path
 from core.kinds.context import RunContext
+from core.kinds.table import check_part
 from core.kinds.tracker import Tracker
 from core.media.tolerance import MAX_PIXELS
-from core.plugins.registry import check_part
 from core.storage.incomplete import IncompleteWork, interrupted
 from core.storage.store import Store, complete, write_sidecar
 from stages.build import build

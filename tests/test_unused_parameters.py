@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins")
+from tests.support.packages import PACKAGES, ROOT
+
 FOREIGN = {
     "core/errors.py": {"repr_int", "repr_instance"},  # reprlib.Repr
     "backends/trt/calibrators.py": {"get_batch"},  # TensorRT's IInt8Calibrator

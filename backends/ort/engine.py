@@ -50,18 +50,8 @@ def build_engine(job: BuildJob, options: OrtOptions) -> Engine:
     settings.optimized_model_filepath = str(target)
     load_session(model.path, settings, f"'{model.path}'")
     make_canonical(target)
-    engine = Engine(
-        path=target,
-        notes=model.notes,
-        facts=model.facts,
-        contract=model.contract,
-        layout=model.layout,
-        precision=model.precision,
-        runtime=RUNTIME,
-        score_threshold=model.score_threshold,
-        settings={name: str(value) for name, value in encode(options).items()},
-        machine={**this_machine(), "optimisation": options.optimisation.value, "system": platform.platform(terse=True)},
-    )
+    machine = {**this_machine(), "optimisation": options.optimisation.value, "system": platform.platform(terse=True)}
+    engine = job.engine(RUNTIME, machine, settings={name: str(value) for name, value in encode(options).items()})
     with open_engine(engine, options) as session:
         warm_up(session, job.warmup)
     return engine

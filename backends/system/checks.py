@@ -9,6 +9,10 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
 from backends.system.host import Host, with_versions
 from backends.system.probing import examine_package
 from core.kinds.check import Finding, Target, absent, broken, doubtful, fine
@@ -35,10 +39,6 @@ def system(host: Host | None = None) -> Iterator[Finding]:
 
 def packages(host: Host | None = None) -> Iterator[Finding]:
     """Check Python and the packages that hookline needs against their ranges."""
-    from packaging.requirements import Requirement
-    from packaging.specifiers import SpecifierSet
-    from packaging.utils import canonicalize_name
-
     host = host or Host()
     own = host.packages.get("hookline")
     if own is None:

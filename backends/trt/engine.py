@@ -94,24 +94,14 @@ def _build_spec(job: BuildJob, options: TrtOptions, target: BuildDevice, profile
 def _artifact(
     job: BuildJob, options: TrtOptions, target: BuildDevice, profile: SizeProfile | None, contract: InputContract
 ) -> Engine:
-    model = job.model
-    plugins = () if options.plugin is PluginForm.ahead_of_time else plugins_in(model.path)
-    return Engine(
-        path=job.target,
-        notes=model.notes,
-        facts=model.facts,
-        contract=contract,
-        layout=model.layout,
-        precision=job.precision,
-        runtime=RUNTIME,
-        score_threshold=model.score_threshold,
-        machine={
-            **machine_facts(target.library, target.gpu, plugins),
-            "profile": str(profile or ""),
-            "model": file_digest(model.path),
-        },
-        settings=_settings(job, options),
-    )
+    model = job.model.path
+    plugins = () if options.plugin is PluginForm.ahead_of_time else plugins_in(model)
+    machine = {
+        **machine_facts(target.library, target.gpu, plugins),
+        "profile": str(profile or ""),
+        "model": file_digest(model),
+    }
+    return job.engine(RUNTIME, machine, contract=contract, settings=_settings(job, options))
 
 
 def check_hardware(hardware: Hardware, gpu: Gpu) -> None:

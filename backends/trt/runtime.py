@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from backends.nvidia import gpu as nvidia_gpu
+from backends.trt import library
+from backends.trt.machine import fitting_gpu, this_machine
 from backends.trt.options import TrtOptions
 from core.artifacts import Engine, OnnxModel
 from core.kinds.building import BuildJob
@@ -21,21 +24,15 @@ class TensorRt:
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """Return the TensorRT release, the platform and the GPU model. Opens no CUDA context."""
-        from backends.nvidia.gpu import choose
-        from backends.trt.library import load
-        from backends.trt.machine import this_machine
-
-        return this_machine(load(), choose(device))
+        return this_machine(library.load(), nvidia_gpu.choose(device))
 
     def build(self, job: BuildJob) -> Engine:
         """Build an engine for the GPU of ``job.device``, check the precision of its layers, and warm it up."""
-        from backends.nvidia.gpu import choose
         from backends.trt.engine import BuildDevice, build_engine
-        from backends.trt.library import load
         from backends.trt.opening import open_on
 
-        library, gpu = load(), choose(job.device)
-        return build_engine(job, self.options, BuildDevice(library, gpu, open_on(gpu)))
+        release, gpu = library.load(), nvidia_gpu.choose(job.device)
+        return build_engine(job, self.options, BuildDevice(release, gpu, open_on(gpu)))
 
     def open(self, model: OnnxModel | Engine, *, device: str) -> Session:
         """Open an engine.
@@ -43,10 +40,8 @@ class TensorRt:
         Raises:
             HooklineError: The model is not a TensorRT engine, does not fit this machine, or changed after the build.
         """
-        from backends.trt.library import load
-        from backends.trt.machine import fitting_gpu
         from backends.trt.opening import open_on, open_session
 
-        engine, library = check_engine_file(model, RUNTIME), load()
-        gpu = fitting_gpu(engine, library, device)
-        return open_session(engine, library, open_on(gpu), graphs=self.options.graphs)
+        engine, release = check_engine_file(model, RUNTIME), library.load()
+        gpu = fitting_gpu(engine, release, device)
+        return open_session(engine, release, open_on(gpu), graphs=self.options.graphs)

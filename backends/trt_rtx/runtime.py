@@ -58,21 +58,12 @@ def build_engine(job: BuildJob, options: TrtRtxOptions) -> Engine:
     work = Job(model.path, target, cards, profile)
     with job.reporter.progress(f"build {target.name}") as progress:
         run_worker(encode(work), f"'{model.path.name}'", lambda message: progress.advance(note=message["phase"]))
-    engine = Engine(
-        path=target,
-        notes=model.notes,
-        facts=model.facts,
-        contract=contract,
-        layout=model.layout,
-        precision=model.precision,
-        runtime=RUNTIME,
-        score_threshold=model.score_threshold,
-        machine={
-            **this_release(),
-            CARDS: ",".join(cards),
-            "profile": str(profile or ""),
-            "system": platform.platform(terse=True),
-        },
-    )
+    machine = {
+        **this_release(),
+        CARDS: ",".join(cards),
+        "profile": str(profile or ""),
+        "system": platform.platform(terse=True),
+    }
+    engine = job.engine(RUNTIME, machine, contract=contract)
     warm_up_here(engine, job)
     return engine

@@ -15,6 +15,15 @@ PICKLE_LIMIT = 16 << 20
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError)
 """Exceptions of zipfile for a file that is damaged, of a newer version, or encrypted."""
+_KINDS = {
+    b"tfl3": "a TensorFlow Lite model",
+    b"<html": "a web page, e.g. of a failed download",
+    b"<!doctype html": "a web page, e.g. of a failed download",
+    b"<net": "an OpenVINO model",
+    b"<?xml": "an XML file, e.g. of OpenVINO",
+    b"ftrt": "a TensorRT engine",
+}
+"""Bytes at the start of a file -> its kind."""
 _WANTED = "give an official YOLOv5 .pt of v5.0 to v7.0, or a .safetensors that hookline wrote"
 
 
@@ -36,6 +45,7 @@ class Archive:
             raise _not_a_zip(path) from error
         self._members = {member.filename: member for member in self._zip.infolist()}
         try:
+            self._refuse_programs()
             self._refuse_bombs()
             self._prefix = self._find_prefix()
         except CheckpointError:
@@ -80,6 +90,10 @@ class Archive:
                 f"'{self.path}' is damaged: its member '{name}' cannot be read", "download it again"
             ) from error
 
+    def _refuse_programs(self) -> None:
+        if any(name == "constants.pkl" or name.endswith("/constants.pkl") for name in self._members):
+            raise CheckpointError(f"'{self.path}' is a TorchScript program, not a checkpoint", _WANTED)
+
     def _refuse_bombs(self) -> None:
         packed = [member for member in self._members.values() if member.compress_type != zipfile.ZIP_STORED]
         if packed:
@@ -95,8 +109,6 @@ class Archive:
         if len(pickles) != 1:
             raise CheckpointError(f"'{self.path}' is a zip file, but not a PyTorch checkpoint", _WANTED)
         prefix = pickles[0].removesuffix("data.pkl")
-        if f"{prefix}constants.pkl" in self._members:
-            raise CheckpointError(f"'{self.path}' is a TorchScript program, not a checkpoint", _WANTED)
         order = f"{prefix}byteorder"
         if order in self._members and self._read(order) != b"little":
             raise CheckpointError(f"'{self.path}' was written on a big-endian machine", _WANTED)
@@ -112,4 +124,5 @@ def _not_a_zip(path: Path) -> CheckpointError:
         return CheckpointError(f"'{path}' is a Git LFS pointer, not the file itself", "run 'git lfs pull'")
     if start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04")):
         return CheckpointError(f"'{path}' is a bare pickle (PyTorch before 1.6), which is not supported", _WANTED)
-    return CheckpointError(f"'{path}' is not a PyTorch checkpoint", _WANTED)
+    kind = next((kind for mark, kind in _KINDS.items() if mark in start.lower()), "")
+    return CheckpointError(f"'{path}' is {f'{kind}, ' if kind else ''}not a PyTorch checkpoint", _WANTED)

@@ -17,6 +17,7 @@ from backends.yolov5.checkpoint_comparison import compare_layers, compare_module
 from backends.yolov5.checkpoint_tree import SUPPORTED, all_modules, child_of, children, entries, kind_of
 from backends.yolov5.config import LEVELS, Anchors, ModelConfig, blueprint, variant_of
 from backends.yolov5.errors import CheckpointError, ConfigError
+from backends.yolov5.foreign_models import WAY_ON, name_checkpoint
 from backends.yolov5.layers import focus_to_conv
 from backends.yolov5.pickle_values import StandIn
 from backends.yolov5.unpickle import read_pickle
@@ -73,7 +74,10 @@ def _model_in(content: object, path: Path) -> StandIn:
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
         raise CheckpointError(f"'{path}' holds {found}, not a YOLOv5 model", SUPPORTED)
     if model.kind not in _MODELS:
-        raise CheckpointError(f"'{path}' holds a {shown(model.kind)}, not a YOLOv5 detector", SUPPORTED)
+        message = f"'{path}' holds a {shown(model.kind)}, not a YOLOv5 detector"
+        if kind := name_checkpoint(model.kind):
+            raise CheckpointError(f"{message}: it is {kind}", WAY_ON)
+        raise CheckpointError(message, SUPPORTED)
     return model
 
 

@@ -75,11 +75,15 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
     distinguished from an anchor-free model and is refused as well. No official network has that.
 
     Raises:
-        HooklineError: The model has such an output, but its metadata is missing or does not fit, or it has one row per
-            cell.
+        HooklineError: The model is of another kind, which the message names, or it has such an output, but its metadata
+            is missing or does not fit, or it has one row per cell.
     """
+    from backends.yolov5.foreign_models import WAY_ON
+    from backends.yolov5.foreign_onnx import name_onnx
     from core.storage.metadata import ModelMetadata, parse_names, parse_stride
 
+    if kind := name_onnx(signature):
+        raise HooklineError(f"'{signature.name}.onnx' is {kind}, not a YOLOv5 detector", WAY_ON)
     shapes = list(signature.outputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 3:
         return None

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
 from core.config.argument_values import OUTPUTS, alternatives, check_names, depth, exists, is_text
 from core.config.explain import unknown_option
 from core.config.flags import read_flags
@@ -73,8 +76,6 @@ class _ArgumentReader:
     """Checks and quotes the arguments one after the other."""
 
     def __init__(self, arguments: tuple[str, ...], *, sweep: bool, registry: Registry) -> None:
-        from hydra.core.override_parser.overrides_parser import OverridesParser
-
         self.notes: list[str] = []
         self._arguments, self._sweep, self._registry = arguments, sweep, registry
         self._options = dict(option_fields(registry))
@@ -155,8 +156,6 @@ class _ArgumentReader:
 
     def _parsed(self, argument: str) -> Override | None:
         """Return an argument as Hydra's grammar reads it; None if the grammar cannot read it."""
-        from hydra.errors import HydraException
-
         try:
             return self._parser.parse_override(argument)
         except (HydraException, ValueError, RecursionError):  # numbers of 5000 digits, lists nested 1000 deep
@@ -181,8 +180,6 @@ class _ArgumentReader:
 
     def _unreadable(self, argument: str, literal: str) -> HooklineError:
         """Return the error for a value that Hydra's grammar cannot read, with a command that it can read."""
-        from hydra.errors import HydraException
-
         name, _, text = argument.partition("=")
         try:
             self._parser.parse_override(f"{name}=1")

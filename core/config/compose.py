@@ -19,18 +19,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from core.config.explain import unknown_option
 from core.config.wrong_values import renamed_option
+from core.containment.calls import Fault, PluginError, source_place
 from core.errors import HooklineError, unknown
 from core.kinds.family_options import family_options_of
-from core.kinds.model import ModelFamily
+from core.kinds.model import ModelFamily, default_release
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
 from core.options.words import Words
 from core.plugins.config_root import options_at, options_root, register_resolvers
-from core.plugins.containment import Fault, PluginError, source_place
 from core.plugins.discovery import Plugins
 from core.plugins.option_nodes import split_options
-from core.plugins.registry import Registry, default_release
+from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
 
 SCHEMA = "hookline_schema"

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
+from hydra._internal.utils import get_args_parser
+
 from core.errors import HooklineError, shown, unknown
 from core.files.quoting import shell_word
 from core.options.words import Words
@@ -22,8 +24,6 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         HooklineError: A flag is unknown or has no value, or two flags exclude each other.
     """
-    from hydra._internal.utils import get_args_parser
-
     parser: argparse.ArgumentParser = get_args_parser()
     parser.allow_abbrev = False
     parser.error = _refuse  # type: ignore[method-assign]

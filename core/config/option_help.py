@@ -10,13 +10,14 @@ from typing import get_type_hints
 
 from core.kinds.family_options import own_fields
 from core.kinds.lookup import AUTO
+from core.kinds.model import default_release
 from core.kinds.table import RANKED
 from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
 from core.options.words import Words
 from core.plugins.option_nodes import default_of, option_fields
-from core.plugins.registry import Registry, default_release
+from core.plugins.registry import Registry
 from core.process.installation import HOME
 from core.storage.serial import DataclassInstance
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 from core.artifacts import Dataset
 from core.data.dataset import Sample, content_digest
 from core.storage.serial import json_text
@@ -43,8 +45,6 @@ def write_dataset(folder: Path, names: Sequence[str], splits: Mapping[str, Seque
 
 
 def _data_yaml(names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> str:
-    import yaml
-
     places = {split: f"images/{split}" for split in splits}
     content = {**places, "nc": len(names), "names": dict(enumerate(names))}
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)

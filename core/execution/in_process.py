@@ -9,26 +9,36 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins as HydraPlugins
+from hydra.version import VersionBase
+from omegaconf import DictConfig, open_dict, read_write
+
+from core.config.command_line import prepared
+from core.config.compose import PluginSearchPath, Request, register, typed
+from core.config.explain import explained
 from core.errors import HooklineError, shown
 from core.execution.console import Console, log, printing_to
 from core.execution.job import carry_out, new_summary
 from core.execution.run_directory import remember_directories
+from core.execution.run_result import RunResult
+from core.execution.runner import make_steps
 from core.execution.setup import disabled_plugins, plugins_without, run_context, warn_of_plugins
 from core.files.paths import check_working_directory
 from core.files.regular_file import disk_errors
-from core.kinds.lifecycle import Summary
+from core.planning.option_checks import unused_options
+from core.planning.planner import make_plan
 from core.process.environment import RANKS, set_cache_folders, set_libraries, store_root
 from core.storage.store import Store
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from core.artifacts import Artifact
-    from core.config.compose import Request
     from core.kinds.context import RunContext
     from core.plugins.discovery import Plugins
     from core.plugins.registry import Registry
@@ -36,28 +46,6 @@ if TYPE_CHECKING:
 _ONE_AT_A_TIME = threading.RLock()
 """Hydra composes one configuration per process at a time."""
 _RUN_DIR = "hydra.run.dir"
-
-
-@dataclass(frozen=True, repr=False)
-class RunResult:
-    """The result of a run.
-
-    Attributes:
-        summary: The content of summary.json: stages, figures, warnings, versions.
-        artifacts: The artifact of each stage of the plan by the name of the stage, also of stages that the plan added;
-            ``path`` is its file.
-    """
-
-    summary: Summary
-    artifacts: dict[str, Artifact]
-
-    @property
-    def folder(self) -> Path:
-        """The run's directory."""
-        return self.summary.path.parent
-
-    def __repr__(self) -> str:
-        return f"<hookline.RunResult {self.summary.status}: {' → '.join(self.artifacts)}; '{self.folder}'>"
 
 
 class _NullStream(io.TextIOBase, TextIO):
@@ -107,11 +95,6 @@ def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
     Raises:
         HooklineError: A stage failed.
     """
-    from core.config.compose import typed
-    from core.execution.runner import make_steps
-    from core.planning.option_checks import unused_options
-    from core.planning.planner import make_plan
-
     with _console(quiet=quiet) as console, composed(overrides, console) as (config, plugins):
         request = typed(config, plugins.registry)
         warn_of_plugins(plugins, request, console)
@@ -133,9 +116,6 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
     Raises:
         HooklineError: An argument cannot be parsed, or is not allowed in a function call.
     """
-    from core.config.compose import register
-    from core.config.explain import explained
-
     for item in overrides:
         if not isinstance(item, str):
             raise HooklineError(f"an argument is a string, not {shown(item)}", "give each as 'name=value'")
@@ -149,8 +129,6 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
 
 
 def _prepared(overrides: Sequence[str], registry: Registry, console: Console) -> tuple[str, ...]:
-    from core.config.command_line import prepared
-
     for item in overrides:
         name = item.partition("=")[0].lstrip("+~")
         if item.startswith("-"):
@@ -166,10 +144,6 @@ def _prepared(overrides: Sequence[str], registry: Registry, console: Console) ->
 
 def _composed(arguments: Sequence[str]) -> DictConfig:
     """Compose as ``hydra.main`` does, and set the run in Hydra's configuration."""
-    from hydra import compose, initialize_config_module
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import open_dict, read_write
-
     with initialize_config_module("conf", job_name="hookline", version_base="1.3"):
         config = compose("config", list(arguments), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
@@ -185,14 +159,6 @@ def _composed(arguments: Sequence[str]) -> DictConfig:
 @contextmanager
 def _hydra_restored() -> Iterator[None]:
     """Restore Hydra's global state after the block, for notebooks and applications that use Hydra themselves."""
-    from hydra.core.config_store import ConfigStore
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.plugins import Plugins as HydraPlugins
-    from hydra.version import VersionBase
-
-    from core.config.compose import PluginSearchPath
-
     HydraPlugins.instance()  # imports Hydra's plugins, which add to the configuration store
     application, settings, nodes, base = (
         GlobalHydra.instance(), HydraConfig.instance(), ConfigStore.instance(), VersionBase.instance(),

@@ -10,27 +10,36 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from core.config.compose import typed
+from core.config.explain import explained
 from core.errors import HooklineError
 from core.execution.console import Console, SilentConsole
+from core.execution.observers import Observers
 from core.execution.outcome import USER_ERROR, ReportedError, outcome
 from core.execution.recorder import SummaryRecorder
 from core.execution.resuming import check_resumable, command_after
 from core.execution.run_directory import free_reserve, is_new, remove, run_directory
 from core.execution.run_files import RunLog, write_config
+from core.execution.runner import follow_plan, run_plan
 from core.execution.setup import plugins_without, run_context, warn_of_plugins
 from core.execution.status import StatusWriter
 from core.execution.summary import check_replaced, write_summary
+from core.execution.used_plugins import UsedPlugins
 from core.files.paths import output_path
 from core.files.quoting import command
 from core.kinds.lifecycle import Summary
+from core.planning.option_checks import unused_options
+from core.planning.planner import make_plan
 from core.plugins.discovery import Plugins
 from core.process.environment import RANKS, store_root
 from core.process.signals import interruption_first
 from core.storage.store import Store
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from core.artifacts import Artifact
     from core.kinds.context import RunContext
     from core.kinds.lifecycle import Plan
@@ -46,9 +55,6 @@ late would be ended before it has printed its error.
 
 def job(config: DictConfig) -> None:
     """Run one configuration of the command line; a sweep calls this once per job."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
     summary = new_summary()
     outcome.summaries.append(summary)
     plugins = plugins_without(tuple(config.plugins.disable))
@@ -65,10 +71,6 @@ def job(config: DictConfig) -> None:
 
 def new_summary() -> Summary:
     """Return the initial summary of the run that Hydra has composed."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-    from omegaconf import OmegaConf
-
     settings = HydraConfig.get()
     given = OmegaConf.to_container(settings.overrides.task, resolve=False)
     overrides = [str(item) for item in given] if isinstance(given, list) else []
@@ -132,12 +134,6 @@ def _run_in(
 
 
 def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Console, log: RunLog) -> dict[str, Artifact]:
-    from core.config.compose import typed
-    from core.config.explain import explained
-    from core.execution.runner import follow_plan
-    from core.planning.option_checks import unused_options
-    from core.planning.planner import make_plan
-
     run_dir = summary.path.parent
     with explained(plugins.registry):
         request = typed(config, plugins.registry)
@@ -170,10 +166,6 @@ def _execute(
     summary: Summary,
 ) -> dict[str, Artifact]:
     """Run a plan with its lifecycle hooks, status.json and summary.json."""
-    from core.execution.observers import Observers
-    from core.execution.runner import run_plan
-    from core.execution.used_plugins import UsedPlugins
-
     recorder, monitor = SummaryRecorder(summary), StatusWriter(context.run_dir)
     used = UsedPlugins(summary, context, plugins.manager)
     for own in (recorder, monitor, used):

@@ -9,6 +9,9 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
 from core.execution.run_directory import HYDRA_FILES
 from core.files.paths import output_path, write_file
 from core.masking import masked
@@ -19,9 +22,6 @@ if TYPE_CHECKING:
 
 def write_config(config: DictConfig, run_dir: Path) -> None:
     """Write ``.hydra/`` as Hydra does, which would write it before the directory is locked."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
     settings: object = HydraConfig.instance().cfg
     folder = output_path(run_dir, ".hydra")
     folder.mkdir(exist_ok=True)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.artifacts import Artifact, Diagnosis, Provenance
+from core.containment.failures import failures_named
+from core.containment.stage_results import call_stage, check_result
 from core.errors import HooklineError, PlanError
 from core.execution.observers import Observers
 from core.execution.result_folders import complete_folder, expose, make_in_place, make_visible
@@ -22,8 +24,6 @@ from core.kinds.lifecycle import Plan, Step
 from core.planning.keys import key_of, options_of
 from core.planning.known import fitting_problems
 from core.planning.planner import settled
-from core.plugins.failures import failures_named
-from core.plugins.stage_results import call_stage, check_result
 from core.process.environment import RANKS
 from core.storage.incomplete import IncompleteWork, same_work
 from core.storage.store import Store

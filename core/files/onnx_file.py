@@ -10,14 +10,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import ModelProto, checker, helper, shape_inference
 
 from core.errors import HooklineError, one_line, shown
 from core.files.onnx_order import sort_nodes, subgraphs
 from core.files.regular_file import read_regular
-
-if TYPE_CHECKING:
-    import onnx
 
 MAX_BYTES = (1 << 31) - 1
 """Maximum number of bytes of a file, the limit of protobuf."""
@@ -63,8 +63,6 @@ def check_onnx(model: onnx.ModelProto, path: Path) -> None:
     Raises:
         HooklineError: The ONNX checker refuses the graph; the message contains its reason.
     """
-    from onnx import checker
-
     try:
         checker.check_model(model)
     except checker.ValidationError as error:
@@ -77,8 +75,6 @@ def infer_shapes(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     Raises:
         HooklineError: Shapes or types in the graph contradict each other.
     """
-    from onnx import shape_inference
-
     try:
         return shape_inference.infer_shapes(model)
     except shape_inference.InferenceError as error:
@@ -100,9 +96,6 @@ class _GraphError(Exception):
 
 
 def _parse(path: Path) -> onnx.ModelProto:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    from onnx import ModelProto
-
     try:
         model: onnx.ModelProto = ModelProto.FromString(read_regular(path, MAX_BYTES))
     except OSError as error:
@@ -126,8 +119,6 @@ def _check_tensors(model: onnx.ModelProto) -> None:
 
 def _holds_its_elements(tensor: onnx.TensorProto) -> bool:
     """Return whether the size of the data matches the shape; for packed types, whether it can."""
-    from onnx import helper
-
     elements = _elements(tensor.dims)
     if elements is None or tensor.data_type not in helper.get_all_tensor_dtypes():
         return False
@@ -218,8 +209,6 @@ def _check_shapes(model: onnx.ModelProto) -> None:
 
 def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """Return all tensors of the graph with their inferred shapes."""
-    from onnx import shape_inference
-
     graph = model.graph
     with suppress(shape_inference.InferenceError):  # a contradiction, which the runtime reports
         graph = shape_inference.infer_shapes(without_weights(model), data_prop=True).graph
@@ -228,8 +217,6 @@ def _inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy with large weights as inputs, because shapes do not depend on their values."""
-    from onnx import helper
-
     copy = type(model)(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
     copy.graph.name = model.graph.name
     for field in ("node", "input", "output", "value_info"):

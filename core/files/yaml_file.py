@@ -14,13 +14,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, TypeVar
 
+import yaml
+from yaml import CollectionEndEvent, CollectionStartEvent, Event
+
 from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
 from core.files.windows_paths import yaml_hint
 from core.files.yaml_scalars import MERGE, TAG, Merge, Scalar, ScalarError, Scalars
 
 if TYPE_CHECKING:
-    from yaml import CollectionEndEvent, CollectionStartEvent, Event
     from yaml._yaml import Mark as NativeMark
     from yaml.error import Mark as PythonMark
 
@@ -74,8 +76,6 @@ def read_yaml(path: Path, as_text: Collection[str] = ()) -> YamlFile[Value]:
         OSError: The file is missing, unreadable, not a regular file, or too large.
         HooklineError: It is not valid YAML or exceeds a limit; the message has line and column.
     """
-    import yaml
-
     try:
         text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -128,8 +128,6 @@ class _Builder:
 
     def take(self, event: Event) -> None:
         """Process the next event."""
-        import yaml
-
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -166,8 +164,6 @@ class _Builder:
         raise HooklineError(f"'{self._path}' is not valid YAML: {problem}{where}", hint)
 
     def _begin(self, event: CollectionStartEvent) -> None:
-        import yaml
-
         mapping = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in {None, "!", f"{TAG}{'map' if mapping else 'seq'}"}:
             self.refuse(f"the tag {shown(event.tag)} is not supported", event.start_mark)

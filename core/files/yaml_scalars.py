@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
+
+from yaml import ScalarEvent, ScalarNode
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from core.errors import shown
-
-if TYPE_CHECKING:
-    from yaml import ScalarEvent, ScalarNode
 
 MAX_TEXT = 1 << 16
 """Maximum number of characters of a string."""
@@ -39,9 +40,6 @@ class Scalars:
     """Converts scalar events to values."""
 
     def __init__(self) -> None:
-        from yaml.constructor import SafeConstructor
-        from yaml.resolver import Resolver
-
         self._resolve: Callable[[type[ScalarNode], str, tuple[bool, bool]], str] = Resolver().resolve
         self._constructor = SafeConstructor()
 
@@ -72,8 +70,6 @@ class Scalars:
         return MERGE if kind == "merge" else text
 
     def _kind(self, text: str, tag: str | None, *, plain: bool) -> str:
-        from yaml import ScalarNode
-
         if tag in {None, "!"} and not plain:
             return "str"
         looks = self._resolve(ScalarNode, text, (True, False)).removeprefix(TAG)
@@ -87,8 +83,6 @@ class Scalars:
         return kind
 
     def _number(self, kind: str, text: str) -> int | float:
-        from yaml import ScalarNode
-
         if len(text) > MAX_NUMBER:
             raise ScalarError(f"a number has more than {MAX_NUMBER} characters: {shown(text)}")
         node = ScalarNode(f"{TAG}{kind}", text)

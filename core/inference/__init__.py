@@ -1,1 +1,1 @@
-"""Run images through a model: the pipeline of all stages, and the images of a calibration."""
+"""Open models and run images through them: the pipeline of all stages, and the images of a calibration."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from core.artifacts import Engine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,3 +117,33 @@ class BuildJob:
     calibration: CalibrationFeed | None
     cache_dir: Path
     reporter: BuildReporter
+
+    def engine(
+        self,
+        runtime: str,
+        machine: Mapping[str, str],
+        *,
+        contract: InputContract | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Engine:
+        """Return the artifact of the finished engine, with the facts of the model.
+
+        Args:
+            runtime: Name of the runtime.
+            machine: Facts of the machine, from ``RuntimeBackend.machine``, and further facts of the engine.
+            contract: Input of the engine; None for that of the model. Required with ``batch`` or ``imgsz``.
+            settings: Options of the runtime with which it was built.
+        """
+        model = self.model
+        return Engine(
+            path=self.target,
+            notes=model.notes,
+            facts=model.facts,
+            contract=contract or model.contract,
+            layout=model.layout,
+            precision=self.precision,
+            runtime=runtime,
+            score_threshold=model.score_threshold,
+            machine=machine,
+            settings=settings or {},
+        )

@@ -160,3 +160,8 @@ def head_of(facts: ModelFacts, layout: str, registry: Parts) -> Head:
     for problem in family.check_head(facts):
         raise problem
     return family.head(facts, layout)
+
+
+def default_release(registry: Parts) -> str | None:
+    """Return the official name that is the default of ``weights=``; None where no model family states one."""
+    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)

@@ -1,11 +1,14 @@
-"""The table of all kinds of descriptors."""
+"""The table of all kinds of descriptors, and what a descriptor of a kind must be."""
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
+from core.errors import shown
 from core.kinds.calibrator import Calibrator
 from core.kinds.check import Check
 from core.kinds.graft import Graft
@@ -54,12 +57,33 @@ PART_KINDS: Mapping[str, type[AnyPart]] = MappingProxyType(
     {kind: descriptor for kind, (descriptor, _) in KINDS.items() if issubclass(descriptor, Part)}
 )
 """Kinds with options under ``<kind>.<name>.*``: all except stages."""
-
-
 RANKED = frozenset({"runtimes", "processors", "grafts"})
 """Kinds for which ``auto`` selects the best part; for grafts, when the model is known."""
+NAME_LENGTH = 64
+"""Maximum number of characters in the name of a stage or part."""
 
 
 def declared_options(part: Descriptor) -> type[DataclassInstance]:
     """Return the dataclass of the options of a stage or part."""
     return part.signature.config if isinstance(part, Stage) else part.options
+
+
+def check_part(kind: str, part: object) -> Descriptor:
+    """Return ``part`` if the hook of this kind may yield it.
+
+    Raises:
+        TypeError: It is not a descriptor of this kind, its name is not a Python identifier, its options are not a
+            dataclass, or the annotations of a stage's function are wrong.
+    """
+    expected = KINDS[kind].descriptor
+    if not isinstance(part, expected):
+        raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
+    name = part.name if isinstance(part.name, str) else shown(part.name)
+    if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
+        raise TypeError(
+            f"{shown(name)} cannot name a {KINDS[kind].noun}: use a Python identifier of at most {NAME_LENGTH} letters"
+        )
+    options = declared_options(part)
+    if not (isinstance(options, type) and is_dataclass(options)):
+        raise TypeError(f"the options of the {KINDS[kind].noun} '{name}' must be a dataclass, not {shown(options)}")
+    return part

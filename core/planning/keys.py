@@ -15,10 +15,10 @@ from core.artifacts import AnyModel, Artifact
 from core.kinds.family_options import keyed_with_families
 from core.model_facts import DECODED
 from core.options.fields import keyed_options, unversioned_parts
-from core.planning.opening import opener
 from core.plugins.code import code_digest, is_edited_in_place
 from core.process.resources import machine
 from core.process.versions import installed
+from core.selection.openers import opener
 from core.storage.serial import Json, digest, encode
 from core.storage.store import identity
 from core.version import __version__

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine
+from core.containment.calls import PluginError
 from core.errors import HooklineError, shown
 from core.kinds.family_options import family_options_of, option_fields_of
 from core.kinds.graft import Graft
@@ -19,7 +20,6 @@ from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.options.fields import NAMING, followed, named_runtime, part_names, parts_of
 from core.options.ranges import range_problems
 from core.options.words import Words
-from core.plugins.containment import PluginError
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:

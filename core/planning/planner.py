@@ -12,17 +12,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint
+from core.containment.calls import PluginError
 from core.errors import HooklineError, PlanError, with_article
 from core.kinds.lifecycle import Plan, Step
 from core.kinds.stage import Input, Stage
 from core.options.fields import named_parts, shaping_parts
-from core.planning.devices import word_problem
 from core.planning.known import fitting_problems
 from core.planning.option_checks import OptionChecks
 from core.planning.producers import Producers
 from core.planning.resolve import resolve_parts
 from core.planning.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
-from core.plugins.containment import PluginError
+from core.selection.devices import word_problem
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact
+from core.containment.calls import PluginError
 from core.kinds.stage import Stage
-from core.plugins.containment import PluginError
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:

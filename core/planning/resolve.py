@@ -7,22 +7,19 @@ from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import HooklineError
-from core.kinds import lookup
+from core.kinds.lookup import AUTO
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.kinds.table import PART_KINDS
-from core.model_facts import CalibrationInput, Precision
 from core.options.fields import needed_fact, needs_usable, part_names, parts_of
-from core.planning.choosing import FACTS, best_part, check_usable, runtime_with
-from core.planning.devices import device_problems
+from core.selection.choosing import FACTS, best_part, check_usable, runtime_with
+from core.selection.devices import device_problems
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 ConfigT = TypeVar("ConfigT", bound=DataclassInstance)
-
-AUTO = lookup.AUTO
 
 
 def resolve_parts(
@@ -65,27 +62,6 @@ def resolve_parts(
             except HooklineError as problem:
                 problems.append(problem)
     return replace(config, **changes)
-
-
-def own_calibration(
-    backend: str, precision: Precision | None, context: RunContext, *, needed: bool = True
-) -> CalibrationInput:
-    """Return what a runtime needs to quantize a float32 model itself; ``none`` if the stage quantize does it.
-
-    Args:
-        backend: Name of the runtime, or ``auto``.
-        precision: The requested precision; a runtime quantizes only for int8.
-        context: For the runtimes and their options.
-        needed: As for :func:`core.planning.choosing.best_part`, which resolves ``auto``.
-    """
-    if precision is not Precision.int8:
-        return CalibrationInput.none
-    try:
-        name = best_part("runtimes", context, needed=needed)[0] if backend == AUTO else backend
-        runtime = context.registry.get(Runtime, name)
-    except HooklineError:  # the plan reports it
-        return CalibrationInput.none
-    return runtime.calibrates(context.options("runtimes", name))
 
 
 def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineError]:

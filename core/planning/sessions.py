@@ -11,9 +11,9 @@ from core.kinds.lookup import AUTO, HOST, Parts
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Input, Known, Stage
 from core.options.fields import named_runtime, parts_of
-from core.planning.choosing import runtime_with
 from core.planning.known import known_source
-from core.planning.opening import opener, opening_problems
+from core.selection.choosing import runtime_with
+from core.selection.openers import opener, opening_problems
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext

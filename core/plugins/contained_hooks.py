@@ -10,11 +10,11 @@ from typing import ParamSpec, TypeAlias
 
 import pluggy
 
+from core.containment.calls import Fault, PluginError, contained, source_place
 from core.errors import HooklineError, reason_of, shown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.table import KINDS
 from core.plugins import hookspecs
-from core.plugins.containment import Fault, PluginError, contained, source_place
 
 PREFIX = f"{PROJECT}_"
 MARK = f"{PROJECT}_impl"

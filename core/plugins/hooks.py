@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import pluggy
 
+from core.containment.calls import Fault
 from core.errors import unknown
 from core.kinds.lookup import PROJECT, Origin
 from core.plugins import hookspecs
 from core.plugins.contained_hooks import PREFIX, ContainedHooks
-from core.plugins.containment import Fault
 from core.reporting import ignore
 from core.version import __version__
 

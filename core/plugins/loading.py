@@ -12,14 +12,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.containment.calls import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
 from core.errors import HooklineError, shown, unknown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.model import ModelFamily
-from core.kinds.table import KINDS, Descriptor, declared_options
-from core.plugins.containment import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
+from core.kinds.table import KINDS, Descriptor, check_part, declared_options
 from core.plugins.discovery import ENVIRONMENT, Candidate, PluginInfo, Plugins, find_plugins
 from core.plugins.hooks import Hooks
-from core.plugins.registry import LISTED, Registry, SharedYaml, check_part, yaml_files
+from core.plugins.registry import LISTED, Registry
+from core.plugins.shared_yaml import SharedYaml, yaml_files
+from core.process.environment import cache_home
 
 
 def load_plugins(disable: Collection[str] = (), modules: str | None = None) -> Plugins:
@@ -172,7 +174,7 @@ def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
             with contained(origin, hook, place):
                 part = check_part(kind, value)
                 if origin.outside:
-                    from core.plugins.guarded_parts import guarded
+                    from core.containment.parts import guarded
 
                     part = guarded(part, origin)
             found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, place))
@@ -217,7 +219,6 @@ def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry
     """Try what an outside plugin declares, unless it passed in the same state before."""
     from core.plugins.option_nodes import check_options
     from core.plugins.trial_cache import has_passed, remember, state_of
-    from core.process.environment import cache_home
 
     with contained(origin, ""):
         check_options(registry, [found.part for found in parts])

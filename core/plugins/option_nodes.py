@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
+from core.containment.calls import Fault, source_place
 from core.kinds.family_options import DIFFERS, FamilyOptions, option_fields_of, own_fields, place_of
 from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import PART_KINDS
 from core.options.ranges import range_of
 from core.options.words import PluginOptions, Words
-from core.plugins.containment import Fault, source_place
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
 

@@ -1,22 +1,14 @@
-"""Everything that plugins registered: stages and parts by kind and name, YAML files by path."""
+"""What plugins registered: stages and parts by kind and name, and the errors for names that none registered."""
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import is_dataclass
-from importlib import resources
-from pathlib import Path
 
+from core.containment.calls import PluginError
 from core.errors import HooklineError, UnavailableError, shown, unknown
-from core.kinds.lookup import AUTO, PROJECT, DescribedT, Origin
-from core.kinds.model import ModelFamily
-from core.kinds.table import KINDS, RANKED, Descriptor, declared_options
-from core.plugins.containment import Fault, PluginError
+from core.kinds.lookup import AUTO, DescribedT, Origin
+from core.kinds.table import KINDS, RANKED, Descriptor
 
-NAME_LENGTH = 64
-OWN_YAML = "conf"
-"""The package of YAML files that hookline ships."""
 LISTED = "`python -m core.plugins` lists"
 
 
@@ -32,7 +24,7 @@ class Registry:
         self._lost: dict[tuple[str, str], str] = {}
 
     def add(self, kind: str, part: Descriptor, origin: Origin) -> None:
-        """Register a stage or part that :func:`check_part` accepted and whose name is free."""
+        """Register a stage or part that :func:`core.kinds.table.check_part` accepted and whose name is free."""
         assert part.name not in self._parts[kind], f"{part.name} of {origin}"
         self._parts[kind][part.name] = (part, origin)
 
@@ -150,69 +142,3 @@ class Registry:
             return ""
         more = f" (and {len(self.broken) - 1} more, {LISTED} them)" if len(self.broken) > 1 else ""
         return f"; it may belong to a broken plugin: {self.broken[0]}{more}"
-
-
-class SharedYaml:
-    """YAML files by path, with their plugins. Of two files with one path, Hydra would silently take the first."""
-
-    def __init__(self) -> None:
-        self._owners: dict[str, str] = {}
-
-    def check(self, plugin: str, packages: Mapping[str, Mapping[str, Path]]) -> None:
-        """Refuse a file with a path that another plugin has.
-
-        Raises:
-            Fault: Names both plugins.
-        """
-        if packages and not self._owners:
-            self._owners = dict.fromkeys(yaml_files(OWN_YAML), PROJECT)
-        for files in packages.values():
-            for name, file in files.items():
-                if owner := self._owners.get(name):
-                    raise Fault(f"plugins '{owner}' and '{plugin}' both ship the YAML file '{name}'", f"{file}:1")
-
-    def add(self, plugin: str, packages: Mapping[str, Mapping[str, Path]]) -> None:
-        """Store the files of a plugin."""
-        for files in packages.values():
-            self._owners |= dict.fromkeys(files, plugin)
-
-
-def yaml_files(package: object) -> dict[str, Path]:
-    """Return the YAML files of an importable package, by their path in it.
-
-    Raises:
-        ImportError: The package cannot be imported.
-        Fault: The value is not the name of a package, or the package has no folder.
-    """
-    if not isinstance(package, str):
-        raise Fault(f"it must yield names of packages, not {shown(package)}")
-    folder = Path(str(resources.files(package)))
-    if not folder.is_dir():
-        raise Fault(f"{shown(package)} is not a package with a folder: it needs an __init__.py")
-    return {str(file.relative_to(folder)): file for file in sorted(folder.rglob("*.yaml"))}
-
-
-def check_part(kind: str, part: object) -> Descriptor:
-    """Return ``part`` if the hook of this kind may yield it.
-
-    Raises:
-        TypeError: It is not a descriptor of this kind, its name is not a Python identifier, its options are not a
-            dataclass, or the annotations of a stage's function are wrong.
-    """
-    expected = KINDS[kind].descriptor
-    if not isinstance(part, expected):
-        raise TypeError(f"hookline_{kind} must yield {expected.__name__}, not {type(part).__name__} {shown(part)}")
-    name = part.name if isinstance(part.name, str) else shown(part.name)
-    if not name.isidentifier() or keyword.iskeyword(name) or len(name) > NAME_LENGTH:
-        raise TypeError(
-            f"{shown(name)} cannot name a {KINDS[kind].noun}: use a Python identifier of at most {NAME_LENGTH} letters"
-        )
-    options = declared_options(part)
-    if not (isinstance(options, type) and is_dataclass(options)):
-        raise TypeError(f"the options of the {KINDS[kind].noun} '{name}' must be a dataclass, not {shown(options)}")
-    return part
-
-
-def default_release(registry: Registry) -> str | None:
-    """Return the official name that is the default of ``weights=``; None where no model family states one."""
-    return next((family.default for family in registry.all(ModelFamily).values() if family.default), None)

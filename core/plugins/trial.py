@@ -15,6 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from core.containment.calls import Fault, place_in, source_place
 from core.errors import HooklineError, reason_of, shown
 from core.kinds.graft import Graft
 from core.kinds.lookup import AUTO, Origin
@@ -29,7 +30,6 @@ from core.options.following import misfits, unknown_words
 from core.options.ranges import range_problems, ranges_of
 from core.options.words import Words
 from core.plugins.config_root import composed, options_at, register_resolvers
-from core.plugins.containment import Fault, place_in, source_place
 from core.plugins.option_nodes import option_names, options_node
 from core.plugins.registry import Registry
 from core.plugins.trial_fields import check_fields

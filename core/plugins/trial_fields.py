@@ -10,10 +10,10 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
 
+from core.containment.calls import Fault
 from core.errors import shown
 from core.kinds.table import Descriptor
 from core.options.following import annotation
-from core.plugins.containment import Fault
 
 
 def check_fields(part: Descriptor) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from core.files.regular_file import open_regular
 
 if TYPE_CHECKING:
-    import sqlite3
+    from core.storage.digest_cache import DigestCache
 
-CACHE_NAME = "digests.sqlite"
-COLUMNS = "path BLOB, state TEXT, sha256 TEXT"
 CHUNK = 1 << 20
 SETTLED_NS = 2_000_000_000
 """Age in nanoseconds below which a file can change again without a new time stamp (2 s on FAT)."""
@@ -67,37 +65,14 @@ def digest_each(files: Iterable[Path], cache_dir: Path | None = None) -> Iterato
             yield _digest_if_readable(path, cache)
 
 
-class _DigestCache:
-    """The table of digests. Without a connection it is empty and discards new digests."""
+def _cache(cache_dir: Path | None) -> AbstractContextManager[DigestCache]:
+    """Open the cache. SQLite is loaded here, because ``--help`` loads this file."""
+    from core.storage.digest_cache import digest_cache
 
-    def __init__(self, connection: sqlite3.Connection | None) -> None:
-        self._connection = connection
-        self._new: list[tuple[bytes, str, str]] = []
-
-    def look_up(self, path: bytes, state: str) -> str:
-        """Return the digest of a file in this state, or an empty text."""
-        import sqlite3
-
-        query = "SELECT sha256 FROM digests WHERE path=? AND state=?"
-        try:
-            row = self._connection.execute(query, (path, state)).fetchone() if self._connection else None
-        except sqlite3.Error:
-            return ""
-        return str(row[0]) if row else ""
-
-    def remember(self, path: bytes, state: str, digest: str) -> None:
-        """Add a digest, which :meth:`close` writes."""
-        self._new.append((path, state, digest))
-
-    def close(self) -> None:
-        """Write the new digests in one short transaction."""
-        if self._connection is None:
-            return
-        with closing(self._connection) as connection, connection:
-            connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", self._new)
+    return digest_cache(cache_dir)
 
 
-def _digest_if_readable(path: Path, cache: _DigestCache) -> str:
+def _digest_if_readable(path: Path, cache: DigestCache) -> str:
     """Return the digest of a file; an empty text if it is unreadable."""
     try:
         return _digest(path, cache)
@@ -105,7 +80,7 @@ def _digest_if_readable(path: Path, cache: _DigestCache) -> str:
         return ""
 
 
-def _digest(path: Path, cache: _DigestCache) -> str:
+def _digest(path: Path, cache: DigestCache) -> str:
     name = os.fsencode(path.absolute())
     if known := cache.look_up(name, _state(path.stat())):
         return known
@@ -132,68 +107,3 @@ def _read(file: BinaryIO) -> str:
     while chunk := file.read(CHUNK):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-@contextmanager
-def _cache(cache_dir: Path | None) -> Iterator[_DigestCache]:
-    import sqlite3
-
-    cache = _DigestCache(open_cache(cache_dir / CACHE_NAME, "digests", COLUMNS, "path") if cache_dir else None)
-    try:
-        yield cache
-    finally:
-        with suppress(sqlite3.Error):
-            cache.close()
-
-
-LOCK_SECONDS = 30.0
-"""Maximum number of seconds to wait for the lock of another process."""
-
-
-def open_cache(file: Path, table: str, columns: str, key: str) -> sqlite3.Connection | None:
-    """Open a SQLite file with one table; replace a file that is damaged or has other columns.
-
-    Args:
-        file: The file; its folder is made if it is missing.
-        table: Name of the table.
-        columns: ``name TYPE, name TYPE``.
-        key: The columns of the primary key.
-
-    Returns:
-        The connection, which the caller closes; None if the file can be neither opened nor made.
-    """
-    import sqlite3
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _opened(file, table, columns, key)
-        except sqlite3.DatabaseError as error:
-            if _in_use(error):
-                return None
-        file.unlink(missing_ok=True)
-        return _opened(file, table, columns, key)
-    except (OSError, sqlite3.Error):
-        return None
-
-
-def _opened(file: Path, table: str, columns: str, key: str) -> sqlite3.Connection:
-    import sqlite3
-
-    names = ", ".join(column.split()[0] for column in columns.split(","))
-    connection = sqlite3.connect(file, timeout=LOCK_SECONDS)
-    try:
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}, PRIMARY KEY ({key}))")
-        with closing(connection.execute(f"SELECT {names} FROM {table} LIMIT 1")) as rows:  # noqa: S608 - constants only
-            rows.fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _in_use(error: sqlite3.DatabaseError) -> bool:
-    """Return whether the file may be intact: another process has locked it, or the disk fails."""
-    import sqlite3
-
-    return isinstance(error, sqlite3.OperationalError) and not str(error).startswith("no such column")

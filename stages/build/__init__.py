@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, CalibrationTable, Dataset, Engine, GraftedModel
 from core.errors import HooklineError
-from core.files.paths import output_path
-from core.kinds.runtime import Runtime
 from core.kinds.stage import Known, Stage
 from core.model_facts import CalibrationInput, Precision
-from core.options.sizes import read_batch, read_size
-from core.planning.known import known_of
 from core.plugins.hookspecs import hookimpl
 from stages.build.config import BuildConfig
 
@@ -29,38 +25,9 @@ def build(
     context: RunContext,
 ) -> Engine:
     """Build the engine and warm it up."""
-    from core.kinds.building import BuildJob
-    from core.plugins.part_results import check_engine, check_machine, faults_of
+    from stages.build.building import build_engine
 
-    for problem in check(config, context):
-        raise problem
-    for problem in check_inputs(config, {"model": known_of(model)}, context):
-        raise problem
-    runtime = context.registry.get(Runtime, config.backend)
-    calibration, notes = None, tuple[str, ...]()
-    if config.calibration(context) is not CalibrationInput.none:
-        from stages.build.feeding import feed
-
-        calibration, notes = feed(config, dataset, table, context)
-    precision = Precision.int8 if calibration else model.precision
-    job = BuildJob(
-        model=model,
-        target=output_path(context.workdir, f"{model.facts.variant}-{precision.value}{runtime.engine_suffix}"),
-        precision=precision,
-        batch=None if config.batch is None else read_batch(config.batch),
-        imgsz=None if config.imgsz is None else read_size(config.imgsz, model.facts.max_stride),
-        warmup=config.warmup,
-        device=context.device,
-        calibration=calibration,
-        cache_dir=context.cache_dir,
-        reporter=context,
-    )
-    built = context.runtime(config.backend).build(job)
-    with faults_of("runtimes", config.backend, context.registry):
-        engine = check_engine(built, job, config.backend)
-        if context.registry.origin("runtimes", config.backend).outside:  # built-in runtimes write facts of their own
-            check_machine(engine, _machine(config.backend, context))
-    return replace(engine, notes=(*engine.notes, *notes))
+    return build_engine(config, model, dataset, table, context)
 
 
 def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact]]:
@@ -74,7 +41,9 @@ def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact
 
 def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
     """Return the machine facts, so that an engine in a shared store is never reused on the wrong machine."""
-    facts = _machine(config.backend, context)
+    from stages.build.checking import machine_of
+
+    facts = machine_of(config.backend, context)
     if config.calibration(context) is CalibrationInput.images:
         from core.inference.calibration_images import source_digest
 
@@ -82,14 +51,6 @@ def fingerprint(config: BuildConfig, context: RunContext) -> Mapping[str, str]:
         facts |= {"max_pixels": str(config.max_pixels)}
         facts |= source_digest(config, context)
     return facts
-
-
-def _machine(backend: str, context: RunContext) -> dict[str, str]:
-    """Return the machine facts that a new engine depends on."""
-    runtime = context.registry.get(Runtime, backend)
-    portable = runtime.portable(context.options("runtimes", backend))
-    machine = context.runtime(backend).machine(context.device)
-    return {name: value for name, value in machine.items() if name not in portable}
 
 
 def check(config: BuildConfig, context: RunContext) -> Iterable[HooklineError]:

@@ -69,6 +69,14 @@ def fitting_problems(config: BuildConfig, model: Known, context: RunContext) -> 
         )
 
 
+def machine_of(backend: str, context: RunContext) -> dict[str, str]:
+    """Return the machine facts that a new engine depends on."""
+    runtime = context.registry.get(Runtime, backend)
+    portable = runtime.portable(context.options("runtimes", backend))
+    machine = context.runtime(backend).machine(context.device)
+    return {name: value for name, value in machine.items() if name not in portable}
+
+
 def _read(read: Callable[[object], T], value: object, problems: list[HooklineError]) -> T | None:
     """Read a value; return None if it is not given or wrong, and add the error to ``problems``."""
     try:

@@ -46,6 +46,6 @@ class BuildConfig:
 
     def calibration(self, context: RunContext) -> CalibrationInput:
         """Return what the runtime needs to quantise a float32 model itself; ``none`` if it does not."""
-        from core.planning.resolve import own_calibration
+        from core.selection.choosing import own_calibration
 
         return own_calibration(self.backend, self.precision, context)

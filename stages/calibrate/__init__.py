@@ -10,6 +10,7 @@ from core.errors import HooklineError
 from core.files.paths import user_path
 from core.kinds.stage import Stage
 from core.plugins.hookspecs import hookimpl
+from core.storage.digest import file_digest
 from stages.calibrate.config import CalibrateConfig
 
 if TYPE_CHECKING:
@@ -20,14 +21,9 @@ def calibrate(
     config: CalibrateConfig, model: OnnxModel, dataset: Dataset | None, context: RunContext
 ) -> CalibrationTable:
     """Find the range of every activation of ``model``."""
-    from stages.calibrate.observing import observe_images
-    from stages.calibrate.table import import_cache
+    from stages.calibrate.calibrating import calibrate_model
 
-    for problem in check(config):
-        raise problem
-    if config.cache:
-        return import_cache(config, model, context)
-    return observe_images(config, model, dataset, context)
+    return calibrate_model(config, model, dataset, context)
 
 
 def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
@@ -38,7 +34,6 @@ def select(config: CalibrateConfig) -> Collection[type[Artifact]]:
 def fingerprint(config: CalibrateConfig, context: RunContext) -> Mapping[str, str]:
     """Return the digest of the images or of the cache that the ranges come from."""
     from core.inference.calibration_images import source_digest
-    from core.storage.digest import file_digest
 
     if config.cache:
         return {"cache": file_digest(user_path(config.cache))}

@@ -10,6 +10,7 @@ from core.errors import HooklineError
 from core.kinds.stage import Known, Stage, families_of_inputs
 from core.planning.known import refusals
 from core.plugins.hookspecs import hookimpl
+from core.storage.digest import file_digest
 from stages.compare.config import CompareConfig
 
 if TYPE_CHECKING:
@@ -18,18 +19,17 @@ if TYPE_CHECKING:
 
 def compare(config: CompareConfig, engine: Engine, context: RunContext) -> Comparison:
     """Compare ``engine`` with ``config.reference``."""
-    from stages.compare.measure import measure
+    from stages.compare.comparing import compare_models
 
-    return measure(config, engine, context)
+    return compare_models(config, engine, context)
 
 
 def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, object]:
     """Return digests of the images and of the reference, and what the speed of the reference depends on."""
     from core.media.source import list_source
     from core.planning.keys import measuring_facts
-    from core.storage.digest import file_digest
     from core.storage.store import identity
-    from stages.compare.measure import read_reference
+    from stages.compare.comparing import read_reference
 
     reference = read_reference(config.reference)
     return {
@@ -42,8 +42,8 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, obje
 
 def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield a missing source or reference, and a reference that the device of the run cannot open."""
-    from core.planning.opening import opening_problems
-    from stages.compare.measure import read_reference
+    from core.selection.openers import opening_problems
+    from stages.compare.comparing import read_reference
 
     try:
         reference = read_reference(config.reference)
@@ -74,7 +74,7 @@ def _source_problems(text: object) -> Iterable[HooklineError]:
 def check_inputs(config: CompareConfig, inputs: Mapping[str, Known]) -> Iterable[HooklineError]:
     """Yield classes that the engine does not have, and a reference with other classes."""
     from core.data.classes import class_ids
-    from stages.compare.measure import check_classes, read_reference
+    from stages.compare.comparing import check_classes, read_reference
 
     names = inputs.get("engine", Known()).names
     if names is None:

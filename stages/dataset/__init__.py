@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 def dataset(config: DatasetConfig, context: RunContext) -> Dataset:
     """Check ``config.data``, write the report, and list the usable images."""
-    from stages.dataset.report import make_dataset
+    from stages.dataset.making import make_dataset
 
-    if not config.data:
-        raise _no_data()
-    return make_dataset(config, config.data, context)
+    return make_dataset(config, context)
 
 
 def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]:
@@ -35,12 +33,10 @@ def check(config: DatasetConfig) -> Iterable[HooklineError]:
     """Yield errors in the data.yaml and its lists; the stage itself checks images and labels."""
     from core.data.data_yaml import read_data_yaml
     from core.data.dataset import list_problems
+    from stages.dataset.listing import given_data
 
-    if not config.data:
-        yield _no_data()
-        return
     try:
-        yield from list_problems(read_data_yaml(config.data))
+        yield from list_problems(read_data_yaml(given_data(config)))
     except HooklineError as error:
         yield error
 
@@ -53,10 +49,6 @@ def known(config: DatasetConfig) -> Known:
         return Known("the data set", read_data_yaml(config.data).names if config.data else None)
     except HooklineError:  # the check reports it
         return Known()
-
-
-def _no_data() -> HooklineError:
-    return HooklineError("no data set is given", "give data=<data.yaml>, a file with path, train, val and names")
 
 
 @hookimpl

@@ -16,10 +16,10 @@ from core.errors import shown
 from core.kinds.context import RunContext
 from core.labels import Labels
 from core.media.tolerance import MAX_PIXELS
-from stages.dataset.checking import CheckedSample, check_samples, checks_of
 from stages.dataset.findings import AuditFinding, Severity, of_severity
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
 from stages.dataset.listing import orphan_labels
+from stages.dataset.sample_checks import CheckedSample, check_samples, checks_of
 
 
 class SplitStatistics:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from core.storage.digest import open_cache
+from core.storage.digest_cache import open_cache
 
 CACHE_NAME = "pictures.sqlite"
 COLUMNS = "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT"

@@ -7,12 +7,25 @@ from pathlib import Path
 
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
+from core.errors import HooklineError
 from core.files.regular_file import is_folder, open_regular
 from core.media.listing import is_image
 from core.storage.digest import text_digest
+from stages.dataset.config import DatasetConfig
 from stages.dataset.findings import AuditFinding
 
 Splits = Mapping[str, Sequence[Sample]]
+
+
+def given_data(config: DatasetConfig) -> str:
+    """Return the path of the data.yaml.
+
+    Raises:
+        HooklineError: It is not given.
+    """
+    if not config.data:
+        raise HooklineError("no data set is given", "give data=<data.yaml>, a file with path, train, val and names")
+    return config.data
 
 
 def list_splits(data: str) -> tuple[DataSpec, Splits]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def doctor(config: DoctorConfig, context: RunContext) -> Diagnosis:
     """Run every check and write the report."""
-    from stages.doctor.running import diagnose
+    from stages.doctor.diagnosing import diagnose
 
     return diagnose(config, context)
 

@@ -26,9 +26,9 @@ def evaluate(
     context: RunContext,
 ) -> Metrics:
     """Measure ``model`` on ``dataset``; ``heads`` is the model before the graft, where ``model`` was made from it."""
-    from stages.evaluate.measure import measure
+    from stages.evaluate.evaluating import evaluate_model
 
-    return measure(config, model, dataset, context, heads)
+    return evaluate_model(config, model, dataset, context, heads)
 
 
 def select(config: EvaluateConfig) -> Collection[type[Artifact]]:

@@ -20,6 +20,7 @@ from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import EvaluatedImage, evaluate_session, renumbered
 from core.evaluation.scores import Scores, score
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.head import Head
 from core.kinds.lookup import HOST
@@ -28,10 +29,9 @@ from core.kinds.session import Session
 from core.labels import Labels
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
-from core.planning.choosing import best_part
-from core.planning.open_model import open_model
-from core.planning.opening import opener
 from core.reporting import ignore
+from core.selection.choosing import best_part
+from core.selection.openers import opener
 from stages.evaluate.config import DecodeCost, EvaluateConfig
 
 LIMIT = 1000

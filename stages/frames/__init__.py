@@ -9,7 +9,7 @@ from core.artifacts import ImageList
 from core.errors import HooklineError
 from core.kinds.stage import Stage
 from core.plugins.hookspecs import hookimpl
-from stages.frames.config import FramesConfig
+from stages.frames.config import FramesConfig, Order
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -28,6 +28,8 @@ def check(config: FramesConfig) -> Iterable[HooklineError]:
 
     if config.every is not None and config.count is not None:
         yield HooklineError("both frames.every and frames.count are given", "give one of them")
+    if config.order is Order.random and config.count is None:
+        yield HooklineError("frames.order=random needs the number of frames", "set frames.count=<number>")
     if config.source is None:
         yield HooklineError("frames has no source", "give source=<video, folder or glob of videos>")
         return

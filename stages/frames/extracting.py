@@ -18,10 +18,10 @@ from core.errors import HooklineError, counted
 from core.files.paths import numbered, output_path, write_file
 from core.media.ahead import ahead
 from core.media.frame import Frame
-from core.media.reader import files_read, frame_count, read_frames, spread_frames
+from core.media.reader import files_read, frame_count, read_frames, sample_frames, spread_frames
 from core.media.source import Source, list_source
 from core.media.tolerance import Tolerance
-from stages.frames.config import DEFAULT_EVERY, FramesConfig
+from stages.frames.config import DEFAULT_EVERY, FramesConfig, Order
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -49,7 +49,7 @@ def extract(config: FramesConfig, context: RunContext) -> ImageList:
     (context.workdir / FOLDER).mkdir()
     with (
         (context.workdir / LISTING).open("w", encoding="utf-8", errors="surrogateescape") as listing,
-        ahead(_wanted(config, source, tolerance)) as found,
+        ahead(_wanted(config, source, tolerance, context.seed)) as found,
         context.progress("write frames", _total(config, source), "frames") as progress,
     ):
         output = _Output(config, context.workdir, listing, _file_names(source), tolerance)
@@ -130,7 +130,9 @@ class _Change:
         return True
 
 
-def _wanted(config: FramesConfig, source: Source, tolerance: Tolerance) -> Iterator[Frame]:
+def _wanted(config: FramesConfig, source: Source, tolerance: Tolerance, seed: int) -> Iterator[Frame]:
+    if config.count is not None and config.order is Order.random:
+        return sample_frames(source, config.count, seed, tolerance)
     if config.count is not None:
         return spread_frames(source, config.count, tolerance)
     return read_frames(source, tolerance, stride=config.every or DEFAULT_EVERY)

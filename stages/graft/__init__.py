@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, GraftedModel, QuantizedModel
 from core.errors import HooklineError
-from core.files.paths import output_path
-from core.kinds.lookup import AUTO
-from core.kinds.runtime import Runtime
 from core.kinds.stage import Known, Stage
 from core.model_facts import DECODED
-from core.planning.known import known_of, layouts_of, refusals
 from core.plugins.hookspecs import hookimpl
 from stages.graft.config import GraftConfig
 
@@ -23,28 +19,9 @@ if TYPE_CHECKING:
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
     """Append the decode to ``model``."""
-    from stages.graft.finishing import finish
+    from stages.graft.grafting import graft_decode
 
-    for problem in check_inputs(config, {"model": known_of(model)}, context):
-        raise problem
-    name = settle(config, {"model": model}, context).decode
-    target = output_path(context.workdir, f"{model.facts.variant}-{model.precision.value}-decoded.onnx")
-    head = context.head(model.facts, model.layout)
-    operators = context.graft(name).append(model, head, target, score_threshold=config.score_threshold)
-    finish(target, model, name, config.score_threshold, context.registry)
-    return GraftedModel(
-        path=target,
-        notes=model.notes,
-        facts=model.facts,
-        contract=model.contract,
-        layout=DECODED,
-        precision=model.precision,
-        runtime=model.runtime,
-        fixed_sizes=model.fixed_sizes,
-        graft=name,
-        score_threshold=config.score_threshold,
-        operators=operators,
-    )
+    return graft_decode(config, model, context)
 
 
 def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunContext) -> GraftConfig:
@@ -53,17 +30,10 @@ def settle(config: GraftConfig, inputs: Mapping[str, Artifact], context: RunCont
     Raises:
         HooklineError: No graft fits both.
     """
-    from stages.graft.choosing import choose, skipped
+    from stages.graft.choosing import settled
 
     model = inputs["model"]
-    if not isinstance(model, QuantizedModel):
-        return config
-    runtime = context.registry.get(Runtime, model.runtime)
-    family = context.family(model.facts.family)
-    chosen = choose(config.decode, family, runtime, context)
-    if config.decode == AUTO and (reasons := skipped(chosen, family, runtime, context)):
-        context.note(f"decode: {chosen.name} ({reasons})")
-    return replace(config, decode=chosen.name)
+    return settled(config, model, context) if isinstance(model, QuantizedModel) else config
 
 
 def known(inputs: Mapping[str, Known]) -> Known:
@@ -73,17 +43,9 @@ def known(inputs: Mapping[str, Known]) -> Known:
 
 def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield why no decode can be appended: the layout of the model, or no suitable graft."""
-    from stages.graft.choosing import choose
+    from stages.graft.choosing import fitting_problems
 
-    model, runtimes = inputs.get("model", Known()), context.registry.all(Runtime)
-    layouts = layouts_of(model, context)
-    if layouts and model.layout not in {None, layouts[0]}:
-        yield HooklineError(
-            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode can be appended",
-            f"set export.layout={layouts[0]}; for an ONNX file, use the checkpoint instead, or predict.model=quantized",
-        )
-    elif layouts and (runtime := runtimes.get(model.runtime or "")):
-        yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, context)
+    return fitting_problems(config, inputs.get("model", Known()), context)
 
 
 @hookimpl

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.artifacts import QuantizedModel
 from core.errors import HooklineError
 from core.kinds.graft import Graft
 from core.kinds.lookup import AUTO, Parts
 from core.kinds.model import ModelFamily
 from core.kinds.runtime import Runtime
+from core.kinds.stage import Known
+from core.planning.known import layouts_of, refusals
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
+    from stages.graft.config import GraftConfig
 
 
 def choose(decode: str, family: ModelFamily, runtime: Runtime, context: RunContext) -> Graft:
@@ -54,6 +59,32 @@ def choose(decode: str, family: ModelFamily, runtime: Runtime, context: RunConte
             "the family has no graft in standard operators; set another backend, or predict.model=quantized",
         )
     return serving[usable[0]]
+
+
+def settled(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftConfig:
+    """Replace ``decode=auto`` by the graft for the family and the runtime of the model.
+
+    Raises:
+        HooklineError: No graft fits both.
+    """
+    runtime = context.registry.get(Runtime, model.runtime)
+    family = context.family(model.facts.family)
+    chosen = choose(config.decode, family, runtime, context)
+    if config.decode == AUTO and (reasons := skipped(chosen, family, runtime, context)):
+        context.note(f"decode: {chosen.name} ({reasons})")
+    return replace(config, decode=chosen.name)
+
+
+def fitting_problems(config: GraftConfig, model: Known, context: RunContext) -> Iterator[HooklineError]:
+    """Yield why no decode can be appended: the layout of the model, or no suitable graft."""
+    layouts = layouts_of(model, context)
+    if layouts and model.layout not in {None, layouts[0]}:
+        yield HooklineError(
+            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode can be appended",
+            f"set export.layout={layouts[0]}; for an ONNX file, use the checkpoint instead, or predict.model=quantized",
+        )
+    elif layouts and (runtime := context.registry.all(Runtime).get(model.runtime or "")):
+        yield from refusals(choose, config.decode, context.family(str(model.family)), runtime, context)
 
 
 def skipped(chosen: Graft, family: ModelFamily, runtime: Runtime, context: RunContext) -> str:

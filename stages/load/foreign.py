@@ -10,14 +10,14 @@ from pathlib import Path
 import onnx
 
 from core.artifacts import OnnxModel
+from core.containment.calls import Fault
+from core.containment.failures import faults_of
 from core.errors import HooklineError, shown
 from core.files.onnx_file import graph_inputs, read_onnx, without_weights
 from core.kinds.head import BOXES, Shape
 from core.kinds.lookup import Parts
 from core.kinds.model import ModelFamily, head_of
 from core.model_facts import DECODED, InputContract, Precision
-from core.plugins.containment import Fault
-from core.plugins.part_results import faults_of
 from core.storage.metadata import ModelMetadata, OnnxSignature, from_properties
 from core.storage.serial import DecodeError
 from core.storage.validation import validate

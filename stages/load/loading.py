@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Checkpoint, Engine, OnnxModel, QuantizedModel
+from core.containment.calls import contained_outside
 from core.errors import HooklineError
 from core.fetch.download import fetch
 from core.files.paths import output_path
@@ -16,8 +17,7 @@ from core.kinds.model import ModelFamily, head_of
 from core.kinds.runtime import Runtime
 from core.model_facts import CalibrationInput, Precision
 from core.options.sizes import fitted_size
-from core.planning.resolve import own_calibration
-from core.plugins.containment import contained_outside
+from core.selection.choosing import own_calibration
 from core.storage.sidecar import read_model
 from stages.load.naming import LocalFile, Official, cache_file, described, locate, mirrored
 

@@ -24,7 +24,7 @@ def predict(
     context: RunContext,
 ) -> Predictions:
     """Find boxes in every frame of the source."""
-    from stages.predict.prediction import predict_source
+    from stages.predict.predicting import predict_source
 
     return predict_source(config, model, context)
 

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, CalibrationTable, OnnxModel, QuantizedModel
 from core.errors import HooklineError
-from core.files.paths import output_path
-from core.kinds.quantizer import QuantizeJob, Quantizer
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known, Stage
-from core.model_facts import DECODED, Precision
-from core.planning.known import known_of, layouts_of
+from core.model_facts import Precision
 from core.plugins.hookspecs import hookimpl
 from core.storage.serial import Json, encode
 from stages.quantize.config import QuantizeConfig
@@ -26,52 +23,16 @@ def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
     """Write ``model`` in the requested precision, or in float32 for a runtime that quantises itself."""
-    precision = config.stage_precision(context)
-    for problem in (*check(config, context), *check_inputs(config, {"model": known_of(model)}, context)):
-        raise problem
-    runtime = context.registry.get(Runtime, config.backend)
-    job = QuantizeJob(
-        model=model,
-        precision=precision,
-        target=output_path(context.workdir, f"{model.path.stem}-{precision.value}.onnx"),
-        table=table if precision is Precision.int8 else None,
-        style=runtime.qdq,
-    )
-    _written(config.quantizer, job, context)
-    return QuantizedModel(
-        path=job.target,
-        facts=model.facts,
-        contract=model.contract,
-        layout=model.layout,
-        precision=precision,
-        runtime=config.backend,
-        fixed_sizes=runtime.fixed_sizes,
-    )
+    from stages.quantize.quantizing import quantize_model
 
-
-def _written(quantizer: str, job: QuantizeJob, context: RunContext) -> None:
-    from core.plugins.part_results import check_model, faults_of
-
-    context.quantizer(quantizer).quantize(job)
-    with faults_of("quantizers", quantizer, context.registry):
-        check_model(job.target, job.model, job.precision)
+    return quantize_model(config, model, table, context)
 
 
 def check(config: QuantizeConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield why the quantizer cannot produce the precision by the rules of the runtime."""
-    precision, registry = config.stage_precision(context), context.registry
-    quantizer = registry.all(Quantizer).get(config.quantizer)
-    runtime = registry.all(Runtime).get(config.backend)
-    if quantizer is not None and precision not in quantizer.precisions:
-        possible = ", ".join(sorted(item.value for item in quantizer.precisions))
-        yield HooklineError(
-            f"quantizer={config.quantizer} does not support precision={precision.value}", f"possible: {possible}"
-        )
-    if runtime is not None and precision is Precision.int8 and runtime.qdq is None:
-        yield HooklineError(
-            f"backend={config.backend} has no rules for Q/DQ pairs (Runtime.qdq), which precision=int8 needs",
-            "set another precision or another backend",
-        )
+    from stages.quantize.checking import problems
+
+    return problems(config, context)
 
 
 def select(config: QuantizeConfig, context: RunContext) -> Collection[type[Artifact]]:
@@ -101,20 +62,9 @@ def known(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunConte
 
 def check_inputs(config: QuantizeConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield why a model cannot be converted: it has another precision, or outputs boxes."""
-    model, precision = inputs.get("model", Known()), config.stage_precision(context)
-    if model.precision is None or model.precision is precision:
-        return
-    layouts = layouts_of(model, context)
-    if model.precision is not Precision.fp32:
-        yield HooklineError(
-            f"{model.title} is already {model.precision.value} and cannot be converted to {precision.value}",
-            f"start from a float32 model, or set precision={model.precision.value}",
-        )
-    elif model.layout == DECODED or (layouts and model.layout not in {None, layouts[0]}):
-        remedy = f": set export.layout={layouts[0]}" if layouts else ""
-        yield HooklineError(
-            f"a model of layout {model.layout} cannot be converted to {precision.value}", f"boxes need float32{remedy}"
-        )
+    from stages.quantize.checking import fitting_problems
+
+    return fitting_problems(config, inputs.get("model", Known()), context)
 
 
 @hookimpl

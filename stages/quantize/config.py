@@ -29,7 +29,7 @@ class QuantizeConfig:
 
     def stage_precision(self, context: RunContext) -> Precision:
         """Return the precision of the output of this stage."""
-        from core.planning.resolve import own_calibration
+        from core.selection.choosing import own_calibration
 
         later = own_calibration(self.backend, self.precision, context, needed=False) is not CalibrationInput.none
         return Precision.fp32 if later else self.precision

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def toy(config: ToyConfig, context: RunContext) -> Dataset:
     """Draw the images and write their labels."""
-    from stages.toy.generate import generate
+    from stages.toy.generating import generate
 
     return generate(config, context)
 

@@ -30,7 +30,7 @@ def select(config: TrainConfig) -> Collection[type[Artifact]]:
 
 def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunContext) -> Iterable[str]:
     """Return the family of ``train.model``, or that of the weights."""
-    from stages.train.checks import families as shaping_families
+    from stages.train.checking import families as shaping_families
 
     return shaping_families(config, inputs, context)
 
@@ -50,21 +50,21 @@ def supplement(
 
 def check(config: TrainConfig, context: RunContext) -> Iterable[HooklineError]:
     """Yield errors in the options alone: missing splits, unknown networks, an input size that is not square."""
-    from stages.train.checks import problems
+    from stages.train.checking import problems
 
     yield from problems(config, context)
 
 
 def known(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
     """Return the classes of the data set, and the family and stride of the network."""
-    from stages.train.checks import known_network
+    from stages.train.checking import known_network
 
     return known_network(config, inputs, context)
 
 
 def check_inputs(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
     """Yield classes that the data set lacks, an input size off the stride, and weights of another model family."""
-    from stages.train.checks import fitting_problems
+    from stages.train.checking import fitting_problems
 
     yield from fitting_problems(config, inputs, context)
 

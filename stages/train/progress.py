@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.artifacts import Checkpoint
 from core.errors import counted
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.family_options import options_with_family
 from core.kinds.model import ModelFamily
@@ -16,7 +17,6 @@ from core.kinds.tracker import RunInfo, Trackers
 from core.kinds.training import BEST, LAST, Trained
 from core.kinds.training_progress import EpochResult, EpochScores, ValidationLosses
 from core.model_facts import ModelFacts
-from core.planning.open_model import open_model
 from core.reporting import Progress
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures

@@ -16,16 +16,16 @@ from core.data.dataset import load_split
 from core.data.writing import CHARTS
 from core.errors import counted, listed, unknown
 from core.evaluation.batches import read_sizes
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.family_options import keyed_with_families
 from core.kinds.model import ModelFamily
 from core.kinds.training import BEST, TrainingImage, TrainingJob
 from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
 from core.media.picture import read_picture
-from core.planning.open_model import open_model
 from core.process.environment import RANKS
 from core.storage.serial import digest
-from stages.train.checks import families
+from stages.train.checking import families
 from stages.train.config import TrainConfig
 from stages.train.figures import Figures, read_figures
 from stages.train.folder import TrainingFolder

@@ -18,7 +18,7 @@ from core.kinds.training import TrainingImage, TrainingJob
 from core.kinds.training_progress import EpochResult
 from core.labels import Labels
 from core.options.training import ImageCache
-from stages.toy.generate import draw
+from stages.toy.generating import draw
 
 NAMES = ("circle", "square", "triangle")
 

@@ -18,7 +18,6 @@ from tests.attack.case import DIRECT, Case
 from tests.attack.limits import Limits, address_space, resident, session_seconds
 from tests.attack.place import Place
 
-ROOT = Path(__file__).resolve().parents[2]
 SHELL = "/bin/sh"
 _LOOK_SECONDS = 0.5
 IMPORTS = 2 << 30

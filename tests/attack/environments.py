@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from tests.attack.case import DIRECT, Case, Scene, Variants
-from tests.attack.children import ROOT
+from tests.support.packages import ROOT
 
 _STATUS = '"$@"; echo $? > ../status'
 """The command, and its exit code in the file that is read instead of that of the shell."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.attack.attempt import Job
-from tests.attack.children import ROOT
 from tests.attack.kinds import KINDS
+from tests.support.packages import ROOT
 
 Result = dict[str, Any]
 

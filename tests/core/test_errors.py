@@ -2,7 +2,6 @@
 
 import ast
 import time
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,7 @@ from core.errors import (
     unknown,
 )
 from core.process.signals import Terminated
-
-ROOT = Path(__file__).parents[2]
+from tests.support.packages import PACKAGES, ROOT
 
 
 def nested(depth: int, width: int) -> list:
@@ -139,7 +137,7 @@ def test_no_message_uses_an_unbounded_repr() -> None:
     generators = {"cuda_plugins/yolo_layer_aot.py"}  # writes source code, not messages
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("core", "stages", "backends", "cuda_plugins")
+        for folder in PACKAGES
         for path in (ROOT / folder).rglob("*.py")
         if str(path.relative_to(ROOT)) not in generators
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

@@ -12,10 +12,11 @@ import pytest
 import hookline.checks
 import hookline.ranges
 import hookline.training
+from core.process import installation
 from tests.support.media_tools import write_pictures
 from tests.support.yolov5_tools import tiny_checkpoint
 
-OURS = {"core", "stages", "backends", "cuda_plugins", "conf", "tests", "benchmarks"}
+OURS = {*installation.PACKAGES, "tests", "benchmarks"}
 SUBMODULES = {"checks", "ranges", "testing", "training"}
 FENCE = re.compile(r"^```(?:python|py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 

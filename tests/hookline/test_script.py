@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.process.installation import NAME
+from core.process.installation import PACKAGES as GUARDED
+from tests.support.packages import PACKAGES
 
-PACKAGES = ("hookline", "core", "stages", "backends", "cuda_plugins", "conf")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 SCRIPT = ("-c", "import sys; sys.path.remove(''); from hookline.script import main; sys.exit(main())")
 """Like the console script, without the working directory on ``sys.path``."""
@@ -93,7 +94,7 @@ def test_both_programs_work_as_installed(command: Command, program: tuple[str, .
     assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "hookline", "")
 
 
-@pytest.mark.parametrize("package", ["core", "stages", "conf", "backends", "cuda_plugins"])
+@pytest.mark.parametrize("package", GUARDED)
 def test_a_package_that_was_overwritten(site: Path, command: Command, package: str) -> None:
     (site / package / "__init__.py").unlink()
     overwrite(site, f"{package}/__init__.py", "'''Core of another tool.'''\nraise SystemError\n")

@@ -17,18 +17,18 @@ from backends.yolov5.plugin import hookline_models
 from core.artifacts import Checkpoint, Dataset, OnnxModel
 from core.detections import Filter
 from core.errors import HooklineError
+from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.model import ModelFamily
 from core.media.tolerance import MAX_PIXELS
 from core.model_facts import InputContract, Preprocessing
-from core.planning.open_model import open_model
 from core.storage.metadata import ModelMetadata, OnnxSignature
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from stages.export import check_inputs, export
 from stages.export.config import ExportConfig
 from stages.load import load
@@ -237,5 +237,5 @@ def test_evaluate(tmp_path: Path) -> None:
     context = context_in(tmp_path)
     shared: dict[str, Any] = {"conf": None, "iou": None, "max_det": 300, "classes": None, "single_class": False}
     config = EvaluateConfig(**shared, imgsz=None, max_pixels=MAX_PIXELS, processor="opencv", plots=False, upscale=False)
-    metrics = measure(config, grid_family.write_onnx(tmp_path / "x.onnx"), data_in(tmp_path), context)
+    metrics = evaluate_model(config, grid_family.write_onnx(tmp_path / "x.onnx"), data_in(tmp_path), context)
     assert metrics.values["map50_95"] == pytest.approx(1, abs=0.01)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.packages import ROOT
 
 
 def environment(cwd: Path, paths: Iterable[Path] = (), **settings: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from core.errors import HooklineError
 from core.model_facts import DECODED
 from core.plugins.registry import Registry
 from core.storage.digest import file_digest
-from stages.graft.finishing import finish
+from stages.graft.grafting import _finish
 from tests.support.build_tools import build_job
 from tests.support.heads_tools import grafted, head_for, images, write_heads
 
@@ -30,7 +30,7 @@ OPTIONS = OrtOptions(threads=1)
 def model(tmp_path):
     heads = write_heads(tmp_path / "heads.onnx")
     YoloLayerGraft(YoloLayerOptions()).append(heads, head_for(heads), tmp_path / "d.onnx", score_threshold=0.25)
-    finish(tmp_path / "d.onnx", heads, "yolo_layer", 0.25, Registry())
+    _finish(tmp_path / "d.onnx", heads, "yolo_layer", 0.25, Registry())
     return grafted(heads, tmp_path / "d.onnx")
 
 

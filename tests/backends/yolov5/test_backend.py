@@ -23,7 +23,7 @@ from tests.backends.yolov5.official_files import P5, write_official
 from tests.support.yolov5_tools import tiny_checkpoint
 
 FRAMEWORK = frozenset(
-    "backend devices facts head initial_network plugin session training_job training_reports".split()  # noqa: SIM905
+    "backend devices facts foreign_onnx head initial_network plugin session training_job training_reports".split()  # noqa: SIM905
 )
 """Modules that implement the model family; the others are plain PyTorch."""
 IMAGES = np.random.default_rng(0).random((2, 3, 64, 96), dtype=np.float32)
@@ -38,7 +38,7 @@ def test_the_descriptor() -> None:
     family = the_family()
     assert (family.name, family.variants) == ("yolov5", VARIANTS)
     assert isinstance(family.load(NoOptions()), YOLOv5Backend)
-    assert list(family.releases) == [f"yolov5{scale}" for scale in "nsmlx"]
+    assert tuple(family.releases) == VARIANTS
     for name, release in family.releases.items():
         assert release.url == f"https://github.com/ultralytics/yolov5/releases/download/v7.0/{name}.pt"
         assert len(release.sha256) == 64
@@ -58,7 +58,16 @@ def test_the_library_below_is_plain_pytorch(repo_root: Path) -> None:
     assert {"model", "convert_checkpoint", "onnx_export", "training.loop", "data.loader"} <= set(names)
     code = f"import sys; [__import__('backends.yolov5.' + name) for name in {names}]; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=repo_root).split()
-    light = ("errors", "masking", "model_limits", "model_facts", "artifacts", "storage.serial", "kinds.training")
+    light = (
+        "errors",
+        "masking",
+        "model_limits",
+        "model_facts",
+        "label_classes",
+        "artifacts",
+        "storage.serial",
+        "kinds.training",
+    )
     light += ("kinds.training_progress", "options.fields", "options.ranges", "options.training")
     light += ("storage.digest", "files.regular_file")
     plain = {"core", *(f"core.{package}" for package in ("storage", "options", "kinds", "files"))}

@@ -11,13 +11,14 @@ import pytest
 
 from core.config.usage import usage
 from core.errors import HooklineError
+from core.kinds.model import default_release
 from core.kinds.stage import Stage
 from core.model_facts import Precision
 from core.options.fields import chosen, shared
 from core.options.ranges import Range
 from core.options.words import Words
 from core.plugins.loading import load_plugins
-from core.plugins.registry import Registry, default_release
+from core.plugins.registry import Registry
 from hookline import Artifact, Calibrator, RunContext, hookimpl, testing
 from hookline.ranges import Fraction
 

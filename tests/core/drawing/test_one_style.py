@@ -20,6 +20,7 @@ from core.labels import Labels
 from stages.dataset.page import sample_sheet
 from tests.support.fake_parts import detections
 from tests.support.media_tools import level_picture
+from tests.support.packages import PACKAGES
 
 CLASSES = (0, 3, 41, 85)
 NAMES = tuple(f"class {index}" for index in range(90))
@@ -29,7 +30,7 @@ DRAWS = re.compile(r"cv2\.(rectangle|putText|line|polylines|FontFace)|colorsys|\
 def test_only_core_drawing_draws(repo_root: Path) -> None:
     places = {
         str(file.relative_to(repo_root))
-        for package in ("core", "stages", "backends")
+        for package in PACKAGES
         for file in (repo_root / package).rglob("*.py")
         if DRAWS.search(file.read_text(encoding="utf-8"))
     }

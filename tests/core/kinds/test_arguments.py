@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from core.containment.function_results import RESULTS
+from core.containment.parts import guarded
 from core.kinds.arguments import ARGUMENTS, taking
 from core.kinds.calibrator import Calibrator
 from core.kinds.check import Check
@@ -21,7 +23,6 @@ from core.kinds.quantizer import Quantizer
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.kinds.tracker import Tracker
-from core.plugins.guarded_parts import RESULTS, guarded
 
 THREE = ("config", "inputs", "context")
 OUTSIDE = Origin("toys", "toys", "1")

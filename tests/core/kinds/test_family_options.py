@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from core.artifacts import Checkpoint
 from core.config.compose import typed
+from core.containment.calls import Fault
 from core.errors import PlanError
 from core.execution.console import Console
 from core.execution.in_process import composed
@@ -33,7 +34,6 @@ from core.options.fields import presentation
 from core.options.ranges import Fraction, Positive, PositiveFloat, Range
 from core.planning.keys import key_of
 from core.planning.planner import make_plan
-from core.plugins.containment import Fault
 from core.plugins.option_nodes import check_options, options_node, split_options
 from core.plugins.registry import Registry
 from tests.support import grid_family, toys

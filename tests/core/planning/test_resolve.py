@@ -11,14 +11,13 @@ import pytest
 from core.artifacts import Engine, Metrics
 from core.errors import HooklineError
 from core.kinds.context import RunContext
-from core.kinds.lookup import Origin
+from core.kinds.lookup import HOST, Origin
 from core.kinds.part import Availability
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Stage
 from core.model_facts import Precision
 from core.options.fields import chosen
-from core.planning.opening import HOST
 from core.planning.planner import make_plan
 from core.planning.resolve import resolve_parts
 from core.plugins.registry import Registry

@@ -17,16 +17,17 @@ from typing import Any
 import pytest
 
 from core.config.explain import unknown_option
+from core.containment import calls as containment
+from core.containment.calls import PluginError, contained
+from core.containment.parts import guarded
 from core.errors import HooklineError
 from core.kinds.lookup import Origin
 from core.model_facts import InputContract
-from core.planning.choosing import best_part
-from core.plugins import containment, trial
-from core.plugins.containment import PluginError, contained
+from core.plugins import trial
 from core.plugins.discovery import PluginInfo, Plugins
-from core.plugins.guarded_parts import guarded
 from core.plugins.loading import load_plugins
 from core.plugins.registry import Registry
+from core.selection.choosing import best_part
 from core.storage.metadata import OnnxSignature
 from tests.support import grid_family, toys
 
@@ -244,7 +245,7 @@ INTERRUPTED = """
 import os, signal, sys, time
 from core.process.signals import end_by_exception
 end_by_exception(signal.SIGINT)
-from core.plugins.containment import contained
+from core.containment.calls import contained
 from core.kinds.lookup import Origin; from core.plugins.registry import Registry
 with contained(Origin("mine", "mine", "1", "mine"), "x"):
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.storage.digest import open_cache
+from core.storage.digest_cache import open_cache
 
 COLUMNS = "path TEXT, size INTEGER"
 
@@ -51,7 +51,7 @@ def test_a_file_with_other_columns_is_begun_anew(tmp_path: Path) -> None:
 def test_a_file_that_another_process_writes_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "cache.sqlite"
     fill(file)
-    monkeypatch.setattr("core.storage.digest.LOCK_SECONDS", 0)
+    monkeypatch.setattr("core.storage.digest_cache.LOCK_SECONDS", 0)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert open_cache(file, "sizes", COLUMNS, "path") is None

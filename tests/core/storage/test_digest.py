@@ -16,7 +16,8 @@ from typing import BinaryIO
 import pytest
 
 from core.storage import digest
-from core.storage.digest import CACHE_NAME, digest_each, file_digest, files_digest, text_digest
+from core.storage.digest import digest_each, file_digest, files_digest, text_digest
+from core.storage.digest_cache import CACHE_NAME
 
 SETTLED = 0.05
 """Seconds; more than the longest step of the kernel's clock, 10 ms, which is the resolution of time stamps."""

@@ -23,7 +23,7 @@ from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate import decode_cost as module
 from stages.evaluate.config import DecodeCost, EvaluateConfig
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from tests.support import grid_family, toys
 from tests.support.dataset_tools import write_dataset
 from tests.support.fake_parts import fake_engine, runtime_part
@@ -138,7 +138,7 @@ def run(folder: Path, *, with_heads: bool = True, family: str = "yolov5", **chan
     config = EvaluateConfig(
         **{**shared, "imgsz": None, "max_pixels": MAX_PIXELS, "processor": "opencv", "plots": False, **changes}
     )
-    return measure(config, engine, data_in(folder), context, heads if with_heads else None), memory
+    return evaluate_model(config, engine, data_in(folder), context, heads if with_heads else None), memory
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -16,7 +16,7 @@ from core.model_facts import InputContract, ModelFacts
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from tests.support.stage_tools import make_context
 
 
@@ -45,7 +45,9 @@ def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
         processor="opencv",
         max_pixels=MAX_PIXELS,
     )
-    values = measure(config, model, dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context), context).values
+    values = evaluate_model(
+        config, model, dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context), context
+    ).values
     assert values["map50_95"] == pytest.approx(0.339, abs=0.001)
     assert values["map50"] == pytest.approx(0.523, abs=0.001)
     assert (values["pictures"], values["instances"]) == (128, 898)

@@ -21,7 +21,7 @@ from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate import check, hookline_stages, select
 from stages.evaluate.config import EvaluateConfig, MultiLabel
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from tests.support.dataset_tools import write_dataset
 from tests.support.fake_parts import FakeProcessor, detections, fake_engine, fake_parts
 from tests.support.media_tools import half_a_jpeg
@@ -56,7 +56,7 @@ def run(
     parts, _, processor = fake_parts(found)
     context, memory = make_context(folder, **parts)
     return (
-        measure(config or make_config(), fake_engine(folder, **engine), make_data(folder), context),
+        evaluate_model(config or make_config(), fake_engine(folder, **engine), make_data(folder), context),
         memory,
         processor,
     )
@@ -67,7 +67,7 @@ def test_damaged_images_are_used_named_and_counted(tmp_path: Path) -> None:
     (tmp_path / "set" / "images" / "val" / "8.png").write_bytes(half_a_jpeg(100, 100))
     parts, _, _ = fake_parts(FOUND)
     context, memory = make_context(tmp_path, **parts)
-    metrics = measure(make_config(), fake_engine(tmp_path), data, context)
+    metrics = evaluate_model(make_config(), fake_engine(tmp_path), data, context)
     assert metrics.notes == ("1 of 3 images damaged, evaluated all the same: '8.png'",)
     assert list(json.loads(metrics.path.read_text())["damaged"]) == ["8.png"]
     assert any("8.png" in warning and "is damaged" in warning for warning in memory.warnings)
@@ -157,7 +157,7 @@ def test_class_without_objects_is_told(tmp_path: Path) -> None:
     parts, _, _ = fake_parts(FOUND)
     context, _ = make_context(tmp_path, **parts)
     data = make_data(tmp_path, names=("person", "dog", "cat"))
-    metrics = measure(make_config(), fake_engine(tmp_path, names=("person", "dog", "cat")), data, context)
+    metrics = evaluate_model(make_config(), fake_engine(tmp_path, names=("person", "dog", "cat")), data, context)
     assert "1 more class without objects" in metrics.report[0]
 
 
@@ -165,7 +165,7 @@ def test_other_number_of_classes(tmp_path: Path) -> None:
     parts, runtime, _ = fake_parts(FOUND)
     context, _ = make_context(tmp_path, **parts)
     with pytest.raises(HooklineError, match=r"has 1 class \(person\), the data set 2 classes.*single_class=true"):
-        measure(make_config(), fake_engine(tmp_path, names=("person",)), make_data(tmp_path), context)
+        evaluate_model(make_config(), fake_engine(tmp_path, names=("person",)), make_data(tmp_path), context)
     assert runtime.sessions == []
 
 
@@ -240,9 +240,9 @@ def test_split_without_objects(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, **parts)
     data = dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
     with pytest.raises(HooklineError, match="split 'val' has no labelled objects: there is nothing to measure"):
-        measure(make_config(), fake_engine(tmp_path), data, context)
+        evaluate_model(make_config(), fake_engine(tmp_path), data, context)
     with pytest.raises(HooklineError, match="unknown split 'test'"):
-        measure(make_config(split="test"), fake_engine(tmp_path), data, context)
+        evaluate_model(make_config(split="test"), fake_engine(tmp_path), data, context)
     assert runtime.sessions == []
 
 

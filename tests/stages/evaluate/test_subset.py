@@ -20,7 +20,7 @@ from core.model_facts import InputContract
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.measure import measure
+from stages.evaluate.evaluating import evaluate_model
 from tests.support.dataset_tools import write_dataset
 from tests.support.fake_parts import FakeProcessor, detections, fake_engine, fake_parts, runtime_part
 from tests.support.stage_tools import Memory, make_context
@@ -40,7 +40,11 @@ def run(
 ) -> tuple[Metrics, Memory, FakeProcessor]:
     parts, _, processor = fake_parts(found)
     context, memory = make_context(folder, **parts)
-    return measure(config(**options), fake_engine(folder, names=MODEL), data(folder, names), context), memory, processor
+    return (
+        evaluate_model(config(**options), fake_engine(folder, names=MODEL), data(folder, names), context),
+        memory,
+        processor,
+    )
 
 
 def config(**options: Any) -> EvaluateConfig:
@@ -135,7 +139,7 @@ def test_other_classes_do_not_use_up_max_det(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path, **parts)
     engine = replace(fake_engine(tmp_path, names=MODEL), contract=InputContract(1, 100, 100))
     given = data(tmp_path, ("person", "dog"))
-    metrics = measure(config(processor="opencv", max_det=1, classes="person"), engine, given, context)
+    metrics = evaluate_model(config(processor="opencv", max_det=1, classes="person"), engine, given, context)
     assert metrics.values["recall"] == 1
     found = json.loads((metrics.path.parent / "predictions.json").read_text())
     assert [row["category_id"] for row in found] == [0, 0]

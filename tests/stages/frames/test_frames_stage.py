@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from core.errors import HooklineError
 from core.media.source import SourceKind, list_source
 from core.media.tolerance import MAX_PIXELS, OnError
 from stages.frames import check, frames
-from stages.frames.config import FramesConfig
+from stages.frames.config import FramesConfig, Order
 from tests.support.media_tools import (
     damage_packets,
     level_of,
@@ -58,6 +59,17 @@ def test_frames_are_taken(tmp_path: Path, options: dict[str, int], expected: lis
     assert made.values == {"pictures": len(expected), "skipped": 0, "damaged": 0, "unreadable": 0}
     assert made.report == (f"{len(expected)} image{'s' * (len(expected) > 1)} written",)
     assert memory.steps == len(expected)
+
+
+def test_random_frames_depend_on_the_seed_alone(tmp_path: Path) -> None:
+    video = write_levels(tmp_path / "street.mp4", 20)
+    drawn = []
+    for number, seed in enumerate((0, 0, 1)):
+        context, _ = make_context(tmp_path / str(number))
+        config = FramesConfig(source=str(video), max_pixels=MAX_PIXELS, count=6, order=Order.random)
+        drawn.append(levels(frames(config, replace(context, seed=seed))))
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(sorted(set(item)) == item and len(item) == 6 for item in drawn)
 
 
 def test_the_list_moves_with_its_images(tmp_path: Path) -> None:
@@ -172,6 +184,7 @@ def test_no_video(tmp_path: Path) -> None:
             {"source": "rtsp://host/a"},
             "frames does not read streams, got 'rtsp://host/a'; record it",
         ),
+        ({"order": Order.random}, "frames.order=random needs the number of frames; set frames.count=<number>"),
         ({"every": 2, "count": 2}, "both frames.every and frames.count are given; give one of them"),
     ],
 )

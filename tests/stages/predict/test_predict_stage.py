@@ -155,7 +155,7 @@ def test_a_failure_keeps_what_is_finished(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.predict import prediction
+    from stages.predict import predicting as prediction
 
     def camera(*_: Any, **__: Any) -> Any:
         for index in range(3):
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_a_live_stream_and_keeps_what_was_seen(tmp_path: Path, monke
 
 def ended_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera that gives three frames, goes silent once, and stays away after the third."""
-    from stages.predict import prediction
+    from stages.predict import predicting as prediction
 
     def camera(_: Any, tolerance: Tolerance, **__: Any) -> Any:
         for index in range(3):

@@ -11,7 +11,7 @@ from core.data.dataset import list_samples, load_split
 from core.labels import load_labels
 from stages.toy import toy
 from stages.toy.config import SHAPES, ToyConfig
-from stages.toy.generate import MIN_VISIBLE, draw
+from stages.toy.generating import MIN_VISIBLE, draw
 from stages.toy.shapes import shape_mask
 from tests.support.stage_tools import make_context
 

@@ -53,17 +53,7 @@ class Chip:
             raise AssertionError("the descriptor states none of these")
         model = job.model
         shutil.copyfile(model.path, job.target)
-        engine = Engine(
-            path=job.target,
-            notes=model.notes,
-            facts=model.facts,
-            contract=model.contract,
-            layout=model.layout,
-            precision=job.precision,
-            runtime="chip",
-            score_threshold=model.score_threshold,
-            machine=dict(self.machine(job.device)),
-        )
+        engine = job.engine("chip", dict(self.machine(job.device)))
         shape = (model.contract.batch, 3, model.contract.height, model.contract.width)
         with job.reporter.progress("warm up", job.warmup, "runs") as progress, ChipSession(engine, self.options) as run:
             for _ in range(job.warmup):

@@ -1,0 +1,108 @@
+"""Check what the functions of a descriptor return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import UnionType
+
+from core.artifacts import Artifact
+from core.containment.calls import Fault
+from core.errors import HooklineError, shown
+from core.kinds.graft import CustomOperators
+from core.kinds.part import Availability
+from core.kinds.stage import Known
+from core.model_facts import CalibrationInput
+from core.storage.metadata import ModelMetadata
+
+
+def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:
+    if not isinstance(value, kind):
+        raise Fault(f"must return {expected}, not {shown(value)}", place)
+    return value
+
+
+def _availability(value: object, place: str) -> object:
+    return _expect(value, Availability, "an Availability", place)
+
+
+def _problems(value: object, place: str) -> object:
+    """Check problems. The list is made here, because a generator would run outside the contained call."""
+    if not isinstance(value, Iterable):
+        raise Fault(f"must yield problems (HooklineError), not {shown(value)}", place)
+    listed = list(value)
+    for problem in listed:
+        _expect(problem, HooklineError, "problems (HooklineError)", place)
+    return listed
+
+
+def _truth(value: object, place: str) -> object:
+    return _expect(value, bool, "True or False", place)
+
+
+def _kinds(value: object, place: str) -> object:
+    if not isinstance(value, Collection) or not all(isinstance(x, type) and issubclass(x, Artifact) for x in value):
+        raise Fault(f"must return artifact types, not {shown(value)}", place)
+    return value
+
+
+def _facts(value: object, place: str) -> object:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for item in value.items() for text in item):
+        raise Fault(f"must return a mapping of texts, not {shown(value)}", place)
+    return value
+
+
+def _known(value: object, place: str) -> object:
+    return _expect(value, Known, "a Known", place)
+
+
+def _calibration(value: object, place: str) -> object:
+    return _expect(value, CalibrationInput, "a CalibrationInput", place)
+
+
+def _operators(value: object, place: str) -> object:
+    return _expect(value, CustomOperators, "CustomOperators", place)
+
+
+def _names(value: object, place: str) -> object:
+    if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
+        raise Fault(f"must return names, not {shown(value)}", place)
+    return value
+
+
+def _iterated_names(value: object, place: str) -> object:
+    """Check names. The list is made here, because a generator would run outside the contained call."""
+    return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
+
+
+def _metadata(value: object, place: str) -> object:
+    return _expect(value, ModelMetadata | None, "a ModelMetadata or None", place)
+
+
+def _something(value: object, place: str) -> object:
+    if value is None:
+        raise Fault("must return an object, not None", place)
+    return value
+
+
+RESULTS: Mapping[str, Callable[[object, str], object]] = {
+    "available": _availability,
+    "check_device": _problems,
+    "check_options": _problems,
+    "check_build": _problems,
+    "calibrates": _calibration,
+    "portable": _names,
+    "operators": _operators,
+    "check_head": _problems,
+    "check": _problems,
+    "check_inputs": _problems,
+    "load": _something,
+    "given": _truth,
+    "resumable": _truth,
+    "select": _kinds,
+    "fingerprint": _facts,
+    "known": _known,
+    "families": _iterated_names,
+    "head": _something,
+    "recognise": _metadata,
+}
+"""Check of the result of each function of a descriptor, by the name of the field."""
