@@ -100,8 +100,8 @@ def _check_names(classes: LabelClasses, objects: Mapping[str, str]) -> None:
         hint = "give one of them another name: convert.names={<old>: <new>}"
         raise HooklineError(f"the class {shown(both)} would be a class of objects and of ignore regions", hint)
     if len(classes.written) > MAX_CLASSES:
-        hint = f"the maximum is {MAX_CLASSES:,}; select some with convert.names"
-        raise HooklineError(f"too many classes: {len(classes.written):,}", hint)
+        hint = f"the maximum is {MAX_CLASSES:,}: select fewer with convert.names"
+        raise HooklineError(f"the new data set would have {len(classes.written):,} classes", hint)
     for name in classes.written:
         if problem := name_problem(name):
             raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")

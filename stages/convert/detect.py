@@ -166,7 +166,9 @@ def _has_boxes(file: Path) -> bool:
 
 def unreadable(file: Path, error: OSError) -> HooklineError:
     """Return the error for a file of the source that cannot be read."""
-    return HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it out of the source")
+    return HooklineError(
+        f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
+    )
 
 
 def data_yaml(folder: Path) -> Path | None:
