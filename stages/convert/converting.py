@@ -75,8 +75,10 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
         found.items = list(dict.fromkeys(replace(item, split=None) for item in found.items))
     found.items.sort(key=lambda item: item.image.as_posix())
     _check_once(found.items)
-    boxes = sum(len(item.boxes) for item in found.items)
+    regions = sum(box.name in found.regions for item in found.items for box in item.boxes)
+    boxes = sum(len(item.boxes) for item in found.items) - regions
     boxed = f"{counted(boxes, 'box')} of {counted(len(found.names), 'class')}"
+    boxed += f", {counted(regions, 'ignore region')}" if regions else ""
     context.note(f"read {counted(len(found.items), 'image')}, {boxed} ({kind.value})")
     return found
 

@@ -69,6 +69,7 @@ def test_crowd_regions_become_ignore_regions_of_their_class(tmp_path: Path) -> N
     )
     assert regions_of(dataset) == {"a.jpg": [0, 0], "b.jpg": [1]}
     assert [[name for name, _ in rows] for rows in by_name(dataset).values()] == [["person"], ["dog"]]
+    assert memory.notes[0] == "read 2 images, 2 boxes of 3 classes, 3 ignore regions (coco)"
     assert "crowd regions that became ignore regions: 2 of person, 1 of car" in memory.notes
     assert any(note.endswith("1 object of 1 class (1 person, 0 car, 0 dog), 2 ignore regions") for note in memory.notes)
     assert memory.warnings == ["no objects of 1 of 3 classes: car"]
