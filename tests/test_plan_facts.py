@@ -147,6 +147,15 @@ def test_other_names_of_as_many_classes_are_warned_of(folder: Path, tmp_path: Pa
     assert warning.startswith("1 of 3 class names differ between model and data set, first class 1: 'class1' and 'cat'")
 
 
+def test_a_subset_of_the_classes_passes_with_one_remark(folder: Path, tmp_path: Path) -> None:
+    (folder / "subset.yaml").write_text("names: [class2]\nval: same/images/val\n")
+    problems, warnings = said(Program(tmp_path), folder, "+stage=evaluate", "data={}/subset.yaml", KNOWN)
+    assert problems == []
+    assert warnings == [
+        "1 of 3 classes of the model is in the data set, matched by name; detections of the others are left out"
+    ]
+
+
 def test_several_mistakes_are_said_at_once(folder: Path, tmp_path: Path) -> None:
     problems, _ = said(
         Program(tmp_path), folder, "+stage=[build,evaluate]", KNOWN, "data={}/two/data.yaml", "imgsz=100", "conf=2",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from core.artifacts import Dataset
 from core.data.dataset import Sample, content_digest
+from core.label_classes import LabelClasses
 from core.storage.serial import json_text
 
 DATA_YAML = "data.yaml"
@@ -27,26 +29,30 @@ def write_labels(file: Path, rows: Iterable[Row]) -> None:
     file.write_text("".join(lines), encoding="utf-8")
 
 
-def write_dataset(folder: Path, names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> Dataset:
+def write_dataset(folder: Path, classes: LabelClasses, splits: Mapping[str, Sequence[Sample]]) -> Dataset:
     """Write ``data.yaml`` and the listing of a data set whose images and label files are below ``folder``.
 
     Neither file contains the path of ``folder``, so the data set can be moved and copied.
 
     Args:
         folder: Holds ``images/<split>/`` and ``labels/<split>/``.
-        names: Class names, index = class id.
+        classes: The classes in the label files, and which of them are ignore regions.
         splits: The images of each split, with absolute paths.
     """
-    (folder / DATA_YAML).write_text(_data_yaml(names, splits), encoding="utf-8")
-    digest = content_digest(names, splits)
-    write_listing(folder / LISTING, names, splits, digest, Path(DATA_YAML))
+    (folder / DATA_YAML).write_text(_data_yaml(classes, splits), encoding="utf-8")
+    rule = classes if classes.ignore else None
+    ruled = {split: [replace(sample, classes=rule) for sample in samples] for split, samples in splits.items()}
+    digest = content_digest(classes.names, ruled)
+    write_listing(folder / LISTING, classes.names, ruled, digest, Path(DATA_YAML))
     counts = {split: len(samples) for split, samples in splits.items()}
-    return Dataset(path=folder / LISTING, digest=digest, names=tuple(names), splits=counts)
+    return Dataset(path=folder / LISTING, digest=digest, names=classes.names, splits=counts, classes=rule)
 
 
-def _data_yaml(names: Sequence[str], splits: Mapping[str, Sequence[Sample]]) -> str:
-    places = {split: f"images/{split}" for split in splits}
-    content = {**places, "nc": len(names), "names": dict(enumerate(names))}
+def _data_yaml(classes: LabelClasses, splits: Mapping[str, Sequence[Sample]]) -> str:
+    content: dict[str, object] = {split: f"images/{split}" for split in splits}
+    content |= {"nc": len(classes.written), "names": dict(enumerate(classes.written))}
+    if classes.ignore:
+        content["ignore"] = {region: list(names) or "all" for region, names in classes.ignore.items()}
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     return text
 

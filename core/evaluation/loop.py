@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -44,6 +44,23 @@ class EvaluatedImage:
     height: int
     width: int
     found: Detections
+
+
+def renumbered(images: Sequence[EvaluatedImage], numbers: Mapping[int, int]) -> list[EvaluatedImage]:
+    """Return the images with the class ids of a data set in place of those of a model.
+
+    Args:
+        images: The images.
+        numbers: :attr:`core.data.classes.ClassMatch.numbers`; empty if the class ids are the same. Boxes of other
+            classes are dropped.
+    """
+    return [replace(image, found=_renumbered(image.found, numbers)) for image in images] if numbers else list(images)
+
+
+def _renumbered(found: Detections, numbers: Mapping[int, int]) -> Detections:
+    kept = np.isin(found.classes, list(numbers))
+    classes = np.array([numbers[number] for number in found.classes[kept].tolist()], np.int32)
+    return Detections(found.boxes[kept], found.scores[kept], classes)
 
 
 @dataclass

@@ -52,8 +52,8 @@ class ConvertConfig:
         link: How images are added to the new data set: copy, hardlink or symlink.
         split: Shares of a random split by seed, stratified by class, e.g. {train: 0.8, val: 0.2}; null: the splits of
             the source if it has any, else these shares.
-        names: Classes to keep, in order; {old: new} also renames classes, and merges those with the same new name.
-            Null: all.
+        names: Classes to keep, in order, also those without objects; {old: new} also renames classes, and merges those
+            with the same new name. For label files without classes.txt: the names of class 0, 1, ... Null: all.
         missing: Missing and unreadable images: stop, or skip them.
         max_pixels: Maximum width x height of an image, checked in the header before decoding.
     """

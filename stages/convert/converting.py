@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
 from core.data.writing import Row
-from core.errors import HooklineError, counted, listed, shown, unknown
+from core.errors import HooklineError, counted, listed
 from core.files.paths import user_path
 from core.media.picture import UnreadableError
-from core.model_limits import MAX_CLASSES, name_problem
+from stages.convert.classes import ChosenClasses, choose_classes
 from stages.convert.config import ConvertConfig, Format, Missing
 from stages.convert.detect import AnnotationPlace, find_format, sources_of
 from stages.convert.images import ImageFinder
 from stages.convert.json_files import read_coco, read_createml
-from stages.convert.records import Annotations, ConvertedImage, Corners, Item, clipped, fractions, row
+from stages.convert.records import Annotations, ConvertedImage, Corners, Item, clipped, crowd_class, fractions, row
 from stages.convert.split import split_images
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
@@ -26,37 +26,6 @@ from stages.convert.yolo import add_background, read_labelstudio, read_yolo
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
-
-
-def choose_classes(
-    wanted: Mapping[str, str] | Sequence[str] | None, names: Sequence[str]
-) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """Return the new class names, and the new class id of each selected class of the source.
-
-    Args:
-        wanted: ``convert.names``: None for all, a list of names, or {old name: new name}.
-        names: Classes of the source.
-
-    Raises:
-        HooklineError: The source lacks a wanted class, or has no classes.
-    """
-    if not names:
-        raise HooklineError("the annotations contain no class", "annotate at least one object")
-    renamed = wanted if isinstance(wanted, Mapping) else {name: name for name in (wanted or names)}
-    pairs = {str(old): str(new) for old, new in renamed.items()}
-    known = set(names)
-    for old in pairs:
-        if old not in known:
-            raise unknown("class in convert.names", old, names)
-    chosen = tuple(dict.fromkeys(pairs.values()))
-    if len(chosen) > MAX_CLASSES:
-        hint = f"the maximum is {MAX_CLASSES:,}: select fewer with convert.names"
-        raise HooklineError(f"the new data set would have {len(chosen):,} classes", hint)
-    for name in chosen:
-        if problem := name_problem(name):
-            raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")
-    numbers = {name: number for number, name in enumerate(chosen)}
-    return chosen, {old: numbers[new] for old, new in pairs.items()}
 
 
 READERS: Mapping[Format, Callable[[AnnotationPlace, ImageFinder, Annotations], None]] = {
@@ -77,8 +46,8 @@ def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
         HooklineError: Annotations are damaged, images are missing, or there are too few images for the splits.
     """
     found = read_annotations(config, context)
-    names, numbers = choose_classes(config.names, found.names)
-    labelled = _label(found, numbers, config.max_pixels, context)
+    chosen = choose_classes(config.names, found)
+    labelled = _label(found, chosen, config.max_pixels, context)
     _report_missing(found.missing, config, context)
     if not any(item.rows for item in labelled):
         raise HooklineError(
@@ -86,9 +55,9 @@ def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
             "check convert.source, convert.pictures and convert.names",
         )
     _report_remarks(found.remarks, context)
-    _report_unseen(labelled, names, context)
+    _report_classes(labelled, found, chosen, context)
     splits = split_images(labelled, config.split, context)
-    return write_splits(splits, names, config.link, context)
+    return write_splits(splits, chosen.classes, config.link, context)
 
 
 def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
@@ -96,7 +65,8 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     places = sources_of(config.source)
     kind = find_format(places, config.format)
     folders = [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
-    images, found = ImageFinder(folders), Annotations()
+    names = () if config.names is None or isinstance(config.names, Mapping) else tuple(map(str, config.names))
+    images, found = ImageFinder(folders), Annotations(names)
     for place in places:
         READERS[kind](place, images, found)
     if kind in {Format.yolo, Format.labelstudio}:
@@ -105,8 +75,10 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
         found.items = list(dict.fromkeys(replace(item, split=None) for item in found.items))
     found.items.sort(key=lambda item: item.image.as_posix())
     _check_once(found.items)
-    boxes = sum(len(item.boxes) for item in found.items)
+    regions = sum(box.name in found.regions for item in found.items for box in item.boxes)
+    boxes = sum(len(item.boxes) for item in found.items) - regions
     boxed = f"{counted(boxes, 'box')} of {counted(len(found.names), 'class')}"
+    boxed += f", {counted(regions, 'ignore region')}" if regions else ""
     context.note(f"read {counted(len(found.items), 'image')}, {boxed} ({kind.value})")
     return found
 
@@ -123,17 +95,18 @@ def _check_once(items: Sequence[Item]) -> None:
         )
 
 
-def _label(
-    found: Annotations, numbers: Mapping[str, int], max_pixels: int, context: RunContext
-) -> list[ConvertedImage]:
+def _label(found: Annotations, chosen: ChosenClasses, max_pixels: int, context: RunContext) -> list[ConvertedImage]:
     """Return the label rows of all readable images; add the others to ``found.missing``."""
     left_out: Counter[str] = Counter()
     labelled = []
+    regions = {number for number, name in enumerate(chosen.classes.written) if name in chosen.classes.ignore}
     with context.progress("measure images", len(found.items), "images") as progress:
         for item in found.items:
             try:
-                rows = _rows(fractions(item, found.remarks, max_pixels), numbers, left_out, found.remarks)
-                labelled.append(ConvertedImage(item.image, rows, item.split))
+                rows = _rows(fractions(item, found.remarks, max_pixels), chosen.numbers, left_out, found.remarks)
+                objects = tuple(row for row in rows if row[0] not in regions)
+                ignored = tuple(row for row in rows if row[0] in regions)
+                labelled.append(ConvertedImage(item.image, objects, ignored, item.split))
                 found.remarks["images without remaining boxes, now background"] += bool(item.boxes and not rows)
             except UnreadableError as error:
                 found.missing.append(f"{item.image} ({error})")
@@ -176,9 +149,22 @@ def _report_remarks(remarks: Counter[str], context: RunContext) -> None:
             (context.note if what.endswith("(kept)") else context.warn)(f"{what}: {count:,}")
 
 
-def _report_unseen(labelled: Sequence[ConvertedImage], names: Sequence[str], context: RunContext) -> None:
+def _report_classes(
+    labelled: Sequence[ConvertedImage], found: Annotations, chosen: ChosenClasses, context: RunContext
+) -> None:
+    """Report crowd regions, images without objects, and classes without objects."""
+    ids, classes = chosen.numbers, chosen.classes
+    crowds = {ids[region] for region in map(crowd_class, found.crowds) if region in ids}
+    counts = Counter(number for item in labelled for number, *_ in item.regions if number in crowds)
+    if counts:
+        shares = [f"{count} of {classes.ignore[classes.written[number]][0]}" for number, count in counts.most_common()]
+        context.note(f"crowd regions that became ignore regions: {listed(shares, MAX_SHOWN)}")
     background = sum(not item.rows for item in labelled)
     context.note(f"{counted(len(labelled), 'image')}, {background} of them without objects")
-    seen = {number for item in labelled for number, *_ in item.rows}
-    if unseen := [name for number, name in enumerate(names) if number not in seen]:
-        context.warn(f"no objects of {len(unseen)} of {counted(len(names), 'class')}: {listed(unseen, MAX_SHOWN)}")
+    if chosen.absent:
+        named = listed(chosen.absent, MAX_SHOWN)
+        context.warn(f"{counted(len(chosen.absent), 'class')} of convert.names not in the source: {named}")
+    seen = {classes.written[number] for item in labelled for number, *_ in item.rows}
+    if unseen := [name for name in classes.names if name not in seen]:
+        total = counted(len(classes.names), "class")
+        context.warn(f"no objects of {len(unseen)} of {total}: {listed(unseen, MAX_SHOWN)}")

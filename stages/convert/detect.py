@@ -18,6 +18,9 @@ from stages.convert.config import SPLITS, Format
 CLASSES = ("classes.txt", "predefined_classes.txt")
 NOTES = "notes.json"
 YAML = (".yaml", ".yml")
+FIRST_READ = 1 << 16
+"""Bytes of a text file that are read to recognize labels."""
+_NUMBER = re.compile(r"[-+.\deE]+|nan|inf")
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -137,9 +140,35 @@ def _kinds(path: Path) -> set[str]:
         kinds.add(Format.voc.value)
     if is_file(path / NOTES) and is_file(path / "classes.txt"):
         kinds.add(Format.labelstudio.value)
-    elif data_yaml(path) or classes_file(path):
+    elif data_yaml(path) or classes_file(path) or (not kinds and any(map(_has_boxes, visible(path, "*.txt")))):
         kinds.add(Format.yolo.value)
     return kinds
+
+
+def first_values(file: Path) -> list[str] | None:
+    """Return the values in the first line of a text file that is not blank; None if they are not numbers.
+
+    Raises:
+        HooklineError: The file cannot be read.
+    """
+    try:
+        with open_regular(file) as opened:
+            start = opened.read(FIRST_READ).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise unreadable(file, error) from error
+    values = next((line for line in start.splitlines() if line.strip()), "").split()
+    return values if all(map(_NUMBER.fullmatch, values)) else None
+
+
+def _has_boxes(file: Path) -> bool:
+    return len(first_values(file) or ()) >= 5
+
+
+def unreadable(file: Path, error: OSError) -> HooklineError:
+    """Return the error for a file of the source that cannot be read."""
+    return HooklineError(
+        f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
+    )
 
 
 def data_yaml(folder: Path) -> Path | None:

@@ -15,7 +15,7 @@ from core.files.regular_file import read_regular
 from stages.convert.config import Format
 from stages.convert.detect import AnnotationPlace, files_of
 from stages.convert.images import ImageFinder
-from stages.convert.records import Annotations, Box, Corners, Item
+from stages.convert.records import Annotations, Box, Corners, Item, crowd_class
 
 MAX_BYTES = 2 << 30
 """Maximum bytes of a JSON file; the instances of COCO train2017 have 450 MB."""
@@ -134,7 +134,10 @@ def objects_of(file: Path, place: str, value: object) -> Iterator[JsonObject]:
 
 
 def read_coco(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
-    """Read COCO instances files; classes are ordered by their ids, which may have gaps."""
+    """Read COCO instances files; classes are ordered by their ids, which may have gaps.
+
+    A crowd region becomes an ignore region of its class.
+    """
     for file in files_of(place, Format.coco):
         _read_instances(object_of(file, "", load_json(file)), place, images, into)
 
@@ -160,18 +163,21 @@ def _read_instances(content: JsonObject, place: AnnotationPlace, images: ImageFi
     into.names = tuple(dict.fromkeys([*into.names, *names.values()]))
     boxes: dict[str | int, list[Box]] = defaultdict(list)
     for row in content.children("annotations"):
-        if row.has("iscrowd"):
-            into.remarks["crowd regions, dropped"] += 1
-        elif not row.has("bbox"):
+        if not row.has("bbox"):
             into.remarks["objects without a box, dropped"] += 1
-        else:
-            boxes[row.identity("image_id")].append(Box(_category(row, names), _corners(row)))
+            continue
+        image, name = row.identity("image_id"), _category(row, names)
+        if row.has("iscrowd"):
+            into.crowds.add(name)
+            into.add_regions(crowd_class(name), (name,))
+            name = crowd_class(name)
+        boxes[image].append(Box(name, _corners(row)))
     split = place.split_of(file, by_name=True)
-    for image in content.children("images"):
-        height, width = (int(image.number(key)) if image.has(key) else 0 for key in ("height", "width"))
+    for row in content.children("images"):
+        height, width = (int(row.number(key)) if row.has(key) else 0 for key in ("height", "width"))
         annotated_size = (height, width) if height > 0 and width > 0 else None
-        named = image.text("file_name")
-        mine = tuple(boxes.pop(image.identity("id"), ()))
+        named = row.text("file_name")
+        mine = tuple(boxes.pop(row.identity("id"), ()))
         _add(into, images.find(named, file), named, boxes=mine, split=split, annotated_size=annotated_size)
     if boxes:
         into.remarks["boxes of images that the file does not list, dropped"] += sum(map(len, boxes.values()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.writing import Row
+from core.errors import HooklineError
 from core.media.picture import picture_size, stored_orientation
 from core.media.segments import SIDEWAYS, UPRIGHT
 
@@ -43,10 +44,11 @@ class Item:
 
 @dataclass(frozen=True)
 class ConvertedImage:
-    """An image with the rows of its new label file."""
+    """An image with the rows of its new label file: those of objects, and those of ignore regions."""
 
     image: Path
     rows: tuple[Row, ...]
+    regions: tuple[Row, ...]
     split: str | None
 
 
@@ -55,16 +57,42 @@ class Annotations:
     """All annotations of a source.
 
     Attributes:
-        names: Class names in the order of the source.
+        given: The list in ``convert.names``: the classes of label files without a list of their own.
+        names: Class names of objects in the order of the source.
+        regions: Class of ignore regions -> the classes that it applies to; empty for all.
+        crowds: Classes that have crowd regions.
         items: One per image.
         missing: Names of annotated images that were not found.
         remarks: Number of times that each unusual case occurred.
     """
 
+    given: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    crowds: set[str] = field(default_factory=set)
     items: list[Item] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)
+
+    def add_regions(self, name: str, targets: tuple[str, ...]) -> None:
+        """Add a class of ignore regions.
+
+        Args:
+            name: The class of the regions.
+            targets: The classes that it applies to; empty for all.
+
+        Raises:
+            HooklineError: In another source it applies to other classes.
+        """
+        if (former := self.regions.setdefault(name, targets)) != targets:
+            rules = " and to ".join(", ".join(names) or "all classes" for names in (former, targets))
+            hint = "correct 'ignore:' of one data.yaml, or convert one source at a time"
+            raise HooklineError(f"the ignore regions '{name}' of two sources apply to {rules}", hint)
+
+
+def crowd_class(name: str) -> str:
+    """Return the class of ignore regions for the crowd regions of a class."""
+    return f"crowd-{name}"
 
 
 ROUNDING = 1e-4

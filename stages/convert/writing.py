@@ -14,6 +14,7 @@ from core.data.dataset import Sample
 from core.data.writing import write_dataset, write_labels
 from core.errors import HooklineError, counted
 from core.files.paths import output_path
+from core.label_classes import LabelClasses
 from stages.convert.config import Link
 from stages.convert.images import new_names
 from stages.convert.records import ConvertedImage
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def write_splits(
-    splits: Mapping[str, Sequence[ConvertedImage]], names: Sequence[str], link: Link, context: RunContext
+    splits: Mapping[str, Sequence[ConvertedImage]], classes: LabelClasses, link: Link, context: RunContext
 ) -> Dataset:
     """Write all images and labels below the work directory; the source is not changed."""
     sources = [item.image for items in splits.values() for item in items]
@@ -41,11 +42,11 @@ def write_splits(
                 image = output_path(images, fresh[item.image])
                 label = output_path(labels, f"{image.stem}.txt")
                 _add_image(item.image, image, link)
-                write_labels(label, item.rows)
+                write_labels(label, [*item.rows, *item.regions])
                 samples[split].append(Sample(image, label))
                 progress.advance()
-            context.note(_line(split, items, names))
-    return write_dataset(context.workdir, names, samples)
+            context.note(_line(split, items, classes))
+    return write_dataset(context.workdir, classes, samples)
 
 
 def _add_image(source: Path, target: Path, link: Link) -> None:
@@ -66,10 +67,11 @@ def _renamed(fresh: Mapping[Path, str]) -> str:
     return next(name for image, name in fresh.items() if name != image.name)
 
 
-def _line(split: str, items: Sequence[ConvertedImage], names: Sequence[str]) -> str:
+def _line(split: str, items: Sequence[ConvertedImage], classes: LabelClasses) -> str:
     """Return the counts of a split; up to 12 classes are listed."""
-    counts = Counter(number for item in items for number, *_ in item.rows)
-    listed = ", ".join(f"{counts[number]} {name}" for number, name in enumerate(names))
-    detail = f" ({listed})" if len(names) <= 12 else ""
-    objects = f"{counted(counts.total(), 'object')} of {counted(len(counts), 'class')}"
-    return f"{split}: {counted(len(items), 'image')}, {objects}{detail}"
+    counts = Counter(classes.written[number] for item in items for number, *_ in item.rows)
+    detail = f" ({', '.join(f'{counts[name]} {name}' for name in classes.names)})" if len(classes.names) <= 12 else ""
+    objects = f"{counted(counts.total(), 'object')} of {counted(len(counts), 'class')}{detail}"
+    regions = sum(len(item.regions) for item in items)
+    ignored = f", {counted(regions, 'ignore region')}" if regions else ""
+    return f"{split}: {counted(len(items), 'image')}, {objects}{ignored}"

@@ -12,30 +12,38 @@ from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples
 from core.data.label_rows import RowError, RowProblem, parse_row
 from core.errors import HooklineError
-from core.files.regular_file import is_file, open_regular, read_regular
+from core.files.regular_file import is_file, read_regular
+from core.label_classes import LabelClasses
 from core.labels import MAX_BYTES, ROW, size_of
 from core.model_limits import MAX_CLASSES
-from stages.convert.detect import CLASSES, NOTES, AnnotationPlace, classes_file, data_yaml, visible
+from stages.convert.detect import (
+    CLASSES,
+    NOTES,
+    AnnotationPlace,
+    classes_file,
+    data_yaml,
+    first_values,
+    unreadable,
+    visible,
+)
 from stages.convert.images import ImageFinder
 from stages.convert.json_files import load_json, object_of
 from stages.convert.records import Annotations, Box, Item
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """Prefix of Label Studio before the name of an uploaded image."""
-FIRST_READ = 1 << 16
-"""Bytes of a text file that are read to recognize labels."""
 
 
 def read_yolo(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
-    """Read a data.yaml, or the label files of a folder with classes.txt."""
+    """Read a data.yaml, or the label files of a folder with classes.txt, else with the classes of ``convert.names``."""
     file = place.path if is_file(place.path) else data_yaml(place.path)
     if file is not None:
         _read_data_yaml(file, place, into)
         return
     listing = classes_file(place.path)
     if listing is None:
-        hint = "add the one that labelImg writes: one class name per line, in order"
-        raise HooklineError(f"'{place.path}' has no classes.txt", hint)
+        _read_unlisted(place, images, into)
+        return
     names = _lines(listing)
     for other in visible(place.path, CLASSES[0]):
         if _lines(other) != names:
@@ -43,8 +51,21 @@ def read_yolo(place: AnnotationPlace, images: ImageFinder, into: Annotations) ->
                 f"'{listing}' and '{other}' list different classes",
                 "give their folders as convert.source=[<one>,<other>]",
             )
-    _take_names(into, names, listing)
+    _take_names(into, names, f"'{listing}'")
     _read_labels(place, names, images, into)
+
+
+def _read_unlisted(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
+    """Read the label files of a folder without a list of classes: class 0 is the first name of ``convert.names``."""
+    if not into.given:
+        hint = (
+            "add the one that labelImg writes (one class name per line, in order), or give all classes: "
+            "convert.names=[<class 0>,<class 1>,...]"
+        )
+        raise HooklineError(f"'{place.path}' has no classes.txt", hint)
+    _take_names(into, into.given, "convert.names")
+    into.remarks["folders without classes.txt, whose class ids follow convert.names (kept)"] += 1
+    _read_labels(place, into.given, images, into)
 
 
 def read_labelstudio(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
@@ -57,7 +78,7 @@ def read_labelstudio(place: AnnotationPlace, images: ImageFinder, into: Annotati
             row.refuse("id", f"is {number:g}, expected a class number from 0 to {MAX_CLASSES - 1}")
         by_id[int(number)] = row.text("name")
     names = [by_id.get(number, "") for number in range(max(by_id, default=-1) + 1)]
-    _take_names(into, names, notes)
+    _take_names(into, names, f"'{notes}'")
     _read_labels(place, names, images, into)
 
 
@@ -77,10 +98,13 @@ def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into:
 
 def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> None:
     spec = read_data_yaml(file)
-    _take_names(into, spec.names, file)
+    classes = spec.classes or LabelClasses(spec.names)
+    _take_names(into, classes.names, f"'{file}'")
+    for region, targets in classes.ignore.items():
+        into.add_regions(region, targets)
     for split in spec.splits:
         for sample in list_samples(spec, split):
-            boxes = tuple(_boxes(sample.label, sample.image, spec.names, into.remarks)) if sample.label else ()
+            boxes = tuple(_boxes(sample.label, sample.image, classes.written, into.remarks)) if sample.label else ()
             into.items.append(Item(sample.image, boxes, split=place.split or split))
 
 
@@ -91,7 +115,7 @@ def _read_labels(place: AnnotationPlace, names: Sequence[str], images: ImageFind
             continue
         image = _image_of(label, place.path, images)
         if image is None:
-            if _is_labels(label):
+            if first_values(label) is not None:
                 into.missing.append(str(label.relative_to(place.path)))
             else:
                 into.remarks["text files that are not labels, skipped"] += 1
@@ -106,10 +130,10 @@ def _image_of(label: Path, root: Path, images: ImageFinder) -> Path | None:
     return images.find(named, label, suffix=False) or images.find(original, label, suffix=False)
 
 
-def _take_names(into: Annotations, names: Sequence[str], file: Path) -> None:
+def _take_names(into: Annotations, names: Sequence[str], origin: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        raise HooklineError(f"class '{twice[0]}' occurs twice in '{file}'", "give each class a unique name")
+        raise HooklineError(f"class '{twice[0]}' occurs twice in {origin}", "give each class a unique name")
     into.names = tuple(dict.fromkeys([*into.names, *filter(None, names)]))
 
 
@@ -117,29 +141,12 @@ def _lines(file: Path) -> list[str]:
     try:
         lines = [line.strip() for line in read_regular(file, MAX_BYTES).decode("utf-8-sig").splitlines()]
     except OSError as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise HooklineError(f"'{file}' is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
     while lines and not lines[-1]:
         lines.pop()
     return lines
-
-
-def _is_labels(file: Path) -> bool:
-    """Return whether a text file is empty or starts with numbers; others are not labels."""
-    try:
-        with open_regular(file) as opened:
-            start = opened.read(FIRST_READ).decode("utf-8-sig", "replace")
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    first = next((line for line in start.splitlines() if line.strip()), "")
-    return all(re.fullmatch(r"[-+.\deE]+|nan|inf", value) for value in first.split())
-
-
-def _unreadable(file: Path, error: OSError) -> HooklineError:
-    return HooklineError(
-        f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
-    )
 
 
 def _boxes(file: Path, image: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[Box]:

@@ -63,18 +63,22 @@ def check(config: EvaluateConfig) -> Iterable[HooklineError]:
 
 
 def check_inputs(config: EvaluateConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield classes that the data set does not have, and a model of other classes; warn of other names."""
-    from core.data.classes import check_class_names, class_ids
+    """Yield classes that the data set or the model does not have; warn of other names and of a match by name."""
+    from core.data.classes import class_ids, match_classes
     from core.labels import SINGLE_CLASS
 
     model, data = inputs.get("model", Known()), inputs.get("dataset", Known())
+    classes: tuple[int, ...] = ()
     if data.names is not None:
-        yield from refusals(class_ids, config.classes, data.names)
-    if data.names is not None and model.names is not None:
-        names = SINGLE_CLASS if config.single_class else data.names
         try:
-            if renamed := check_class_names(model.names, names):
-                context.warn(renamed)
+            classes = class_ids(config.classes, data.names)
+        except HooklineError as problem:
+            yield problem
+    if data.names is not None and model.names is not None:
+        names, needed = (SINGLE_CLASS, ()) if config.single_class else (data.names, classes)
+        try:
+            if remark := match_classes(model.names, names, needed).remark:
+                context.warn(remark)
         except HooklineError as problem:
             yield problem
     if config.model is ModelForm.checkpoint and config.imgsz is not None:

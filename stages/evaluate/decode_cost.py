@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.artifacts import QuantizedModel
+from core.data.classes import ClassMatch
 from core.data.dataset import Sample
 from core.detections import Filter, Letterbox
 from core.evaluation.coco import ground_truth, results
-from core.evaluation.loop import EvaluatedImage, evaluate_session
+from core.evaluation.loop import EvaluatedImage, evaluate_session, renumbered
 from core.evaluation.scores import Scores, score
 from core.inference.open_model import open_model
 from core.kinds.context import RunContext
@@ -132,6 +133,7 @@ def measure_cost(
     samples: Sequence[Sample],
     labels: Sequence[Labels],
     names: Sequence[str],
+    match: ClassMatch,
     wanted: Filter,
     context: RunContext,
 ) -> Cost:
@@ -143,6 +145,7 @@ def measure_cost(
         engine: The evaluated session, for its threshold and input size.
         samples, labels: Images and labels of the split.
         names: Class names.
+        match: Which class of the model is which of these classes.
         wanted: Filter of the evaluation.
         context: For parts and progress.
     """
@@ -170,12 +173,13 @@ def measure_cost(
             advance=progress.advance,
             observe=decodes.observe,
         )
-    truth = ground_truth(samples, labels, evaluation.images, names)
-    full = score(truth, results(samples, evaluation.images), wanted.classes)
-    parts = (
-        loss(decode, score(truth, results(samples, seen), wanted.classes), full)
-        for decode, seen in decodes.seen.items()
-    )
+    truth, classes = ground_truth(samples, labels, evaluation.images, names), match.in_data(wanted.classes)
+
+    def scores(images: Sequence[EvaluatedImage]) -> Scores:
+        return score(truth, results(samples, renumbered(images, match.numbers)), classes)
+
+    full = scores(evaluation.images)
+    parts = (loss(decode, scores(seen), full) for decode, seen in decodes.seen.items())
     return Cost(
         precision=heads.precision.value,
         runtime=opener(type(heads), "", host),

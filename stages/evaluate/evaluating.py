@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.artifacts import AnyModel, Dataset, Metrics, QuantizedModel
-from core.data.classes import check_class_names, class_ids
+from core.data.classes import ClassMatch, class_ids, match_classes
 from core.data.dataset import Sample, load_split
 from core.detections import Filter
 from core.errors import HooklineError
 from core.evaluation import CONF, IOU
 from core.evaluation.coco import CocoResult, CocoTruth, ground_truth, results
-from core.evaluation.loop import Evaluation, evaluate_session
+from core.evaluation.loop import Evaluation, evaluate_session, renumbered
 from core.evaluation.scores import Scores, score
 from core.inference.open_model import open_model
 from core.kinds.context import RunContext
@@ -23,7 +23,7 @@ from core.model_facts import DECODED
 from stages.evaluate.config import DecodeCost, EvaluateConfig, MultiLabel
 from stages.evaluate.contradictions import Record
 from stages.evaluate.decode_cost import Cost, measure_cost, why_not
-from stages.evaluate.report import EvaluationReport, faults_of, protocol_of, write_outcome
+from stages.evaluate.report import EvaluationReport, faults_of, nothing_found, protocol_of, write_outcome
 from stages.evaluate.suspects import find_suspects
 from stages.evaluate.suspects_files import write_suspects
 
@@ -37,12 +37,14 @@ class LabelledSplit:
         labels: Objects of each image.
         names: Class names.
         classes: Ids of the classes that count; all if empty.
+        match: Which class of the model is which of these classes.
     """
 
     samples: Sequence[Sample]
     labels: Sequence[Labels]
     names: tuple[str, ...]
     classes: tuple[int, ...]
+    match: ClassMatch
 
 
 def evaluate_model(
@@ -61,20 +63,19 @@ def evaluate_model(
         HooklineError: Model and data do not belong together, the split has no objects, too many images cannot be
             read, or ``evaluate.decode_cost=always`` and there is no model to measure it on.
     """
-    split = _read_split(config, dataset)
+    split = _read_split(config, dataset, model.facts.names)
     work = Measurement(config, split, context)
-    renamed = check_class_names(model.facts.names, split.names)
     tolerance = Tolerance(
         len(split.samples), context.warn, max_pixels=config.max_pixels, depth=config.image_depth, model=model.notes
     )
     with open_model(model, context, imgsz=config.imgsz) as session:
-        wanted = _filter(config, session.layout, split.classes)
-        remarks = [remark for remark in (renamed, _truncation(session, wanted.conf)) if remark]
+        wanted = _filter(config, session.layout, split.match.in_model(split.classes))
+        remarks = [remark for remark in (split.match.remark, _truncation(session, wanted.conf)) if remark]
         cost_remark = _cost_remark(config, session, wanted, heads, len(split.samples))
         for remark in remarks:
             context.warn(remark)
         evaluation = work.evaluate(session, wanted, tolerance)
-        protocol = protocol_of(config, session, wanted)
+        protocol = protocol_of(config, session, replace(wanted, classes=split.classes))
     seen = [split.labels[image.index] for image in evaluation.images]
     check_objects(seen, split.names, split.classes, config.split, "measure")
     cost = None
@@ -96,22 +97,23 @@ def evaluate_model(
         evaluation=evaluation,
         scores=scores,
         faults=faults,
-        notes=(*remarks, *_nothing_found(scores), *faults.notes(len(split.samples))),
+        notes=(*remarks, *nothing_found(scores), *faults.notes(len(split.samples))),
         cost=cost,
         cost_remark=f"What the engine's decode costs was not measured: {cost_remark}" if cost_remark else "",
     )
     return write_outcome(outcome, truth, found, context.workdir)
 
 
-def _read_split(config: EvaluateConfig, dataset: Dataset) -> LabelledSplit:
-    """Read the labels of the split; with ``single_class`` they have one class."""
+def _read_split(config: EvaluateConfig, dataset: Dataset, of_model: Sequence[str]) -> LabelledSplit:
+    """Read the labels of the split, with ``single_class`` as one class, and match classes with those of the model."""
     classes = class_ids(config.classes, dataset.names)
     samples = load_split(dataset, config.split)
     labels = [load_labels(sample, dataset.names) for sample in samples]
     check_objects(labels, dataset.names, classes, config.split, "measure")
     if config.single_class:
-        return LabelledSplit(samples, [as_one_class(of_classes(item, classes)) for item in labels], SINGLE_CLASS, ())
-    return LabelledSplit(samples, labels, dataset.names, classes)
+        labels = [as_one_class(of_classes(item, classes)) for item in labels]
+        return LabelledSplit(samples, labels, SINGLE_CLASS, (), match_classes(of_model, SINGLE_CLASS))
+    return LabelledSplit(samples, labels, dataset.names, classes, match_classes(of_model, dataset.names, classes))
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,11 @@ class Measurement:
     context: RunContext
 
     def evaluate(self, session: Session, wanted: Filter, tolerance: Tolerance) -> Evaluation:
-        """Run the images through the model."""
+        """Run the images through the model; the boxes have the class ids of the data set."""
         config, context, samples = self.config, self.context, self.split.samples
         processor = context.processor(config.processor)
         with context.progress(f"evaluate {config.split}", len(samples), "images") as progress:
-            return evaluate_session(
+            evaluation = evaluate_session(
                 session,
                 samples,
                 processor,
@@ -145,6 +147,7 @@ class Measurement:
                 upscale=config.upscale,
                 advance=progress.advance,
             )
+        return replace(evaluation, images=renumbered(evaluation.images, self.split.match.numbers))
 
     def decode_cost(self, heads: QuantizedModel, engine: Session, wanted: Filter) -> tuple[Cost | None, str]:
         """Measure what the decode step of the engine costs; return the cost, or None and the reason.
@@ -161,6 +164,7 @@ class Measurement:
                 samples=split.samples,
                 labels=split.labels,
                 names=split.names,
+                match=split.match,
                 wanted=wanted,
                 context=self.context,
             )
@@ -194,13 +198,6 @@ class Measurement:
         suspects = find_suspects(truth, found, record, self.split.classes, self.config.suspects)
         write_suspects(suspects, self.split.samples, self.context.workdir, self.config.decoding)
         self.context.note(f"evaluate: {suspects}")
-
-
-def _nothing_found(scores: Scores) -> tuple[str, ...]:
-    """Return a remark if no box is correct, since curves and figures are then all zero."""
-    if scores.stats["map50"] > 0:
-        return ()
-    return ("no prediction matches an object at IoU 0.5: check the weights, imgsz and the class names",)
 
 
 def _filter(config: EvaluateConfig, layout: str, classes: tuple[int, ...]) -> Filter:

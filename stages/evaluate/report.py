@@ -156,6 +156,13 @@ def write_outcome(
     return Metrics(path=target, values=values, notes=outcome.notes, report=tuple(filter(None, report)))
 
 
+def nothing_found(scores: Scores) -> tuple[str, ...]:
+    """Return a remark if no box is correct, since curves and figures are then all zero."""
+    if scores.stats["map50"] > 0:
+        return ()
+    return ("no prediction matches an object at IoU 0.5: check the weights, imgsz and the class names",)
+
+
 def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:
     """Return the figures for summary.json."""
     return {

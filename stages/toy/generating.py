@@ -17,6 +17,7 @@ from core.artifacts import Dataset
 from core.data.dataset import Sample
 from core.data.writing import Row, write_dataset, write_labels
 from core.errors import counted
+from core.label_classes import LabelClasses
 from stages.toy.config import SHAPES, ToyConfig
 from stages.toy.shapes import background, shape_mask
 
@@ -154,7 +155,7 @@ def generate(config: ToyConfig, context: RunContext) -> Dataset:
             splits[split] = writer.samples
             shares = ", ".join(f"{objects[index]} {name}" for index, name in enumerate(names))
             context.note(f"{split}: {counted(count, 'image')}, {counted(objects.total(), 'object')} ({shares})")
-    return write_dataset(context.workdir, names, splits)
+    return write_dataset(context.workdir, LabelClasses(tuple(names)), splits)
 
 
 class _ToyWriter:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import HooklineError
+from core.label_classes import LabelClasses
 from tests.support.convert_tools import by_name, labels_of, pictures, run
 
 
@@ -50,7 +51,9 @@ def test_coco_as_it_is_unpacked(tmp_path: Path) -> None:
         dataset, memory = run(tmp_path, source=str(source))
         assert dataset.names == ("person", "dog", "toothbrush")
         assert labels_of(dataset) == expected
-        assert memory.warnings == ["crowd regions, dropped: 1", "no objects of 1 of 3 classes: person"]
+        assert dataset.classes == LabelClasses((*dataset.names, "crowd-person"), {"crowd-person": ("person",)})
+        assert "crowd regions that became ignore regions: 1 of person" in memory.notes
+        assert memory.warnings == ["no objects of 1 of 3 classes: person"]
 
 
 def test_coco_files_given_by_split(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ IMAGES = {
     "2": (1, 0.1, (0.0, 1.0)),  # below the threshold
     "3": (1, 0.5, (0.9, 0.6)),  # its best class is the wrong one
 }
+NAMES = ("person", "dog")
 THRESHOLD = 0.25
 ANCHORS = ((10.0, 13.0), (30.0, 61.0), (116.0, 90.0))
 FAMILIES = {
@@ -116,15 +117,17 @@ def runtime(name: str) -> Runtime:
     return runtime_part(name, AnsweringRuntime(), opens_onnx=name == "onnxruntime")
 
 
-def data_in(folder: Path) -> Dataset:
+def data_in(folder: Path, names: tuple[str, ...]) -> Dataset:
     share = [value / SIDE for value in BOX]
-    labels = {name: [(label, *share)] for name, (label, _, _) in IMAGES.items()}
+    labels = {name: [(names.index(NAMES[label]), *share)] for name, (label, _, _) in IMAGES.items()}
     context, _ = make_context(folder / "data")
-    file = write_dataset(folder / "set", {"val": labels}, ("person", "dog"), size=(SIDE, SIDE))
+    file = write_dataset(folder / "set", {"val": labels}, names, size=(SIDE, SIDE))
     return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
 
 
-def run(folder: Path, *, with_heads: bool = True, family: str = "yolov5", **changes: Any) -> tuple[Metrics, Memory]:
+def run(
+    folder: Path, *, with_heads: bool = True, family: str = "yolov5", names: tuple[str, ...] = NAMES, **changes: Any
+) -> tuple[Metrics, Memory]:
     layout, head = FAMILIES[family]
     engine = replace(fake_engine(folder, score_threshold=THRESHOLD), contract=InputContract(1, SIDE, SIDE))
     engine = replace(engine, facts=replace(engine.facts, family=family, head=head))
@@ -138,7 +141,7 @@ def run(folder: Path, *, with_heads: bool = True, family: str = "yolov5", **chan
     config = EvaluateConfig(
         **{**shared, "imgsz": None, "max_pixels": MAX_PIXELS, "processor": "opencv", "plots": False, **changes}
     )
-    return evaluate_model(config, engine, data_in(folder), context, heads if with_heads else None), memory
+    return evaluate_model(config, engine, data_in(folder, names), context, heads if with_heads else None), memory
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -158,6 +161,15 @@ def test_each_part_of_the_decode_loses_its_object(tmp_path: Path, family: str) -
     ]
     assert metrics.values["lost_by_both_map50"] == pytest.approx(0.5)
     assert metrics.values["map50"] == pytest.approx(found["both"]["map50"])  # the engine drops exactly these
+
+
+def test_classes_that_are_matched_by_name_have_the_same_cost(tmp_path: Path) -> None:
+    costs = []
+    for number, names in enumerate((NAMES, NAMES[::-1])):
+        (tmp_path / str(number)).mkdir()
+        metrics, _ = run(tmp_path / str(number), names=names)
+        costs.append(json.loads(metrics.path.read_text())["decode_cost"])
+    assert costs[0] == costs[1]
 
 
 def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
