@@ -103,6 +103,8 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
         add_background(places, images, found)
     if config.split is not None:  # an image in two splits of the source then counts once
         found.items = list(dict.fromkeys(replace(item, split=None) for item in found.items))
+    if line := images.passed.line():
+        context.warn(line)
     found.items.sort(key=lambda item: item.image.as_posix())
     _check_once(found.items)
     boxes = sum(len(item.boxes) for item in found.items)

@@ -30,7 +30,7 @@ def read_yolo(place: AnnotationPlace, images: ImageFinder, into: Annotations) ->
     """Read a data.yaml, or the label files of a folder with classes.txt."""
     file = place.path if is_file(place.path) else data_yaml(place.path)
     if file is not None:
-        _read_data_yaml(file, place, into)
+        _read_data_yaml(file, place, images, into)
         return
     listing = classes_file(place.path)
     if listing is None:
@@ -75,11 +75,11 @@ def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into:
             into.items.append(Item(image, (), split=place.split_of(image) if place else None))
 
 
-def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> None:
+def _read_data_yaml(file: Path, place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
     spec = read_data_yaml(file)
     _take_names(into, spec.names, file)
     for split in spec.splits:
-        for sample in list_samples(spec, split):
+        for sample in list_samples(spec, split, images.passed):
             boxes = tuple(_boxes(sample.label, sample.image, spec.names, into.remarks)) if sample.label else ()
             into.items.append(Item(sample.image, boxes, split=place.split or split))
 
