@@ -29,7 +29,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     """Read an image file: uint8 [height, width, 3] with channels B, G, R, rotated by its EXIF orientation.
 
     Args:
-        path: A file in a format that OpenCV reads.
+        path: A file in a format that OpenCV reads, or in HEIC if pillow-heif is installed.
 
     Raises:
         HooklineError: The file is missing, damaged, or too large.
