@@ -96,7 +96,7 @@ class PassedOver:
         counts = Counter(_ending(file) for file in self._files).most_common()
         parts = [f"{count:,} {ending}{_reason(ending)}" for ending, count in counts[:MAX_ENDINGS]]
         if others := sum(count for _, count in counts[MAX_ENDINGS:]):
-            parts.append(f"{others:,} others")
+            parts.append(f"{others:,} of other kinds")
         return " ".join(filter(None, ["passed over", ", ".join(parts), where])) if parts else ""
 
 
