@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
@@ -22,7 +23,7 @@ from stages.convert.records import Annotations, ConvertedImage, Corners, Item, c
 from stages.convert.split import split_images
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
-from stages.convert.yolo import add_background, read_labelstudio, read_yolo
+from stages.convert.yolo import add_background, lists_images, read_labelstudio, read_yolo
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -95,8 +96,7 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     """Read all annotations of the source, in the order of the image paths."""
     places = sources_of(config.source)
     kind = find_format(places, config.format)
-    folders = [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
-    images, found = ImageFinder(folders), Annotations()
+    images, found = ImageFinder(_image_folders(places, kind, config)), Annotations()
     for place in places:
         READERS[kind](place, images, found)
     if kind in {Format.yolo, Format.labelstudio}:
@@ -111,6 +111,13 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     boxed = f"{counted(boxes, 'box')} of {counted(len(found.names), 'class')}"
     context.note(f"read {counted(len(found.items), 'image')}, {boxed} ({kind.value})")
     return found
+
+
+def _image_folders(places: Sequence[AnnotationPlace], kind: Format, config: ConvertConfig) -> list[Path]:
+    """Return the folders whose images are searched: none if each place lists its images."""
+    if kind is Format.yolo and all(map(lists_images, places)):
+        return []
+    return [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
 
 
 def _check_once(items: Sequence[Item]) -> None:

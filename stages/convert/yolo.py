@@ -61,9 +61,14 @@ def read_labelstudio(place: AnnotationPlace, images: ImageFinder, into: Annotati
     _read_labels(place, names, images, into)
 
 
+def lists_images(place: AnnotationPlace) -> bool:
+    """Return whether a place in YOLO layout has a data.yaml, which lists its images."""
+    return is_file(place.path) or data_yaml(place.path) is not None
+
+
 def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into: Annotations) -> None:
     """Add the images without a label file as background, except in places with a data.yaml, which lists its images."""
-    listing = [place for place in places if is_file(place.path) or data_yaml(place.path)]
+    listing = [place for place in places if lists_images(place)]
     if len(listing) == len(places):
         return
     labelled = {item.image for item in into.items}

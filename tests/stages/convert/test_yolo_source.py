@@ -249,7 +249,8 @@ def test_files_that_are_passed_over_are_counted(tmp_path: Path) -> None:
 def test_files_in_the_splits_of_a_data_yaml_are_counted_once(tmp_path: Path) -> None:
     row = (1, 0.5, 0.5, 0.5, 0.5)
     file = write_dataset(tmp_path / "set", {"train": {"a": [row]}, "val": {"c": [row]}})
-    (tmp_path / "set" / "images" / "train" / "x.psd").touch()
+    for name in ("images/train/x.psd", "run.log"):
+        (tmp_path / "set" / name).touch()
     _, memory = run(tmp_path, source=str(file))
     assert [warning for warning in memory.warnings if "passed over" in warning] == ["passed over 1 .psd"]
     moved = tmp_path / "yaml" / "data.yaml"
