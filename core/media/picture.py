@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.files.regular_file import open_regular, read_regular
 from core.media.header import jpeg_frame, stored_size
 from core.media.native_output import captured, damage_in
+from core.media.optional_formats import decode_heif, is_heif, missing_part
 from core.media.segments import JPEG_START, PNG_START, SIDEWAYS, UPRIGHT, orientation, png_chunks
 from core.media.tolerance import MAX_PIXELS, largest_file, too_many_pixels
 
@@ -113,12 +114,14 @@ def _has_overlong_chunk(content: bytes) -> bool:
 
 
 def _decode(content: bytes) -> NDArray[np.uint8] | str | None:
-    """Return the image, OpenCV's error message, or None if OpenCV gives no reason."""
+    """Return the image, why it cannot be decoded, or None if OpenCV gives no reason."""
+    if is_heif(content):
+        return decode_heif(content)
     try:
         image: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        return f"OpenCV cannot decode it ({error.err or error})"
-    return image
+        return missing_part(content) or f"OpenCV cannot decode it ({error.err or error})"
+    return image if image is not None else missing_part(content) or None
 
 
 def picture_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

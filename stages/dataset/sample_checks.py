@@ -18,6 +18,7 @@ from core.media.ahead import in_order
 from core.media.picture import TruncatedError, UnreadableError, decode_checked, read_content
 from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
+from core.process.versions import installed
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
@@ -49,7 +50,8 @@ class CheckedSample:
 
 def checks_of(max_pixels: int) -> str:
     """Return a text that changes whenever the same image can get other facts."""
-    return f"{VERSION} {max_pixels}"
+    optional = installed(("pillow-heif",)).values()
+    return " ".join([VERSION, str(max_pixels), *optional])
 
 
 def check_samples(
