@@ -32,7 +32,7 @@ def read_image(path: str | os.PathLike[str], *, depth: Depth = AUTO_DEPTH) -> Im
     """Read an image file: uint8 [height, width, 3] with channels B, G, R, rotated by its EXIF orientation.
 
     Args:
-        path: A file in a format that OpenCV reads.
+        path: A file in a format that OpenCV reads, or in HEIC if pillow-heif is installed.
         depth: The value that becomes 255 in an image with more than 8 bits per channel, as ``image.depth``: ``auto``,
             ``full`` or a number.
 
@@ -86,7 +86,8 @@ def frames(
         max_pixels: Maximum width x height of an image or frame; a larger one counts as unreadable.
         depth: As for :func:`read_image`.
         reconnect: Seconds to reconnect to an interrupted stream; with 0, the interruption is its end.
-        warn: Called with one line per skipped or damaged file and per gap of a stream. In a stage, pass
+        warn: Called with one line per skipped or damaged file, per gap of a stream, and for files in a folder that are
+            not read. In a stage, pass
             ``context.warn``. None prints to standard error.
 
     Returns:
@@ -135,6 +136,8 @@ def _read(source: Source, tolerance: Tolerance, *, stride: int, limit: int | Non
     """Yield frames; at the end, report the remaining skipped files and why a stream ended."""
     from core.media.reader import files_read, read_frames  # imports the decoders
 
+    for note in source.notes:
+        tolerance.warn(note)
     tolerance.total = files_read(source)
     yield from read_frames(source, tolerance, stride=stride, limit=limit, reconnect=reconnect)
     tolerance.conclude()

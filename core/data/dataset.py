@@ -15,8 +15,9 @@ from core.errors import HooklineError, shown, unknown
 from core.files.regular_file import is_file, is_folder
 from core.files.windows_paths import existing, hint
 from core.label_classes import LabelClasses
-from core.media.listing import IMAGE_SUFFIXES, is_image, list_entries
+from core.media.listing import list_entries
 from core.media.matching import files_below
+from core.media.suffixes import IMAGE_SUFFIXES, INSTALL_HEIF, PassedOver, is_heif, is_image
 from core.storage.digest import digest_each, text_digest
 
 
@@ -48,33 +49,51 @@ def label_path(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def list_samples(spec: DataSpec, split: str) -> tuple[Sample, ...]:
+def list_samples(spec: DataSpec, split: str, passed: PassedOver | None = None) -> tuple[Sample, ...]:
     """Return the images of a split, each once: folders sorted by name, .txt lists in their own order.
+
+    Args:
+        spec: The data.yaml.
+        split: Name of the split.
+        passed: Collects the files in the folders that are not images.
 
     Raises:
         HooklineError: The data.yaml does not have the split, the split has no images, or it lists a missing image.
     """
     if split not in spec.splits:
         raise unknown("split", split, spec.splits)
-    images = dict.fromkeys(image for place in spec.splits[split] for image in _images(place, spec.root))
+    passed = PassedOver() if passed is None else passed
+    images = dict.fromkeys(image for place in spec.splits[split] for image in _images(place, spec.root, passed))
     if not images:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
+        hint = f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}"
         raise HooklineError(
-            f"split '{split}' has no images in {places}", f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}"
+            f"split '{split}' has no images in {places}", "; ".join(filter(None, [passed.line(), hint]))
         )
     labels = ((image, label_path(image)) for image in images)
     # A broken link or a folder of this name is an unreadable label file, which is reported: not a background image.
     return tuple(Sample(image, label if os.path.lexists(label) else None, spec.classes) for image, label in labels)
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Return all images below a folder, sorted; links to folders are followed, hidden files are skipped."""
-    return sorted(path for path in files_below(folder) if is_image(path))
+def images_below(folder: Path, passed: PassedOver) -> list[Path]:
+    """Return all images below a folder, sorted; links to folders are followed, hidden files are skipped.
+
+    Args:
+        folder: The folder.
+        passed: Collects the other files.
+    """
+    images = []
+    for path in files_below(folder):
+        if is_image(path):
+            images.append(path)
+        else:
+            passed.add(path)
+    return sorted(images)
 
 
-def _images(place: Path, root: Path) -> Iterator[Path]:
+def _images(place: Path, root: Path, passed: PassedOver) -> Iterator[Path]:
     if is_folder(place):
-        yield from images_below(place)
+        yield from images_below(place, passed)
     else:
         yield from _listed(place, root)
 
@@ -103,7 +122,7 @@ def _entries(listing: Path) -> Iterator[tuple[int, str]]:
         if not is_image(text):
             raise HooklineError(
                 f"line {number} of '{listing}' is not the path of an image: {shown(text)}",
-                f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}",
+                INSTALL_HEIF if is_heif(text) else f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}",
             )
         yield number, text
 

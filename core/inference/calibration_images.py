@@ -58,7 +58,8 @@ def choose_source(
 ) -> tuple[Source, tuple[str, ...]]:
     """Return the source of the images, and notes for the results that are made of it."""
     if options.source:
-        return list_source(options.source), ()
+        source = list_source(options.source, stills=True)
+        return source, source.notes
     if dataset is not None:
         images = [sample.image for sample in load_split(dataset, options.split)]
         return image_source(images, f"split '{options.split}' of the data set"), ()
@@ -81,7 +82,9 @@ def small_note(count: int) -> tuple[str, ...]:
 def source_digest(options: CalibrationImageOptions, context: RunContext) -> dict[str, str]:
     """Return what identifies the images in a key: their content, or the split of the data set, which is an input."""
     if options.source:
-        return {"source": list_source(options.source).digest(context.cache_dir)}
+        source = list_source(options.source, stills=True)
+        passed_over = {"passed_over": source.passed_over} if source.passed_over else {}  # a note of the result
+        return {"source": source.digest(context.cache_dir)} | passed_over
     split = {"split": options.split}
     return split if options.data else split | {"source": ASSETS[DEFAULT].sha256}
 
@@ -93,7 +96,7 @@ def source_problems(options: CalibrationImageOptions, stage: str) -> Iterator[Ho
     if not options.source:
         return
     try:
-        source = list_source(options.source)
+        source = list_source(options.source, stills=True)
     except HooklineError as problem:
         yield problem
         return

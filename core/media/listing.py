@@ -1,76 +1,83 @@
-"""List the image and video files that a path, folder, glob or ``.txt`` list names."""
+"""List the image and video files that a path, folder, glob, numbered sequence or ``.txt`` list names."""
 
 from __future__ import annotations
 
 import codecs
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.errors import HooklineError, counted
 from core.files.paths import user_path
 from core.files.regular_file import exists, is_file, is_folder, read_regular
 from core.files.windows_paths import existing, hint
-from core.media.matching import files_below, matching, nearest_names
+from core.media.matching import files_below, matching, nearest_names, sequence
+from core.media.suffixes import SUPPORTED, PassedOver, is_image, is_video, unknown_kind
 
-IMAGE_SUFFIXES = (
-    ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
-)  # fmt: skip
-"""Suffixes of image files in data sets, sources and calibration. A GIF is a video."""
-VIDEO_SUFFIXES = (
-    ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov",
-    ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv",
-)  # fmt: skip
 MAX_LIST = 1 << 30
 """Maximum bytes of a list: about ten million paths."""
-SUPPORTED = "images such as .jpg .png .webp, video such as .mp4 .mov .mkv; docs/sources.md lists all suffixes"
 
 
-def is_image(path: Path | str) -> bool:
-    """Return whether a file name has the suffix of an image."""
-    return str(path).lower().endswith(IMAGE_SUFFIXES)
-
-
-def is_video(path: Path) -> bool:
-    """Return whether a file name has the suffix of a video."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def files_of(text: str) -> list[Path]:
+def files_of(text: str, passed: PassedOver) -> list[Path]:
     """Return the image and video files that one entry of ``source=`` names.
+
+    Args:
+        text: A file, a folder, a pattern or a list.
+        passed: Collects the other files of a folder or pattern.
 
     Raises:
         HooklineError: It does not exist, is not a regular file or folder, or names no image or video.
     """
     path = user_path(text)
     if is_folder(path):
-        return _folder(path)
+        return _folder(path, passed)
     if is_file(path):
         return _listed(path) if path.suffix.lower() == ".txt" else [_media(path)]
     if exists(path):
         raise HooklineError(f"the source '{text}' is a FIFO, a socket or a device", "give a regular file or a camera")
+    if (numbered := sequence(path)) is not None:
+        return _numbered(path, numbered)
     if glob.has_magic(text):
-        return _matching(path)
+        return _matching(path, passed)
     raise HooklineError(f"no such source '{text}'", nearest_names(path))
 
 
-def _folder(folder: Path) -> list[Path]:
-    found = sorted(
-        (path for path in files_below(plain_path(folder)) if _is_media(path)), key=lambda path: path.as_posix()
-    )
+def _folder(folder: Path, passed: PassedOver) -> list[Path]:
+    found = sorted(_read(files_below(plain_path(folder)), passed), key=lambda path: path.as_posix())
     if not found:
-        raise HooklineError(f"no images or video in folder '{folder}'", f"supported: {SUPPORTED}")
+        raise HooklineError(f"no images or video in folder '{folder}'", _supported(passed))
     return found
 
 
-def _matching(pattern: Path) -> list[Path]:
+def _matching(pattern: Path, passed: PassedOver) -> list[Path]:
     found = [plain_path(path) for path in matching(pattern)]
-    media = [path for path in found if _is_media(path) and is_file(path)]
+    media = _read(filter(is_file, found), passed)
     if not media:
         other = f"; it matches {counted(len(found), 'file')} of other kinds" if found else ""
-        raise HooklineError(f"no image or video matches '{pattern}'{other}", f"supported: {SUPPORTED}")
+        raise HooklineError(f"no image or video matches '{pattern}'{other}", _supported(passed))
     return media
+
+
+def _read(files: Iterable[Path], passed: PassedOver) -> list[Path]:
+    """Return the images and videos of ``files``; add the others to ``passed``."""
+    found = []
+    for file in files:
+        if _is_media(file):
+            found.append(file)
+        else:
+            passed.add(file)
+    return found
+
+
+def _supported(passed: PassedOver) -> str:
+    return "; ".join(filter(None, [passed.line(), f"supported: {SUPPORTED}"]))
+
+
+def _numbered(pattern: Path, found: list[Path]) -> list[Path]:
+    if not found:
+        raise HooklineError(f"no file matches the numbered sequence '{pattern}'", nearest_names(pattern))
+    return [_media(path) for path in found]
 
 
 def _listed(path: Path) -> list[Path]:
@@ -111,7 +118,7 @@ def _entry(listing: Path, folder: str, number: int, entry: str) -> Path:
 
 def _media(path: Path) -> Path:
     if not _is_media(path):
-        raise HooklineError(f"unknown kind of file '{path}'", f"supported: {SUPPORTED}")
+        raise unknown_kind(path)
     return plain_path(path)
 
 

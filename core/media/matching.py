@@ -5,13 +5,18 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from urllib.parse import unquote
 
-from core.files.regular_file import is_folder
+from core.files.regular_file import is_file, is_folder
 
 RECURSIVE = "**"
+_NUMBER = re.compile(r"%%|%(\d{0,2})d")
+"""A number in the name of a sequence, as FFmpeg writes it: ``%d``, or ``%04d`` with leading zeros; or a ``%``."""
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -52,6 +57,43 @@ def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
         if real not in seen:
             yield parent, files
         seen.add(real)
+
+
+def sequence(pattern: Path) -> list[Path] | None:
+    """Return the files that a numbered name such as ``im_%04d.png`` stands for, in the order of their numbers.
+
+    Returns:
+        The existing files, which may start at any number and leave numbers out; None if the name does not have exactly
+        one number, or is a glob. ``%%`` stands for ``%``.
+    """
+    numbers = [found for found in _NUMBER.finditer(pattern.name) if found[0] != "%%"]
+    if len(numbers) != 1 or glob.has_magic(pattern.name):
+        return None
+    start, end = numbers[0].span()
+    before, after = (re.escape(part.replace("%%", "%")) for part in (pattern.name[:start], pattern.name[end:]))
+    width = int(numbers[0][1] or 0)
+    wanted = re.compile(f"{before}([0-9]+){after}")
+    named = ((wanted.fullmatch(path.name), path) for path in _entries(pattern.parent))
+    found = [(int(match[1]), path) for match, path in named if match and match[1] == f"{int(match[1]):0{width}d}"]
+    return [path for _, path in sorted(found) if is_file(path)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return the entries of a folder; none if it is missing or not readable."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def name_key(name: str, *, quoted: bool = False) -> str:
+    """Return a name for comparison: without case, and composed (NFC), because macOS decomposes accents.
+
+    Args:
+        name: A file name or its stem.
+        quoted: Also decode percent-encoding, with which annotation tools write blanks and other characters.
+    """
+    return unicodedata.normalize("NFC", unquote(name) if quoted else name).casefold()
 
 
 MAX_COMPARED = 10_000

@@ -13,6 +13,7 @@ from core.files.regular_file import open_regular, read_regular
 from core.media.choices import AUTO_DEPTH, Depth
 from core.media.header import jpeg_frame, stored_size
 from core.media.native_output import captured, damage_in
+from core.media.optional_formats import decode_heif, is_heif, missing_part
 from core.media.pixel_format import PLAIN, PixelFormat, pixel_format
 from core.media.pixel_notes import Alpha, DepthRange
 from core.media.pixels import eight_bit_bgr
@@ -104,7 +105,7 @@ def decode_checked(content: bytes, max_pixels: int = MAX_PIXELS, depth: Depth = 
         raise UnreadableError("not an image, or damaged (a chunk is longer than the file)")
     if reason := too_many_pixels(size, max_pixels):
         raise UnreadableError(reason)
-    form = pixel_format(content)
+    form = PLAIN if is_heif(content) else pixel_format(content)
     if reason := too_many_bytes(size, form.pixel_bytes, max_pixels):
         raise UnreadableError(reason)
     decoded, lines = captured(lambda: _decode(content, _flags(form)))
@@ -150,12 +151,14 @@ def _flags(form: PixelFormat) -> int:
 
 
 def _decode(content: bytes, flags: int) -> NDArray[np.generic] | str | None:
-    """Return the image, OpenCV's error message, or None if OpenCV gives no reason."""
+    """Return the image, why it cannot be decoded, or None if OpenCV gives no reason."""
+    if is_heif(content):
+        return decode_heif(content)
     try:
         image: NDArray[np.generic] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
-        return f"OpenCV cannot decode it ({error.err or error})"
-    return image
+        return missing_part(content) or f"OpenCV cannot decode it ({error.err or error})"
+    return image if image is not None else missing_part(content) or None
 
 
 def picture_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

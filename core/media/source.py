@@ -10,10 +10,11 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.errors import HooklineError, counted
+from core.errors import HooklineError, counted, shown
 from core.files.regular_file import exists
 from core.masking import MASK, masked
-from core.media.listing import files_of, is_image, is_video
+from core.media.listing import files_of
+from core.media.suffixes import GIF, RAW_SUFFIXES, PassedOver, is_image, is_video
 from core.storage.digest import files_digest
 
 VIDEO_DEVICES = 81
@@ -40,6 +41,7 @@ class Source:
             in the order of the list; empty for a stream.
         names: One unique name per file: its path relative to the deepest common folder.
         address: URL, device path or camera index of a stream; empty for files.
+        passed_over: One line with the number of files per suffix in its folders that are not read; empty for none.
     """
 
     text: str
@@ -47,11 +49,18 @@ class Source:
     files: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
     address: str = ""
+    passed_over: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines that each stage prints when it reads the source: the files that are passed over."""
+        return (f"{self.passed_over} in {shown(self.text)}",) if self.passed_over else ()
 
     @property
     def live(self) -> bool:
         """Whether frames arrive in real time and only the newest one is read; False for a video on a server."""
-        return self.kind is SourceKind.stream and not is_video(Path(urlsplit(self.address).path))
+        path = urlsplit(self.address).path
+        return self.kind is SourceKind.stream and (not is_video(path) or path.lower().endswith(RAW_SUFFIXES))
 
     def without(self, folder: Path) -> Source:
         """Return the source without the files in ``folder``, e.g. results that a run writes next to its images.
@@ -93,29 +102,39 @@ def image_source(images: Sequence[Path], text: str) -> Source:
     return Source(text=text, kind=SourceKind.pictures, files=files, names=_names(files))
 
 
-def list_source(text: object) -> Source:
+def list_source(text: object, *, stills: bool = False) -> Source:
     """List the files of a source without opening them, except ``.txt`` lists.
 
+    A GIF is an image (its first frame) among other images, and a video otherwise.
+
     Args:
-        text: An image, a video, a folder (searched recursively, hidden folders and files skipped), a glob, a ``.txt``
-            list (one path per line, relative to the list's folder or the current one; ``#`` starts a comment line), an
-            address such as ``rtsp://...``, a camera (``0``, ``/dev/video0``), or a list of these without streams. Each
-            is a string or a path; a camera can be a number.
+        text: An image, a video, a folder (searched recursively, hidden folders and files skipped), a glob, a numbered
+            sequence such as ``im_%04d.png``, a ``.txt`` list (one path per line, relative to the list's folder or the
+            current one; ``#`` starts a comment line), an address such as ``rtsp://...``, a camera (``0``,
+            ``/dev/video0``), or a list of these without streams. Each is a string or a path; a camera can be a number.
+        stills: Read several GIFs without other files as images, too.
 
     Raises:
         HooklineError: The source does not exist, contains no images or videos, or mixes both.
     """
     texts = [str(item) for item in text] if isinstance(text, (list, tuple)) else [str(text)]
-    shown = ", ".join(texts)
+    joined = ", ".join(texts)
     if not any(item.strip() for item in texts):
         raise HooklineError("the source is empty", "give an image, folder, glob, .txt list, video, camera or address")
     streams = [item for item in texts if _is_stream(item)]
     if streams and len(texts) > 1:
-        raise HooklineError(f"a stream must be the only source, got '{shown}'", "run one stream at a time")
+        raise HooklineError(f"a stream must be the only source, got '{joined}'", "run one stream at a time")
     if streams:
         return _stream(streams[0])
-    files = list(dict.fromkeys(path for item in texts for path in files_of(item)))
-    return Source(text=shown, kind=_kind(files, shown), files=tuple(files), names=_names(files))
+    passed = PassedOver()
+    files = list(dict.fromkeys(path for item in texts for path in files_of(item, passed)))
+    return Source(
+        text=joined,
+        kind=_kind(files, joined, stills=stills),
+        files=tuple(files),
+        names=_names(files),
+        passed_over=passed.line(),
+    )
 
 
 def _is_stream(text: str) -> bool:
@@ -139,20 +158,25 @@ def _stream(text: str) -> Source:
     if "://" in text and parts.scheme.lower() not in PROTOCOLS:
         message = f"unknown protocol '{parts.scheme}' of source '{text}'"
         raise HooklineError(message, f"possible: {', '.join(PROTOCOLS)}")
-    if is_image(parts.path) and parts.scheme.startswith("http"):
+    if is_image(parts.path) and not is_video(parts.path) and parts.scheme.startswith("http"):
         raise HooklineError(f"source '{text}' is an image on a server", "download it and give its path")
     return Source(text=masked(text), kind=SourceKind.stream, address=text)
 
 
-def _kind(files: Sequence[Path], shown: str) -> SourceKind:
-    videos = [path for path in files if is_video(path)]
-    images = counted(len(files) - len(videos), "image")
-    if 0 < len(videos) < len(files):
+def _kind(files: Sequence[Path], text: str, *, stills: bool) -> SourceKind:
+    """Return what the files are; GIFs are images if there are others, or with ``stills`` if there are several GIFs."""
+    gifs = [path for path in files if path.suffix.lower() == GIF]
+    videos = [path for path in files if is_video(path) and path.suffix.lower() != GIF]
+    images = len(files) - len(videos) - len(gifs)
+    if videos and images:
         raise HooklineError(
-            f"'{shown}' contains {images} and {counted(len(videos), 'video')} ({videos[0].name})",
+            f"'{text}' contains {counted(images + len(gifs), 'image')} and {counted(len(videos), 'video')} "
+            f"({videos[0].name})",
             "select one kind with a glob, e.g. 'folder/**/*.jpg', or remove the others from the list",
         )
-    return SourceKind.video if videos else SourceKind.pictures
+    if images or (stills and not videos and len(gifs) > 1):
+        return SourceKind.pictures
+    return SourceKind.video
 
 
 def _names(files: Sequence[Path]) -> tuple[str, ...]:

@@ -28,8 +28,8 @@ DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Names of distributions per package that has several."""
 
 REPORTED = (
-    "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "tensorrt-rtx", "cupy", "opencv", "av",
-    "numpy", "hydra-core", "pluggy", "pycocotools",
+    "torch", "onnx", "onnxruntime", "onnx-graphsurgeon", "onnxsim", "tensorrt", "tensorrt-rtx", "cupy", "opencv",
+    "pillow-heif", "av", "numpy", "hydra-core", "pluggy", "pycocotools",
 )  # fmt: skip
 """Packages in ``summary.json``."""
 

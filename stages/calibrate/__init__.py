@@ -54,7 +54,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="calibrate",
         summary="find the range of every activation, for int8",
         run=calibrate,
-        packages=("av", "numpy", "opencv"),
+        packages=("av", "numpy", "opencv", "pillow-heif"),
         select=select,
         fingerprint=fingerprint,
         check=check,

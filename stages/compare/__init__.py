@@ -31,9 +31,10 @@ def fingerprint(config: CompareConfig, context: RunContext) -> Mapping[str, obje
     from core.storage.store import identity
     from stages.compare.comparing import read_reference
 
-    reference = read_reference(config.reference)
+    reference, source = read_reference(config.reference), list_source(config.source)
     return {
-        "source": list_source(config.source).digest(context.cache_dir),
+        "source": source.digest(context.cache_dir),
+        **({"passed_over": source.passed_over} if source.passed_over else {}),
         "reference": identity(reference),
         "reference_file": file_digest(reference.path, context.cache_dir),
         "reference_measured": measuring_facts(reference, context),
@@ -94,7 +95,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="compare",
         summary="compare an engine with a reference: latency ratio, agreement of boxes",
         run=compare,
-        packages=("av", "numpy", "opencv"),
+        packages=("av", "numpy", "opencv", "pillow-heif"),
         families=families_of_inputs,
         fingerprint=fingerprint,
         check=check,

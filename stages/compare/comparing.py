@@ -151,7 +151,7 @@ def compare_models(config: CompareConfig, engine: Engine, context: RunContext) -
     )
     processor, agreement = context.processor(config.processor), Agreement()
     with open_model(engine, context) as first, open_model(reference, context) as second:
-        notes = _thresholds(first, second, wanted.conf)
+        notes = (*list_source(config.source).notes, *_thresholds(first, second, wanted.conf))
         for note in notes:
             context.warn(note)
         detectors = (

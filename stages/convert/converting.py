@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Dataset
@@ -22,7 +23,7 @@ from stages.convert.records import Annotations, ConvertedImage, Corners, Item, c
 from stages.convert.split import split_images
 from stages.convert.voc import read_voc
 from stages.convert.writing import write_splits
-from stages.convert.yolo import add_background, read_labelstudio, read_yolo
+from stages.convert.yolo import add_background, lists_images, read_labelstudio, read_yolo
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
@@ -64,15 +65,16 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     """Read all annotations of the source, in the order of the image paths."""
     places = sources_of(config.source)
     kind = find_format(places, config.format)
-    folders = [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
     names = () if config.names is None or isinstance(config.names, Mapping) else tuple(map(str, config.names))
-    images, found = ImageFinder(folders), Annotations(names)
+    images, found = ImageFinder(_image_folders(places, kind, config)), Annotations(names)
     for place in places:
         READERS[kind](place, images, found)
     if kind in {Format.yolo, Format.labelstudio}:
         add_background(places, images, found)
     if config.split is not None:  # an image in two splits of the source then counts once
         found.items = list(dict.fromkeys(replace(item, split=None) for item in found.items))
+    if line := images.passed.line():
+        context.warn(line)
     found.items.sort(key=lambda item: item.image.as_posix())
     _check_once(found.items)
     regions = sum(box.name in found.regions for item in found.items for box in item.boxes)
@@ -81,6 +83,13 @@ def read_annotations(config: ConvertConfig, context: RunContext) -> Annotations:
     boxed += f", {counted(regions, 'ignore region')}" if regions else ""
     context.note(f"read {counted(len(found.items), 'image')}, {boxed} ({kind.value})")
     return found
+
+
+def _image_folders(places: Sequence[AnnotationPlace], kind: Format, config: ConvertConfig) -> list[Path]:
+    """Return the folders whose images are searched: none if each place lists its images."""
+    if kind is Format.yolo and all(map(lists_images, places)):
+        return []
+    return [user_path(config.pictures).absolute()] if config.pictures else [item.folder for item in places]
 
 
 def _check_once(items: Sequence[Item]) -> None:

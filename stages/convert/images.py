@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
@@ -13,7 +12,8 @@ from urllib.parse import unquote
 from core.data.dataset import images_below, label_path
 from core.errors import HooklineError
 from core.files.paths import numbered
-from core.media.listing import is_image
+from core.media.matching import name_key
+from core.media.suffixes import PassedOver, is_image
 
 
 class ImageFinder:
@@ -21,13 +21,15 @@ class ImageFinder:
 
     Attributes:
         files: Absolute paths, sorted.
+        passed: The other files in the folders.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self.files = list(dict.fromkeys(file for folder in folders for file in images_below(folder)))
+        self.passed = PassedOver()
+        self.files = list(dict.fromkeys(file for folder in folders for file in images_below(folder, self.passed)))
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for file in self.files:
-            self._by_stem[_key(file.stem)].append(file)
+            self._by_stem[name_key(file.stem)].append(file)
 
     def find(self, named: str, annotation: Path, *, suffix: bool = True) -> Path | None:
         """Return the best match, None if no image has that name.
@@ -58,12 +60,7 @@ class ImageFinder:
 
     def _named(self, wanted: PurePosixPath, *, suffix: bool) -> list[Path]:
         whole = wanted.name if not suffix else _without_suffix(wanted.name)
-        return self._by_stem.get(_key(whole), [])
-
-
-def _key(stem: str) -> str:
-    """Return the stem for comparison: case-folded, and NFC because macOS decomposes accents."""
-    return unicodedata.normalize("NFC", stem).casefold()
+        return self._by_stem.get(name_key(whole), [])
 
 
 def _without_suffix(name: str) -> str:

@@ -38,7 +38,7 @@ def read_yolo(place: AnnotationPlace, images: ImageFinder, into: Annotations) ->
     """Read a data.yaml, or the label files of a folder with classes.txt, else with the classes of ``convert.names``."""
     file = place.path if is_file(place.path) else data_yaml(place.path)
     if file is not None:
-        _read_data_yaml(file, place, into)
+        _read_data_yaml(file, place, images, into)
         return
     listing = classes_file(place.path)
     if listing is None:
@@ -82,9 +82,14 @@ def read_labelstudio(place: AnnotationPlace, images: ImageFinder, into: Annotati
     _read_labels(place, names, images, into)
 
 
+def lists_images(place: AnnotationPlace) -> bool:
+    """Return whether a place in YOLO layout has a data.yaml, which lists its images."""
+    return is_file(place.path) or data_yaml(place.path) is not None
+
+
 def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into: Annotations) -> None:
     """Add the images without a label file as background, except in places with a data.yaml, which lists its images."""
-    listing = [place for place in places if is_file(place.path) or data_yaml(place.path)]
+    listing = [place for place in places if lists_images(place)]
     if len(listing) == len(places):
         return
     labelled = {item.image for item in into.items}
@@ -96,14 +101,14 @@ def add_background(places: Sequence[AnnotationPlace], images: ImageFinder, into:
             into.items.append(Item(image, (), split=place.split_of(image) if place else None))
 
 
-def _read_data_yaml(file: Path, place: AnnotationPlace, into: Annotations) -> None:
+def _read_data_yaml(file: Path, place: AnnotationPlace, images: ImageFinder, into: Annotations) -> None:
     spec = read_data_yaml(file)
     classes = spec.classes or LabelClasses(spec.names)
     _take_names(into, classes.names, f"'{file}'")
     for region, targets in classes.ignore.items():
         into.add_regions(region, targets)
     for split in spec.splits:
-        for sample in list_samples(spec, split):
+        for sample in list_samples(spec, split, images.passed):
             boxes = tuple(_boxes(sample.label, sample.image, classes.written, into.remarks)) if sample.label else ()
             into.items.append(Item(sample.image, boxes, split=place.split or split))
 

@@ -58,7 +58,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="dataset",
         summary="check every image and label of a data.yaml, and report what is in it",
         run=dataset,
-        packages=("opencv",),
+        packages=("opencv", "pillow-heif"),
         given=lambda config: bool(config.data),
         fingerprint=fingerprint,
         check=check,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
 from core.errors import HooklineError
 from core.files.regular_file import is_folder, open_regular
-from core.media.listing import is_image
+from core.media.matching import name_key
+from core.media.suffixes import INSTALL_HEIF, PassedOver, is_heif, is_image
 from core.storage.digest import text_digest
 from stages.dataset.config import DatasetConfig
 from stages.dataset.findings import AuditFinding
@@ -28,15 +31,28 @@ def given_data(config: DatasetConfig) -> str:
     return config.data
 
 
-def list_splits(data: str) -> tuple[DataSpec, Splits]:
-    """Return the data.yaml and the images of each of its splits."""
+def list_splits(data: str, notes: list[str] | None = None) -> tuple[DataSpec, Splits]:
+    """Return the data.yaml and the images of each of its splits.
+
+    Args:
+        data: Path of the data.yaml.
+        notes: Gets one line per split with the files in its folders that are not images.
+    """
     spec = read_data_yaml(data)
-    return spec, {split: list_samples(spec, split) for split in spec.splits}
+    splits, lines = {}, []
+    for split in spec.splits:
+        passed = PassedOver()
+        splits[split] = list_samples(spec, split, passed)
+        lines.append(passed.line(f"of '{split}'"))
+    if notes is not None:
+        notes += filter(None, lines)
+    return spec, splits
 
 
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
     """Return what listing and report depend on: paths, content, and label files without an image."""
-    spec, splits = list_splits(data)
+    notes: list[str] = []
+    spec, splits = list_splits(data, notes)
     places = [spec.path, *(sample.image for samples in splits.values() for sample in samples)]
     orphans = [
         finding.message
@@ -47,6 +63,7 @@ def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
         "places": text_digest("\n".join(map(str, places))),
         "content": content_digest(spec.names, splits, cache_dir),
         "strays": text_digest("\n".join(orphans)),
+        **({"passed_over": text_digest("\n".join(notes))} if notes else {}),
     }
 
 
@@ -65,12 +82,37 @@ def orphan_labels(split: str, samples: Sequence[Sample], places: Iterable[Path])
         places: The folders and lists of the split. All subfolders of a folder are searched; of a list, only the folders
             of its images, which may contain images that are not in the list.
     """
-    for images, labels in _folders(samples, places):
-        stems = {file.stem for file in _files(images) if is_image(file)}
-        for file in _files(labels):
-            if file.suffix == ".txt" and file.stem not in stems and _has_rows(file):
-                message = f"the label file '{file}' has no image in '{images}'"
-                yield AuditFinding("stray-label", split, file, None, message)
+    for folder, labels in _folders(samples, places):
+        files = _files(folder)
+        wanted = {f"{file.stem}.txt" for file in files if is_image(file)}
+        texts = (file for file in _files(labels) if file.suffix.lower() == ".txt")
+        orphans = [file for file in texts if file.name not in wanted and _has_rows(file)]
+        owners = _owners(files) if orphans else {}
+        for file in orphans:
+            yield AuditFinding("stray-label", split, file, None, _message(file, folder, owners))
+
+
+def _owners(files: Iterable[Path]) -> dict[str, list[Path]]:
+    """Return the images of a folder that lack a label file, HEIC images included, by their names for comparison."""
+    owners: dict[str, list[Path]] = {}
+    for file in files:
+        lacking = not os.path.lexists(label_path(file)) if is_image(file) else is_heif(file)
+        if lacking:
+            owners.setdefault(name_key(file.stem, quoted=True), []).append(file)
+    return owners
+
+
+def _message(label: Path, folder: Path, owners: Mapping[str, Sequence[Path]]) -> str:
+    """Return what is wrong with a label file without an image; name the image that its name means."""
+    found = owners.get(name_key(label.stem, quoted=True), ())
+    if len(found) != 1:
+        return f"the label file '{label}' has no image in '{folder}'"
+    image = found[0]
+    if not is_image(image):
+        return f"the image '{image.name}' of the label file '{label}' is not read; {INSTALL_HEIF}"
+    form = unicodedata.normalize("NFC", label.stem) == unicodedata.normalize("NFC", image.stem)
+    reason = " (its name has another Unicode form)" if form and label.suffix == ".txt" else ""
+    return f"the label file '{label}' belongs to '{image.name}' by its name; rename it{reason}"
 
 
 def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Path, Path]]:

@@ -33,7 +33,8 @@ def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
     Raises:
         HooklineError: No data set is given, or it has errors and ``config.bad`` does not allow skipping the images.
     """
-    spec, splits = list_splits(given_data(config))
+    passed: list[str] = []
+    spec, splits = list_splits(given_data(config), passed)
     for note in spec.notes:
         context.note(note)
     audit = run_audit(spec, splits, context, Decoding(config.max_pixels, config.image_depth))
@@ -55,7 +56,7 @@ def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
         names=spec.names,
         splits={split: len(samples) for split, samples in audit.kept.items()},
         classes=spec.classes,
-        notes=(*_skipped(audit), *_repaired(audit), *_converted(audit)),
+        notes=(*passed, *_skipped(audit), *_repaired(audit), *_converted(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
 

@@ -20,6 +20,7 @@ from core.media.picture import TruncatedError, UnreadableError, decode_checked, 
 from core.media.pixel_notes import OF_ALPHA
 from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
+from core.process.versions import installed
 from core.storage.digest import digest_each
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
@@ -51,7 +52,8 @@ class CheckedSample:
 
 def checks_of(decoding: Decoding) -> str:
     """Return a text that changes whenever the same image can get other facts."""
-    return f"{VERSION} {decoding.max_pixels} {decoding.depth}"
+    optional = installed(("pillow-heif",)).values()
+    return " ".join([VERSION, str(decoding.max_pixels), str(decoding.depth), *optional])
 
 
 def check_samples(

@@ -92,7 +92,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="evaluate",
         summary="measure accuracy (COCO mAP, P, R) and speed on a data set",
         run=evaluate,
-        packages=("numpy", "opencv", "pycocotools"),
+        packages=("numpy", "opencv", "pillow-heif", "pycocotools"),
         families=families_of_inputs,
         select=select,
         fingerprint=fingerprint,

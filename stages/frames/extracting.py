@@ -45,6 +45,8 @@ def extract(config: FramesConfig, context: RunContext) -> ImageList:
         HooklineError: No video can be read, or too many cannot be read.
     """
     source = list_source(config.source)
+    for note in source.notes:
+        context.warn(note)
     tolerance = Tolerance(files_read(source), context.warn, config.on_error, "frames.on_error", config.max_pixels)
     (context.workdir / FOLDER).mkdir()
     with (

@@ -15,7 +15,7 @@ from core.files.regular_file import is_file, is_folder
 from core.kinds.model import ModelFamily, Release
 from core.kinds.runtime import Runtime
 from core.kinds.stage import Known
-from core.media.listing import VIDEO_SUFFIXES, is_image
+from core.media.suffixes import VIDEO_SUFFIXES, is_image
 from core.planning.known import known_of
 from core.storage.digest import file_digest
 from core.storage.sidecar import SIDECAR, read_artifact, sidecar_path

@@ -14,7 +14,7 @@ from core.media.frame import Frame
 from stages.predict.result_names import ResultNames
 from stages.predict.video_writer import VideoOptions, VideoWriter
 
-ENCODERS = {".jfif": ".jpg"}
+ENCODERS = {".jfif": ".jpg", ".mpo": ".jpg"}
 """Suffixes that OpenCV reads and does not encode -> the suffix of the same format."""
 
 

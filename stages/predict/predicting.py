@@ -36,6 +36,8 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     Frames that an interrupted run finished there are not run again. If this run fails, its finished frames are kept.
     """
     source = list_source(config.source).without(context.run_dir)
+    for note in source.notes:
+        context.warn(note)
     names, state = ResultNames(source), ResumeState(context.workdir, source)
     previous = read_finished_part(
         state,

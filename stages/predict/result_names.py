@@ -14,7 +14,8 @@ from core.media.source import Source, SourceKind
 
 STREAM = "stream"
 RESERVED = ("images.json", "incomplete.json", "predictions.csv", "predictions.json", "stream.json")
-GREY = (".pbm", ".pgm")
+AS_PNG = (".avif", ".gif", ".hdr", ".heic", ".heif", ".hif", ".j2k", ".jp2", ".pbm", ".pgm")
+"""Suffixes of formats without colours, with few, of floats, or that not every OpenCV writes."""
 
 
 class ResultNames:
@@ -37,7 +38,7 @@ class ResultNames:
         self._ids = image_ids(source.files) if source.kind is SourceKind.pictures else []
 
     def image(self, frame: Frame) -> str:
-        """Return the name of the annotated image: that of the source; PNG replaces formats without colours."""
+        """Return the name of the annotated image: that of the source; ``.png`` replaces :data:`AS_PNG`."""
         return self._images[self._names[frame.path]]
 
     def video(self, frame: Frame) -> str:
@@ -68,12 +69,12 @@ def _check_folders(names: Iterable[str], results: Collection[str]) -> None:
 
 
 def _image_names(names: Sequence[str]) -> dict[str, str]:
-    """Return unique names of annotated images: the source name, with the suffix .png for formats without colours."""
+    """Return unique names of annotated images: the source name, with the suffix .png for :data:`AS_PNG`."""
     taken = set(names)
     chosen: dict[str, str] = {}
     for name in names:
         chosen[name] = name
-        if name.lower().endswith(GREY):
+        if name.lower().endswith(AS_PNG):
             chosen[name] = next(free for free in numbered(name, ".png") if free not in taken)
             taken.add(chosen[name])
     return chosen

@@ -76,7 +76,7 @@ def hookline_stages() -> Iterable[Stage]:
         name="train",
         summary="train a network on labelled images",
         run=train,
-        packages=("numpy", "opencv"),
+        packages=("numpy", "opencv", "pillow-heif"),
         families=families,
         select=select,
         check=check,

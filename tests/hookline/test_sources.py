@@ -129,3 +129,10 @@ def test_what_is_no_source_is_refused(
     for function in (hookline.frames, hookline.frame_count, hookline.list_source):
         with pytest.raises(hookline.HooklineError, match=problem):
             function(source)
+
+
+def test_files_that_are_passed_over_are_reported(folder: Path) -> None:
+    (folder / "images" / "x.psd").touch()
+    lines: list[str] = []
+    assert len(list(hookline.frames(folder / "images", warn=lines.append))) == 2
+    assert lines == [f"passed over 1 .psd in '{folder}/images'"]

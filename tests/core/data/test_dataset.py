@@ -22,6 +22,8 @@ from core.data.label_rows import RowProblem
 from core.data.writing import write_listing
 from core.errors import HooklineError
 from core.labels import check_labels, load_labels
+from core.media import suffixes
+from core.media.suffixes import PassedOver
 from tests.support.dataset_tools import write_dataset, write_picture
 
 
@@ -90,7 +92,7 @@ def test_empty_and_unknown_split(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "data.yaml").write_text("val: images\nnames: [a]")
     spec = read_data_yaml(tmp_path / "data.yaml")
-    with pytest.raises(HooklineError, match=r"split 'val' has no images in '.*images'; suffixes of images: .bmp"):
+    with pytest.raises(HooklineError, match=r"split 'val' has no images in '.*images'; suffixes of images: .avif"):
         list_samples(spec, "val")
     with pytest.raises(HooklineError, match="unknown split 'vall'; did you mean val"):
         list_samples(spec, "vall")
@@ -257,7 +259,7 @@ def test_the_content_of_a_data_set(tmp_path: Path, change: Callable[[Path], None
     assert digest_below(tmp_path) != before
 
 
-@pytest.mark.parametrize("name", ["b.gif", "b", "b.txt", "x" * 5000])
+@pytest.mark.parametrize("name", ["b.mp4", "b", "b.txt", "x" * 5000])
 def test_a_list_that_names_no_image(tmp_path: Path, name: str) -> None:
     """The check of the data set finds what a later stage would refuse."""
     write_picture(tmp_path / "a.jfif.png").rename(tmp_path / "a.jfif")
@@ -272,3 +274,44 @@ def test_a_list_that_names_no_image(tmp_path: Path, name: str) -> None:
     (tmp_path / "list.txt").write_text("a.jfif\n")
     assert list(list_problems(spec)) == []
     assert [sample.image.name for sample in list_samples(spec, "train")] == ["a.jfif"]
+
+
+def test_an_image_in_two_spellings_counts_once(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"train": {"a": [], "b": []}})
+    lines = ["images/train/a.png", "./images/../images/train/a.png", str(tmp_path / "images" / "train" / "a.png")]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    (tmp_path / "data.yaml").write_text("train: [list.txt, images/train]\nnames: [a]")
+    assert [sample.image.name for sample in list_samples(read_data_yaml(tmp_path / "data.yaml"), "train")] == [
+        "a.png",
+        "b.png",
+    ]
+
+
+def test_files_that_are_not_images_are_collected(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"train": {"a": []}})
+    folder = tmp_path / "images" / "train"
+    (folder / "folder.jpg").mkdir()
+    (folder / "broken.JPG").symlink_to("missing.jpg")
+    for name in ("b.psd", "folder.jpg/c.mp4", ".hidden.psd", "notes.txt"):
+        (folder / name).touch()
+    (tmp_path / "data.yaml").write_text("train: [images/train, images]\nnames: [a]")
+    passed = PassedOver()
+    samples = list_samples(read_data_yaml(tmp_path / "data.yaml"), "train", passed)
+    assert [sample.image.name for sample in samples] == ["a.png", "broken.JPG"]
+    assert passed.line() in {"passed over 1 .mp4, 1 .psd", "passed over 1 .psd, 1 .mp4"}
+
+
+def test_a_split_with_only_other_files_names_them(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.psd").touch()
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [a]")
+    with pytest.raises(HooklineError, match=r"has no images in '.*'; passed over 1 \.psd; suffixes of images: \.avif"):
+        list_samples(read_data_yaml(tmp_path / "data.yaml"), "train")
+
+
+def test_a_heic_in_a_list_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suffixes, "reads_heif", lambda: False)
+    (tmp_path / "list.txt").write_text("a.HEIC\n")
+    (tmp_path / "data.yaml").write_text("train: list.txt\nnames: [a]")
+    (problem,) = list_problems(read_data_yaml(tmp_path / "data.yaml"))
+    assert str(problem).endswith("; install pillow-heif to read HEIC images: pip install pillow-heif")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -366,3 +367,33 @@ def test_spread_frames_lie_at_equal_distances(tmp_path: Path, count: int, expect
     found = list(spread_frames(source, count, Tolerance(None, lambda _: None)))
     assert [frame.number for frame in found] == expected
     assert [level_of(frame.picture) for frame in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.3g2", "mpeg4"),
+        ("a.ivf", "libvpx"),
+        ("a.m2v", "mpeg2video"),
+        ("a.mjpg", "mjpeg -f mjpeg"),
+        ("a.mxf", "mpeg2video"),
+        ("a.ogv", "libtheora"),
+        ("a.vob", "mpeg2video"),
+        ("a.264", "libx264 -f h264"),
+        ("A.H264", "libx264 -f h264"),
+        ("a.h265", "libx265 -f hevc"),
+        ("a.hevc", "libx265"),
+        ("A.Y4M", "wrapped_avframe -f yuv4mpegpipe"),
+    ],
+)
+def test_more_formats_of_video(tmp_path: Path, name: str, codec: str) -> None:
+    clip = "testsrc=size=64x48:rate=25:duration=0.4"
+    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", clip, "-pix_fmt", "yuv420p", "-c:v", *codec.split()]
+    if subprocess.run([*command, str(tmp_path / name)], check=False, capture_output=True).returncode:
+        pytest.skip(f"this FFmpeg does not write {name}")
+    source, ears = list_source(str(tmp_path)), Ears()
+    frames = list(read_frames(source, ears.tolerance))
+    assert (len(frames), frame_count(source), ears.heard) == (10, 10, [])
+    assert [frame.number for frame in frames] == list(range(10))
+    assert frames[-1].seconds is not None
+    assert frames[-1].picture.shape == (48, 64, 3)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from core.artifacts import Dataset, OnnxModel
 from core.data.dataset import Sample
@@ -153,3 +154,20 @@ def test_fingerprint_follows_the_content(context, folder):
     assert fingerprint(config(source=str(folder)), context[0]) != before
     assert fingerprint(config(), context[0])["source"]
     assert fingerprint(config(data="data.yaml"), context[0]) == {"split": "train"}
+
+
+def test_files_that_are_passed_over_are_a_note_and_part_of_the_key(context, model, folder):
+    before = fingerprint(config(source=str(folder)), context[0])
+    (folder / "x.psd").touch()
+    assert calibrate(config(source=str(folder)), model, None, context[0]).notes[0].startswith("passed over 1 .psd in '")
+    after = fingerprint(config(source=str(folder)), context[0])
+    assert after == before | {"passed_over": "passed over 1 .psd"}
+
+
+def test_several_gifs_are_images(context, model, tmp_path):
+    for index in range(3):
+        moving = [Image.effect_noise((64, 64), 9 + index), Image.effect_noise((64, 64), 90)]
+        moving[0].save(tmp_path / f"{index}.gif", save_all=True, append_images=moving[1:], duration=100)
+    assert calibrate(config(source=f"{tmp_path}/*.gif"), model, None, context[0]).pictures == 3
+    assert calibrate(config(source=f"{tmp_path}/0.gif"), model, None, context[0]).pictures == 2
+    assert list(check(config(source=f"{tmp_path}/*.gif"))) == []

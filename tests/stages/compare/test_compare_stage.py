@@ -228,3 +228,11 @@ def test_stage() -> None:
     (engine,) = stage.signature.inputs
     assert engine.types == (Engine,)
     assert stage.signature.provides == (Comparison,)
+
+
+def test_files_that_are_passed_over_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "x.psd").touch()
+    comparison, memory, _ = run(tmp_path)
+    assert comparison.notes == (f"passed over 1 .psd in '{tmp_path}/pictures'",)
+    assert memory.warnings == list(comparison.notes)

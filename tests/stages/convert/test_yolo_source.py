@@ -236,3 +236,25 @@ def test_accents_may_be_one_code_point_or_two(tmp_path: Path) -> None:
     (source / "\u00e9t\u00e9.txt").write_text("0 .5 .5 .5 .5")
     dataset, _ = run(tmp_path, source=str(source))
     assert by_name(dataset)["e\u0301te\u0301.jpg"] == [("dog", [32, 24, 32, 24])]
+
+
+def test_files_that_are_passed_over_are_counted(tmp_path: Path) -> None:
+    source = labelimg(tmp_path / "set", a="1 0.5 0.5 0.25 0.5\n", b="0 .5 .5 .5 .5\n")
+    for name in ("x.psd", "other.md"):
+        (source / name).touch()
+    _, memory = run(tmp_path, source=str(source))
+    assert memory.warnings == ["passed over 1 .psd"]
+
+
+def test_files_in_the_splits_of_a_data_yaml_are_counted_once(tmp_path: Path) -> None:
+    row = (1, 0.5, 0.5, 0.5, 0.5)
+    file = write_dataset(tmp_path / "set", {"train": {"a": [row]}, "val": {"c": [row]}})
+    for name in ("images/train/x.psd", "run.log"):
+        (tmp_path / "set" / name).touch()
+    _, memory = run(tmp_path, source=str(file))
+    assert [warning for warning in memory.warnings if "passed over" in warning] == ["passed over 1 .psd"]
+    moved = tmp_path / "yaml" / "data.yaml"
+    moved.parent.mkdir()
+    moved.write_text(file.read_text().replace("path: .", f"path: {tmp_path}/set"))
+    _, memory = run(tmp_path / "second", source=str(moved))
+    assert [warning for warning in memory.warnings if "passed over" in warning] == ["passed over 1 .psd"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.data.dataset import load_split
 from core.errors import HooklineError
@@ -193,3 +194,26 @@ def test_a_class_name_that_no_font_can_draw(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("'x'", r'"x\a"'))
     context, _ = make_context(tmp_path)
     assert dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context).names == ("x\a", "y")
+
+
+def test_files_that_are_passed_over_are_counted_per_split(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER]}, "val": {"c": [OTHER]}})
+    context, memory = make_context(tmp_path)
+    before = fingerprint(plain(file), context)
+    for name in ("train/x.psd", "train/y.psd", "train/z.mp4", "train/notes.txt", "val/deep/x.psd"):
+        (tmp_path / "set" / "images" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "set" / "images" / name).touch()
+    result = dataset(plain(file), context)
+    assert result.notes == ("passed over 2 .psd, 1 .mp4 of 'train'", "passed over 1 .psd of 'val'")
+    assert memory.warnings == []  # the runner prints the notes of every result
+    assert result.splits == {"train": 1, "val": 1}
+    assert before.keys() < fingerprint(plain(file), context).keys()
+
+
+def test_a_gif_in_a_data_set_is_its_first_frame(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER]}, "val": {"c": [OTHER]}})
+    moving = [Image.effect_noise((64, 48), 99), Image.effect_noise((64, 48), 9)]
+    moving[0].save(tmp_path / "set" / "images" / "train" / "b.GIF", save_all=True, append_images=moving[1:])
+    context, _ = make_context(tmp_path)
+    result = dataset(plain(file), context)
+    assert [sample.image.name for sample in load_split(result, "train")] == ["a.png", "b.GIF"]

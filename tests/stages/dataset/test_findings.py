@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from core.data.data_yaml import read_data_yaml
+from core.media import suffixes
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counted_kinds, lines_of
 from stages.dataset.listing import list_splits
@@ -190,3 +191,59 @@ def test_words() -> None:
     assert counted_kinds(found[:1]) == "1 error: 1 empty-box"
     assert lines_of(found) == ["z", "x (and 1 more: empty-box)"]
     assert found[0].severity is Severity.error
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "reason"),
+    [
+        ("b c", "b%20c", ""),
+        ("b%20c", "b c", ""),
+        ("\u732b", "%E7%8C%AB", ""),
+        ("IMG_1", "img_1", ""),
+        ("caf\u00e9", "cafe\u0301", " (its name has another Unicode form)"),
+        ("Cafe\u0301", "caf%C3%A9", ""),
+    ],
+)
+def test_a_label_whose_name_differs_only_in_form_names_its_image(
+    tmp_path: Path, image: str, label: str, reason: str
+) -> None:
+    def add(root: Path) -> None:
+        write_picture(root / "images" / "val" / f"{image}.png", seed=9)
+        (root / "labels" / "val" / f"{label}.txt").write_text(ROWS)
+
+    (finding,) = [item for item in audit_of(tmp_path, add).findings if item.kind == "stray-label"]
+    file = tmp_path / "set" / "labels" / "val" / f"{label}.txt"
+    assert finding.message == f"the label file '{file}' belongs to '{image}.png' by its name; rename it{reason}"
+    assert finding.file == file
+
+
+def test_a_label_with_an_upper_case_suffix_names_its_image(tmp_path: Path) -> None:
+    audit = audit_of(tmp_path, lambda root: label(root).rename(label(root).with_suffix(".TXT")))
+    (finding,) = [item for item in audit.findings if item.kind == "stray-label"]
+    assert finding.message.endswith("a.TXT' belongs to 'a.png' by its name; rename it")
+
+
+def test_an_image_with_a_label_of_its_own_owns_no_other(tmp_path: Path) -> None:
+    def add(root: Path) -> None:
+        (root / "labels" / "train" / "A.txt").write_text(ROWS)
+        for name in ("x y.png", "X Y.png"):  # either could be meant
+            write_picture(root / "images" / "train" / name, seed=len(name) + ord(name[0]))
+        (root / "labels" / "train" / "x%20y.txt").write_text(ROWS)
+
+    messages = [item.message for item in audit_of(tmp_path, add).findings if item.kind == "stray-label"]
+    folder = tmp_path / "set" / "images" / "train"
+    assert [message.partition("' has no image in ")[2] for message in messages] == [f"'{folder}'"] * 2
+
+
+def test_the_label_of_a_heic_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suffixes, "reads_heif", lambda: False)
+
+    def add(root: Path) -> None:
+        (root / "images" / "train" / "c.HEIC").touch()
+        (root / "labels" / "train" / "c.txt").write_text(ROWS)
+
+    (finding,) = audit_of(tmp_path, add).findings
+    assert finding.message == (
+        f"the image 'c.HEIC' of the label file '{tmp_path}/set/labels/train/c.txt' is not read; "
+        "install pillow-heif to read HEIC images: pip install pillow-heif"
+    )

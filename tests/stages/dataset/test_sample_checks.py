@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import struct
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from core.media.choices import Depth
@@ -16,6 +20,8 @@ from tests.support.dataset_tools import write_dataset
 from tests.support.media_tools import half_a_jpeg
 from tests.support.stage_tools import make_context
 
+ISPE = struct.pack(">I4sIII", 20, b"ispe", 0, 64, 48)
+"""The box with the size of a HEIC image."""
 OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
 
 
@@ -154,3 +160,17 @@ def test_the_cache_writes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert other.look_up("00" * 32) == facts
     with image_cache.image_facts_cache(tmp_path, "y") as changed:
         assert changed.look_up("00" * 32) is None
+
+
+def test_images_are_decoded_again_with_another_pillow_heif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = make_context(tmp_path)
+    file = write_many(tmp_path / "set", 1)
+    (tmp_path / "set" / "images" / "train" / "000.png").write_bytes(b"\0\0\0\x14ftypheic\0\0\0\0mif1" + ISPE)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(checking, "installed", lambda _: {})
+    (finding,) = (item for item in run_audit(*list_splits(str(file)), context).findings if item.file)
+    assert "it is HEIC; install pillow-heif" in finding.message
+    stand_in = SimpleNamespace(open_heif=lambda *_, **__: np.full((48, 64, 3), 7, np.uint8))
+    monkeypatch.setitem(sys.modules, "pillow_heif", stand_in)
+    monkeypatch.setattr(checking, "installed", lambda _: {"pillow-heif": "1.0"})
+    assert run_audit(*list_splits(str(file)), context).statistics["train"].sizes.tolist() == [[64, 48]]

@@ -202,3 +202,10 @@ def test_real_video(tmp_path: Path, shared_data: Path) -> None:
     names = [Path(line).name for line in made.path.read_text().splitlines()]
     assert names == [f"vtest-{number:06d}.jpg" for number in (0, 200, 400, 600)]
     assert cv2.imread(str(made.path.parent / "images" / names[0])).shape == (576, 768, 3)
+
+
+def test_files_that_are_passed_over_are_counted(tmp_path: Path) -> None:
+    write_levels(tmp_path / "in" / "a.avi", 3)
+    (tmp_path / "in" / "list.m3u8").touch()
+    _, memory = run(tmp_path, str(tmp_path / "in"), every=1)
+    assert memory.warnings == [f"passed over 1 .m3u8 (playlists are not opened) in '{tmp_path}/in'"]

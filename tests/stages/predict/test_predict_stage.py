@@ -276,3 +276,10 @@ def test_names_that_are_not_utf8_are_resumed(tmp_path: Path) -> None:
     assert made.values["resumed"] == 2
     rows = table.read_bytes().splitlines()
     assert [row.split(b",")[0] for row in rows] == [b"file", b"a\xff.png", b"b.png", b"c.png"]
+
+
+def test_files_that_are_passed_over_are_counted(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a.png"])
+    (tmp_path / "in" / "x.psd").touch()
+    _, memory, _ = run(tmp_path, str(tmp_path / "in"), [detections()])
+    assert memory.warnings == [f"passed over 1 .psd in '{tmp_path}/in'"]

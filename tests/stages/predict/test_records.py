@@ -9,9 +9,9 @@ import pytest
 
 from core.errors import HooklineError
 from core.media.frame import Frame
-from core.media.listing import IMAGE_SUFFIXES
 from core.media.picture import read_picture
 from core.media.source import Source, SourceKind
+from core.media.suffixes import IMAGE_SUFFIXES
 from stages.predict.annotated import ImageFiles
 from stages.predict.records import CocoRecord, CsvRecord, ImageRecord, LabelRecord
 from stages.predict.result_names import ResultNames
