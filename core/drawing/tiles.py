@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.detections import Detections
 from core.drawing.boxes import Painter, TextWriter
 from core.drawing.palette import WHITE
+from core.drawing.regions import draw_regions
 from core.drawing.text import shortened
 from core.labels import Labels
 
@@ -77,7 +78,7 @@ def _row(tiles: Sequence[Image]) -> Image:
 
 
 def label_page(items: Iterable[tuple[Image, Labels, str]], names: Sequence[str], tiles: Tiles, columns: int) -> Image:
-    """Draw a page of images with their ground truth.
+    """Draw a page of images with their ground truth: the boxes of the objects, and stripes over ignore regions.
 
     Args:
         items: uint8 BGR images with labels and captions, at least one.
@@ -86,8 +87,9 @@ def label_page(items: Iterable[tuple[Image, Labels, str]], names: Sequence[str],
         columns: Images per row.
     """
     painter = Painter(names, scores=False)
+    drawn = ((draw_regions(image, labels), labels, text) for image, labels, text in items)
     return tiles.page(
-        [tiles.tile(image, label_boxes(labels, image), painter, text) for image, labels, text in items], columns
+        [tiles.tile(image, label_boxes(labels, image), painter, text) for image, labels, text in drawn], columns
     )
 
 
