@@ -66,7 +66,7 @@ PAGES: Mapping[str, Page] = {
         "`fingerprint`, `families`, `supplement` and `run` get the options that `settle` returned.",
         (
             "Stage Known open_model ModelForm class_ids file_digest families_of_inputs all_families Sample load_split "
-            "Labels load_labels"
+            "Labels load_labels LabelClasses ALL_CLASSES"
         ),
     ),
     "context": Page(

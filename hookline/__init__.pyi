@@ -97,6 +97,8 @@ from core.kinds.training import TrainingJob as TrainingJob
 from core.kinds.training_progress import EpochResult as EpochResult
 from core.kinds.training_progress import EpochScores as EpochScores
 from core.kinds.training_progress import TrainingWatcher as TrainingWatcher
+from core.label_classes import ALL_CLASSES as ALL_CLASSES
+from core.label_classes import LabelClasses as LabelClasses
 from core.labels import Labels as Labels
 from core.labels import load_labels as load_labels
 from core.media.frame import Frame as Frame

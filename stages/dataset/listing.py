@@ -9,7 +9,8 @@ from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
 from core.errors import HooklineError
 from core.files.regular_file import is_folder, open_regular
-from core.media.listing import is_image
+from core.media.listing import is_image, list_entries
+from core.media.matching import files_below
 from core.storage.digest import text_digest
 from stages.dataset.config import DatasetConfig
 from stages.dataset.findings import AuditFinding
@@ -32,6 +33,18 @@ def list_splits(data: str) -> tuple[DataSpec, Splits]:
     """Return the data.yaml and the images of each of its splits."""
     spec = read_data_yaml(data)
     return spec, {split: list_samples(spec, split) for split in spec.splits}
+
+
+def repeated_entries(spec: DataSpec, splits: Splits) -> dict[str, int]:
+    """Return the number of entries per split that name an image again; each image is used once."""
+    return {split: sum(map(_count, spec.splits[split])) - len(samples) for split, samples in splits.items()}
+
+
+def _count(place: Path) -> int:
+    """Return the number of images in a folder, or of entries of a list."""
+    if is_folder(place):
+        return sum(map(is_image, files_below(place)))
+    return sum(1 for _ in list_entries(place))
 
 
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:

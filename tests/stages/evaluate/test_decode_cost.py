@@ -121,7 +121,7 @@ def data_in(folder: Path) -> Dataset:
     labels = {name: [(label, *share)] for name, (label, _, _) in IMAGES.items()}
     context, _ = make_context(folder / "data")
     file = write_dataset(folder / "set", {"val": labels}, ("person", "dog"), size=(SIDE, SIDE))
-    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
 
 
 def run(folder: Path, *, with_heads: bool = True, family: str = "yolov5", **changes: Any) -> tuple[Metrics, Memory]:
