@@ -29,7 +29,7 @@ SHOWN = ("onnxruntime", "opencv-python", "numpy")
 
 
 def main() -> None:
-    """Run each work in a process of its own and print the table; or, as that process, do one work."""
+    """Measure each method in a subprocess and print the table; in a subprocess, run one method."""
     arguments = read_arguments()
     if arguments.work:
         print(json.dumps(measured(lambda: WORKS[arguments.work](arguments))))
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("onnx", type=Path, help="float32 heads model, e.g. from +stage=export")
     parser.add_argument("--source", required=True, help="images to calibrate on")
@@ -56,7 +56,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def figures(work: str) -> str:
-    """One row, by a process of its own."""
+    """Return one row, measured in a subprocess."""
     command = [sys.executable, "-m", "benchmarks.calibration_memory", *sys.argv[1:], "--work", work]
     run = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if run.returncode:
@@ -66,7 +66,7 @@ def figures(work: str) -> str:
 
 
 def measured(work: Callable[[], int]) -> dict[str, float]:
-    """Time and peak memory of ``work``, which gives the number of its pictures."""
+    """Return time and peak memory of ``work``, which returns the number of its images."""
     start, cpu = time.perf_counter(), time.process_time()
     pictures = work()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -75,7 +75,7 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 
 
 def batches(arguments: argparse.Namespace, count: int) -> Iterator[PreparedBatch]:
-    """Images as network inputs, read and letterboxed ahead as the stage does."""
+    """Yield images as network inputs, read and letterboxed ahead as in the stage calibrate."""
     from backends.cv.plugin import hookline_processors
     from core.inference.calibration_images import prepared_batches
     from core.media.source import list_source
@@ -92,7 +92,7 @@ def batches(arguments: argparse.Namespace, count: int) -> Iterator[PreparedBatch
 
 
 def infer(arguments: argparse.Namespace) -> int:
-    """Plain FP32 inference."""
+    """Run FP32 inference only."""
     import onnxruntime as ort
 
     from backends.ort.loading import Level, load_session, session_options
@@ -105,7 +105,7 @@ def infer(arguments: argparse.Namespace) -> int:
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
-    """Our calibration: every activation into its histogram, ranges at the end."""
+    """Run the calibration of hookline: a histogram per activation, and the ranges at the end."""
     from backends.calibrators.plugin import hookline_calibrators
     from backends.ort.options import OrtOptions
     from backends.ort.recorder import OrtActivationRecorder
@@ -123,7 +123,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
 
 
 def calibrate_theirs(arguments: argparse.Namespace) -> int:
-    """ONNX Runtime's entropy calibrator."""
+    """Run the entropy calibrator of ONNX Runtime."""
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
 

@@ -35,11 +35,11 @@ from cuda_plugins.yolo_layer import yolo_layer
 
 THRESHOLDS = (0.25, 0.001, 0.0)
 PAUSE = 0.02
-"""Seconds until the threads of the session before have stopped waiting for work in a loop."""
+"""Seconds until the threads of the previous session have stopped spinning."""
 
 
 def main() -> None:
-    """Export, graft, time, print a table."""
+    """Export, graft and time the models, and print a table."""
     arguments = read_arguments()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = YOLOv5Backend().read(arguments.weights, Path(folder) / "weights.safetensors")
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help="an official .pt or a .safetensors of hookline")
     parser.add_argument("--picture", type=Path, required=True, help="an image with objects")
@@ -65,7 +65,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def open_all(checkpoint: Checkpoint, contract: InputContract, folder: Path, threads: int) -> dict[str, Session]:
-    """Sessions of the heads, the classic output, and the heads grafted at each threshold."""
+    """Return sessions of the heads, the classic output, and the grafted model of each threshold."""
     runtime = OrtRuntime(OrtOptions(threads=threads))
     models = {layout: exported(checkpoint, contract, layout, folder) for layout in LAYOUTS}
     sessions: dict[str, Session] = {layout: runtime.open(model, device="cpu") for layout, model in models.items()}
@@ -76,14 +76,14 @@ def open_all(checkpoint: Checkpoint, contract: InputContract, folder: Path, thre
 
 
 def exported(checkpoint: Checkpoint, contract: InputContract, layout: str, folder: Path) -> QuantizedModel:
-    """The float32 graph of one layout."""
+    """Export the float32 graph of one layout."""
     target = folder / f"{layout}.onnx"
     YOLOv5Backend().export(checkpoint, target, contract=contract, layout=layout, opset=17)
     return QuantizedModel(path=target, facts=checkpoint.facts, contract=contract, layout=layout, runtime="onnxruntime")
 
 
 def grafted(model: QuantizedModel, target: Path, threshold: float) -> GraftedModel:
-    """The heads with the decode appended."""
+    """Append the decode step to the heads."""
     YoloLayerGraft(YoloLayerOptions()).append(model, head(model.facts, model.layout), target, score_threshold=threshold)
     return GraftedModel(
         path=target,
@@ -97,17 +97,17 @@ def grafted(model: QuantizedModel, target: Path, threshold: float) -> GraftedMod
 
 
 def prepared(picture: Path, contract: InputContract) -> np.ndarray:
-    """The picture as network input."""
+    """Return the image as network input."""
     (processor,) = hookline_processors()
     pixels = cv2.imread(str(picture))
     if pixels is None:
-        raise SystemExit(f"'{picture}' is no picture")
+        raise SystemExit(f"'{picture}' is not an image")
     images, _ = processor.load(processor.options()).prepare([pixels], contract)
     return images.copy()
 
 
 def works(sessions: Mapping[str, Session], images: np.ndarray) -> dict[str, Callable[[], object]]:
-    """What is timed, by name."""
+    """Return the functions to time, by name."""
     heads = sessions["heads"]
     facts = heads.facts
     anchors = [value for level in anchors_of(facts) for value in level]
@@ -126,7 +126,7 @@ def works(sessions: Mapping[str, Session], images: np.ndarray) -> dict[str, Call
 
 
 def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each work, all of them once a round, so that a busy machine troubles all alike."""
+    """Return milliseconds per function; each round calls all of them, so that other load affects all equally."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 3):
         for name, work in works.items():
@@ -139,7 +139,7 @@ def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[
 
 
 def print_table(times: Mapping[str, list[float]], rows: Mapping[str, int]) -> None:
-    """Minimum and median in ms, the median of the difference to the heads of the same round, rows kept."""
+    """Print minimum and median in ms, the median difference to the heads of the same round, and the rows kept."""
     print(f"{'':28}{'min ms':>9}{'median':>9}{'- heads':>9}{'rows':>8}")
     for name, values in times.items():
         difference = median(value - base for value, base in zip(values, times["heads"], strict=True))

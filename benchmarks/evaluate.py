@@ -32,7 +32,7 @@ SHOWN = ("hookline", "python", "onnxruntime", "opencv-python", "numpy", "pycocot
 
 
 def main() -> None:
-    """Run everything and print the table."""
+    """Run all evaluations and print the table."""
     arguments = read_arguments()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(", ".join(f"{name} {value}" for name, value in versions().items() if name in SHOWN))
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
@@ -61,7 +61,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def evaluate(overrides: Sequence[str]) -> dict[str, Any]:
-    """The figures that one run leaves in its summary.json."""
+    """Return the metrics in the summary.json of one run."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "core.run", "+stage=evaluate", f"hydra.run.dir={folder}", *overrides]
         run = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
@@ -73,7 +73,7 @@ def evaluate(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def figures(values: Mapping[str, float]) -> str:
-    """The cells of one row."""
+    """Return the cells of one row."""
     cells = [f"{values[name]:.4f}" for name in COLUMNS] + [f"{values[name]:.1f}" for name in PHASES]
     return " | ".join([*cells, *(f"{values[name]:.1f}" for name in ("seconds", "stage_seconds"))])
 

@@ -19,7 +19,7 @@ from core.process.versions import versions
 
 
 def main() -> None:
-    """Run everything and print the table."""
+    """Run all evaluations and print the table."""
     arguments = read_arguments()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(", ".join(f"{name} {value}" for name, value in versions().items() if name in SHOWN))
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--data", required=True, help="data.yaml")
@@ -45,7 +45,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def print_rows(name: str, split: str, options: list[str], calibrators: list[str]) -> None:
-    """FP32, FP16, then INT8 by each calibrator."""
+    """Yield FP32, FP16, then INT8 with each calibrator."""
     base = 0.0
     rows = {"fp32": ["precision=fp32"], "fp16": ["precision=fp16"]}
     rows |= {f"int8 {item}": ["precision=int8", f"calibrator={item}"] for item in calibrators}

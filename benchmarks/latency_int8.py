@@ -31,7 +31,7 @@ BLOCK, WARM = 6, 2
 
 
 def main() -> None:
-    """Make the models, time them, print a table."""
+    """Make and time the models, and print a table."""
     arguments = read_arguments()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(f"onnxruntime {ort.__version__}, {platform.machine()}, {arguments.imgsz} px, batch 1")
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--source", required=True, help="images to calibrate on")
@@ -57,7 +57,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def quantized(weights: str, precision: str, folder: Path, arguments: argparse.Namespace) -> Path:
-    """The ONNX file that ``+stage=quantize`` leaves in ``folder``."""
+    """Return the ONNX file that ``+stage=quantize`` wrote into ``folder``."""
     options = [f"weights={weights}", f"precision={precision}", f"imgsz={arguments.imgsz}"]
     command = [sys.executable, "-m", "core.run", "+stage=quantize", f"hydra.run.dir={folder}", *options]
     command += [f"calibrate.source={arguments.source}"]
@@ -70,7 +70,7 @@ def quantized(weights: str, precision: str, folder: Path, arguments: argparse.Na
 
 
 def row(paths: Mapping[str, Path], threads: int, arguments: argparse.Namespace) -> str:
-    """The figures of one pair."""
+    """Return the row of one pair."""
     sessions = {name: open_session(path, threads) for name, path in paths.items()}
     images = np.random.default_rng(0).random((1, 3, arguments.imgsz, arguments.imgsz), dtype=np.float32)
     wall, processor = in_turns(sessions, images, arguments.rounds)
@@ -81,7 +81,7 @@ def row(paths: Mapping[str, Path], threads: int, arguments: argparse.Namespace) 
 
 
 def open_session(path: Path, threads: int) -> ort.InferenceSession:
-    """As the runtime opens models, with so many threads."""
+    """Open a model as the runtime does, with this number of threads."""
     options = session_options(OrtOptions(threads=threads), ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
     return load_session(path, options, f"'{path}'")
 
@@ -89,7 +89,7 @@ def open_session(path: Path, threads: int) -> ort.InferenceSession:
 def in_turns(
     sessions: Mapping[str, ort.InferenceSession], images: np.ndarray, rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Wall and CPU milliseconds of each session's runs, the first of every block left out."""
+    """Return wall and CPU milliseconds of the runs of each session, without the first run of a block."""
     wall: dict[str, list[float]] = {name: [] for name in sessions}
     processor: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(rounds):

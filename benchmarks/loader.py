@@ -43,13 +43,13 @@ Draws = list[Draw]
 
 
 class Clock:
-    """Milliseconds by phase, between two readings of :meth:`take`."""
+    """Milliseconds by phase, between two calls of :meth:`take`."""
 
     def __init__(self) -> None:
         self._times: dict[str, float] = defaultdict(float)
 
     def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, which now counts its time."""
+        """Return the function, with its time counted."""
 
         def counted(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
@@ -60,13 +60,13 @@ class Clock:
         return counted
 
     def take(self) -> dict[str, float]:
-        """What was counted since the last time."""
+        """Return the milliseconds since the last call."""
         times, self._times = dict(self._times), defaultdict(float)
         return times
 
 
 class CanvasPictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The plain way, by the same random numbers."""
+    """The usual way, with the same random numbers."""
 
     def __init__(self, samples: list[LabelledImage], imgsz: int, clock: Clock | None = None) -> None:
         self.samples, self.side, self.settings = samples, imgsz, TrainingOptions()
@@ -102,7 +102,7 @@ class CanvasPictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def three_tables(image: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
-    """Hue, saturation and value changed by one table each."""
+    """Change hue, saturation and value with one table each."""
     values = np.arange(256)
     tables = [values * gains[0] % 180, *(np.clip(values * gain, 0, 255) for gain in gains[1:])]
     channels = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
@@ -111,12 +111,12 @@ def three_tables(image: np.ndarray, gains: tuple[float, float, float]) -> np.nda
 
 
 def planes(image: np.ndarray) -> np.ndarray:
-    """BGR [H, W, 3] to RGB [3, H, W]."""
+    """Convert BGR [H, W, 3] to RGB [3, H, W]."""
     return np.ascontiguousarray(image.transpose(2, 0, 1)[::-1])
 
 
 def main() -> None:
-    """Time both ways, print two tables."""
+    """Time both ways, and print two tables."""
     arguments = read_arguments()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a folder of images, .../images/...")
     parser.add_argument("--imgsz", type=int, default=640)
@@ -139,7 +139,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def read_samples(folder: Path) -> list[LabelledImage]:
-    """The images of the folder with their labels."""
+    """Return the images of the folder with their labels."""
     samples = []
     for image in sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"}):
         label = label_path(image)
@@ -151,12 +151,12 @@ def read_samples(folder: Path) -> list[LabelledImage]:
 
 
 def ours(samples: list[LabelledImage], imgsz: int, cache: ImageCache) -> TrainingImages:
-    """The library's images."""
+    """Return the images of hookline's data loader."""
     return TrainingImages(samples, read_picture, TrainingOptions(), imgsz=imgsz, epochs=1, seed=0, cache=cache)
 
 
 def phases(samples: list[LabelledImage], imgsz: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds per image by phase: of each image the fastest round, mean over images."""
+    """Return milliseconds per image by phase: the fastest round of each image, mean over images."""
     clock = Clock()
     scene.draw = clock.timed("draw", scene.draw)
     scene.follow = clock.timed("boxes", scene.follow)
@@ -204,7 +204,7 @@ def rates(samples: list[LabelledImage], arguments: argparse.Namespace) -> dict[s
 def canvas_batches(
     samples: list[LabelledImage], sampler: EpochSampler, arguments: argparse.Namespace
 ) -> Callable[[int], Iterable[Any]]:
-    """Batches of the plain way from a DataLoader as it comes."""
+    """Return batches of the usual way, from a DataLoader with default settings."""
     epochs: list[int] = [0]
 
     class Batches:
@@ -233,14 +233,14 @@ def canvas_batches(
 
 
 def print_phases(table: dict[str, dict[str, float]]) -> None:
-    """One column a way."""
+    """Print one column per way."""
     print(f"\n{'ms per image':14}" + "".join(f"{name:>10}" for name in table))
     for phase in ("read", "draw", "boxes", "flip", "colours", "planes", "all"):
         print(f"{phase:14}" + "".join(f"{times.get(phase, 0):10.2f}" for times in table.values()))
 
 
 def print_rates(table: dict[str, list[float]]) -> None:
-    """Median and best epoch of each way."""
+    """Print median and best epoch of each way."""
     print(f"\n{'images per second':20}{'median':>10}{'best':>10}")
     for name, values in table.items():
         print(f"{name:20}{np.median(values):10.0f}{max(values):10.0f}")

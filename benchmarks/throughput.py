@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="official names or files")
     parser.add_argument("--source", required=True, help="a video")
@@ -60,20 +60,20 @@ def read_arguments() -> argparse.Namespace:
 
 
 def overrides(weights: str, precision: str, arguments: argparse.Namespace) -> list[str]:
-    """What both stages are given: the build is then found in the store."""
+    """Return the options of both stages; with the same ones, predict finds the engine in the store."""
     calibration = arguments.calibration or arguments.source
     return [f"weights={weights}", f"precision={precision}", f"calibrate.source={calibration}", *arguments.set]
 
 
 def timed(words: Sequence[str], source: str) -> dict[str, Any]:
-    """The figures of one run, and its wall time in seconds."""
+    """Return the metrics of one run, and its wall time in seconds."""
     start = time.perf_counter()
     summary = run("predict", [*words, f"source={source}"])
     return {**summary["metrics"]["predict"], "wall": time.perf_counter() - start}
 
 
 def run(stage: str, words: Sequence[str]) -> dict[str, Any]:
-    """The summary of one run of the program."""
+    """Return the summary of one run of the program."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "core.run", f"+stage={stage}", f"hydra.run.dir={folder}", *words]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
@@ -84,7 +84,7 @@ def run(stage: str, words: Sequence[str]) -> dict[str, Any]:
 
 
 def figures(values: Mapping[str, float]) -> str:
-    """The cells of one row."""
+    """Return the cells of one row."""
     cells = [f"{values['frames']:.0f}", f"{values['wall']:.1f}", f"{values['frames'] / values['wall']:.1f}"]
     cells += [f"{values['frames_per_second']:.1f}", f"{values['share_outside_inference']:.1%}"]
     return " | ".join([*cells, *(f"{values[phase]:.1f}" for phase in PHASES)])

@@ -27,19 +27,19 @@ BATCH, SIDE, CLASSES, BOXES, ROUNDS = 16, 640, 80, 20, 15
 
 
 def indexed(logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """As autograd differentiates an index and a slice."""
+    """Index and slice under autograd."""
     cells = logits.view(logits.shape[0], anchors, -1, *logits.shape[2:])
     return cells[found.image, found.anchor, :, found.gy, found.gx].to(dtype), cells[:, :, 4].to(dtype)
 
 
 def copied(logits: Tensor, found: Assigned, anchors: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """With a copy of everything."""
+    """Copy all logits."""
     cells = logits.view(logits.shape[0], anchors, -1, *logits.shape[2:]).permute(0, 1, 3, 4, 2).contiguous()
     return cells[found.image, found.anchor, found.gy, found.gx].to(dtype), cells[..., 4].to(dtype)
 
 
 def best(work: Callable[[], object]) -> float:
-    """The fastest of some rounds, in milliseconds."""
+    """Return milliseconds of the fastest round."""
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -49,7 +49,7 @@ def best(work: Callable[[], object]) -> float:
 
 
 def targets(generator: torch.Generator) -> Tensor:
-    """Random boxes of mostly small size, [N, 6]."""
+    """Return random boxes, mostly small ones, [N, 6]."""
     count = BATCH * BOXES
     labels = [torch.randint(0, most, (count, 1), generator=generator) for most in (BATCH, CLASSES)]
     centres, sizes = torch.rand(2, count, 2, generator=generator)
@@ -57,7 +57,7 @@ def targets(generator: torch.Generator) -> Tensor:
 
 
 def time_loss(kind: torch.memory_format) -> None:
-    """Print the loss in one memory format."""
+    """Print the times of the loss in one memory format."""
     generator = torch.Generator().manual_seed(0)
     config = official("yolov5n", CLASSES)
     shape = BATCH, config.anchors_per_level * config.outputs_per_anchor
@@ -79,7 +79,7 @@ def _both(loss: losses.DetectionLoss, logits: Sequence[Tensor], boxes: Tensor) -
 
 
 def time_steps(variant: str) -> None:
-    """Print what follows the gradients."""
+    """Print the times of optimiser and average."""
     model = YOLOv5(official(variant))
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)

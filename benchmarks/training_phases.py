@@ -42,7 +42,7 @@ PHASES = {
 
 
 class TimedBatches:
-    """Batches that count the time in which the loop waits for them."""
+    """Batches that measure the time for which the loop waits for them."""
 
     def __init__(self, batches: Batches, clock: Clock) -> None:
         self.images, self._batches, self._clock = batches.images, batches, clock
@@ -51,14 +51,14 @@ class TimedBatches:
         return len(self._batches)
 
     def epoch(self, number: int, class_scores: Mapping[int, float]) -> Iterator[TrainingBatch]:
-        """As the loop asks."""
+        """Yield the batches."""
         advance = self._clock.timed("next", iter(self._batches.epoch(number, class_scores)).__next__)
         for _ in range(len(self)):
             yield advance()
 
 
 def main() -> None:
-    """Time both ways, print one table."""
+    """Time both ways, and print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, required=True, help="a folder of images, .../images/...")
     parser.add_argument("--weights", type=Path, required=True, help="an official .pt to start from")
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def seconds(arguments: argparse.Namespace, workers: int) -> dict[str, float]:
-    """Seconds of the fastest epoch by phase; the first is left out."""
+    """Return seconds of the fastest epoch by phase, without the first epoch."""
     samples = read_samples(arguments.pictures)
     sizes = read_sizes([Sample(item.path, None) for item in samples])
     weights = official.read(arguments.weights)
@@ -95,14 +95,14 @@ def seconds(arguments: argparse.Namespace, workers: int) -> dict[str, float]:
 
 
 def timed(loop: Any, clock: Clock) -> Loop:
-    """The loop with its steps counted; what ``_backward`` does beside the others is the backward pass."""
+    """Return the loop with timed steps; ``_backward`` without the other steps is the backward pass."""
     for name in ("_images", "_network", "loss", "_step", "_backward"):
         setattr(loop, name, clock.timed(name, getattr(loop, name)))
     return loop
 
 
 def print_table(columns: Mapping[str, Mapping[str, float]]) -> None:
-    """Seconds and share of the epoch, one pair of columns a way."""
+    """Print seconds and share of the epoch, two columns per way."""
     print("\n| phase | " + " | ".join(f"{name}, s | share" for name in columns) + " |")
     print("| --- |" + " --- | --- |" * len(columns))
     for phase, title in PHASES.items():

@@ -107,7 +107,7 @@ class Ranges:
             return ranges
         except DecodeError as error:
             raise HooklineError(
-                f"'{path}' is not a calibration table ({error})", "make one with +stage=calibrate"
+                f"'{path}' is not a calibration table ({error})", "make a table with +stage=calibrate"
             ) from error
 
 
@@ -120,7 +120,9 @@ def read_bounded(path: Path) -> bytes:
     try:
         return read_regular(path, MAX_BYTES)
     except OSError as error:
-        raise HooklineError(f"cannot read '{path}' ({error.strerror})", "make one with +stage=calibrate") from error
+        raise HooklineError(
+            f"cannot read '{path}' ({error.strerror})", "give a calibration table; +stage=calibrate makes one"
+        ) from error
 
 
 def _check(ranges: Ranges) -> None:

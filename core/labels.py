@@ -189,7 +189,9 @@ def _lines(label: Path) -> Iterator[tuple[int, str]]:
     try:
         lines = read_regular(label, MAX_BYTES).decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise HooklineError(f"cannot read the labels '{label}' ({error.strerror})", ROW) from error
+        raise HooklineError(
+            f"cannot read the labels '{label}' ({error.strerror})", "check the permissions of the file, or remove it"
+        ) from error
     except UnicodeDecodeError as error:
         message = f"cannot read the labels '{label}': it is not UTF-8 text (byte {error.start})"
         raise HooklineError(message, ROW) from error

@@ -1,7 +1,7 @@
 """``python -m core.run +stage=...``: the command line (console script ``hookline``).
 
 Results are printed on standard output, everything else on standard error; with ``--json`` standard output has one line
-per run, the summary. Exit codes: 0 success, 1 a bug (with a traceback), 2 a user's mistake (one line), 130 ended by
+per run, the summary. Exit codes: 0 success, 1 a bug (with a traceback), 2 a user error (one line), 130 ended by
 Ctrl-C, 143 ended by another signal.
 """
 

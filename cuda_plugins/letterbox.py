@@ -158,8 +158,8 @@ def letterbox_launches(
     """
     if not 0 <= border <= 255 or not (scale >= 0 and math.isfinite(scale) and math.isfinite(offset)):
         raise HooklineError(
-            f"a border of {border}, a scale of {scale:g}, an offset of {offset:g}",
-            "border: 0 to 255; scale: a finite number from 0; offset: a finite number",
+            f"the letterbox has border={border}, scale={scale:g}, offset={offset:g}",
+            "possible: border from 0 to 255, scale from 0, offset any number; all finite",
         )
     bytes_each = 3 * height * width * (2 if half else 4)
     grid = (-(-width // TILE_WIDTH), -(-height // TILE_HEIGHT))
@@ -179,7 +179,7 @@ def letterbox_launches(
 def _fill(entry: np.void, image: DeviceImage, place: LetterboxPlacement) -> None:
     if image.height < 1 or image.width < 1 or place.height < 1 or place.width < 1:
         raise HooklineError(
-            f"an image of {image.width}x{image.height} pixels at {place.width}x{place.height}",
+            f"an image of {image.width}x{image.height} pixels cannot be resized to {place.width}x{place.height}",
             "every side must have at least one pixel",
         )
     entry["pixels"], entry["pitch"], entry["size"] = image.address, image.pitch, (image.height, image.width)

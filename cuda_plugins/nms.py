@@ -134,7 +134,7 @@ NMS = struct(
 
 @dataclass(frozen=True)
 class CandidateArrays:
-    """The contiguous outputs of a decode in device memory.
+    """The contiguous outputs of a decode step in device memory.
 
     Attributes:
         boxes: Address of float32 [B, rows, 4], aligned to 16 bytes.
@@ -194,13 +194,18 @@ def nms_launches(
 
 def _check(candidates: CandidateArrays, wanted: Suppression) -> None:
     if not 0 <= candidates.rows < MAX_ROWS:
-        raise HooklineError(f"{candidates.rows} boxes per image", f"the kernel supports fewer than {MAX_ROWS}")
+        raise HooklineError(
+            f"the NMS kernel cannot process {candidates.rows} boxes per image", f"give fewer than {MAX_ROWS}"
+        )
     if wanted.max_det < 1 or wanted.max_candidates < 1:
         raise HooklineError(
-            f"max_det={wanted.max_det}, max_candidates={wanted.max_candidates}", "both must be at least 1"
+            f"max_det={wanted.max_det} or max_candidates={wanted.max_candidates} is out of range",
+            "both must be at least 1",
         )
     if wrong := [number for number in wanted.classes if not 0 <= number < MAX_CLASSES]:
-        raise HooklineError(f"class {wrong[0]} is requested", f"the kernel filters classes from 0 to {MAX_CLASSES - 1}")
+        raise HooklineError(
+            f"the NMS kernel cannot select class {wrong[0]}", f"possible: class ids from 0 to {MAX_CLASSES - 1}"
+        )
 
 
 def _bits(classes: Iterable[int]) -> NDArray[np.uint32]:

@@ -46,9 +46,10 @@ def library(major: str = "") -> ctypes.CDLL:
         except OSError:
             continue
     package = "nvidia-cuda-nvrtc-cu12" if major == "12" else "nvidia-cuda-nvrtc"
-    wanted = f"no NVRTC of CUDA {major}" if major else "no NVRTC"
+    title = f"NVRTC of CUDA {major}" if major else "NVRTC"
     raise UnavailableError(
-        f"{wanted} (the compiler of CUDA sources) is installed", f"pip install {package}, or install the CUDA toolkit"
+        f"{title}, the compiler of CUDA sources, is not installed",
+        f"pip install {package}, or install the CUDA toolkit",
     )
 
 
@@ -77,7 +78,7 @@ def ptx(source: str, name: str, options: tuple[str, ...], major: str = "") -> by
 
     Raises:
         UnavailableError: NVRTC is not installed.
-        RuntimeError: The source does not compile; the message holds the log.
+        RuntimeError: The source does not compile; the message contains the log.
     """
     nvrtc, program = library(major), ctypes.c_void_p()
     _check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), name.encode(), 0, None, None), name)

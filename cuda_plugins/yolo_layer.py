@@ -61,7 +61,8 @@ def _planes(head: Floats, anchors: int, num_classes: int) -> Floats:
     batch, channels, height, width = head.shape
     if channels != (wanted := anchors * (5 + num_classes)):
         raise HooklineError(
-            f"a head has {channels} channels", f"{anchors} anchors and {num_classes} classes need {wanted}"
+            f"a head has {channels} channels instead of {wanted}",
+            f"give (5 + {num_classes} classes) channels for each of the {anchors} anchors",
         )
     return head.reshape(batch, anchors, 5 + num_classes, height, width)
 
@@ -193,7 +194,7 @@ def set_addresses(launch: Launch, heads: Sequence[int], outputs: Decoded) -> Non
         HooklineError: The boxes are not aligned to 16 bytes; the kernel writes each box at once.
     """
     if outputs.boxes % 16:
-        raise HooklineError(f"boxes at the address {outputs.boxes:#x}", "the kernel needs them aligned to 16 bytes")
+        raise HooklineError(f"the address {outputs.boxes:#x} of the boxes is not aligned", "align it to 16 bytes")
     launch.argument["levels"]["head"][0, : len(heads)] = heads
     launch.argument["outputs"][0] = (outputs.counts, outputs.boxes, outputs.scores, outputs.classes)
 

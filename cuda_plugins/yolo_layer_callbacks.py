@@ -192,8 +192,8 @@ def check_channels(heads: Sequence[Sequence[int]], settings: Settings) -> None:
     for head in heads:
         if len(head) != 4 or head[1] != wanted:
             raise HooklineError(
-                f"{OPERATOR} got a head of shape {list(head)}",
-                f"its {settings.num_classes} classes and its anchors need [batch, {wanted}, height, width]",
+                f"{OPERATOR} does not accept a head of shape {list(head)}",
+                f"expected for {settings.num_classes} classes: [batch, {wanted}, height, width]",
             )
 
 

@@ -39,7 +39,8 @@ def register(trt: ModuleType) -> None:
         creator = creator_class(trt)()
         if not trt.get_plugin_registry().register_creator(creator, NAMESPACE):
             raise HooklineError(
-                f"TensorRT {trt.__version__} refuses the plugin {NAMESPACE}::{OPERATOR}", "see its log for the reason"
+                f"TensorRT {trt.__version__} refuses the plugin {NAMESPACE}::{OPERATOR}",
+                "read its log messages above for the reason",
             )
         _registered.append(creator)
 

@@ -48,15 +48,17 @@ class Settings:
             HooklineError: The kernel does not support this number of levels or anchors.
         """
         if not 1 <= levels <= MAX_LEVELS:
-            raise HooklineError(f"{levels} heads", f"{OPERATOR} supports 1 to {MAX_LEVELS}")
+            raise HooklineError(f"{OPERATOR} cannot decode {levels} heads", f"it supports 1 to {MAX_LEVELS}")
         count = len(self.anchors)
         if not count or count % (2 * levels):
             raise HooklineError(
-                f"{count} numbers in anchors", f"each of the {levels} heads needs the same number of pairs"
+                f"the attribute anchors has {count} values",
+                f"give the same number of pairs for each of the {levels} heads",
             )
         if count > 2 * MAX_ANCHORS * levels:
             raise HooklineError(
-                f"{count // (2 * levels)} anchors per level", f"{OPERATOR} supports up to {MAX_ANCHORS}"
+                f"{OPERATOR} cannot decode {count // (2 * levels)} anchors per level",
+                f"it supports up to {MAX_ANCHORS}",
             )
         return np.asarray(self.anchors, np.float32).reshape(levels, -1, 2)
 
@@ -82,7 +84,7 @@ def from_arrays(fields: Iterable[tuple[str, ArrayLike]]) -> Settings:
     found.setdefault(THRESHOLD, [DEFAULT_THRESHOLD])
     missing = [name for name in TYPES if not found.get(name)]
     if missing:
-        raise HooklineError(f"{OPERATOR} has no {', '.join(missing)}", "add these attributes to the node")
+        raise HooklineError(f"the node {OPERATOR} has no {', '.join(missing)}", "add these attributes to the node")
     settings = Settings(
         int(found[MAX_STRIDE][0]),
         int(found[NUM_CLASSES][0]),
@@ -91,5 +93,5 @@ def from_arrays(fields: Iterable[tuple[str, ArrayLike]]) -> Settings:
     )
     for name, value in ((MAX_STRIDE, settings.max_stride), (NUM_CLASSES, settings.num_classes)):
         if value < 1:
-            raise HooklineError(f"{OPERATOR}: {name} is {value}", "the minimum is 1")
+            raise HooklineError(f"{name}={value} of the node {OPERATOR} is out of range", "the minimum is 1")
     return settings

@@ -122,7 +122,7 @@ PAGES: Mapping[str, Page] = {
     "quantisation": Page(
         "Calibration, quantisation and grafts",
         "Calibrators find ranges, quantizers convert a model to another precision by the rules of a runtime, and "
-        "grafts append the decode (hooks [`hookline_calibrators`](../hooks/calibrators.md), "
+        "grafts append the decode step (hooks [`hookline_calibrators`](../hooks/calibrators.md), "
         "[`hookline_quantizers`](../hooks/quantizers.md), [`hookline_grafts`](../hooks/grafts.md)). A graph with Q/DQ "
         "pairs has the opset of the exported model, `export.opset` (default 17).",
         (

@@ -25,7 +25,7 @@ from core.kinds.part import NoOptions
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.ranges import enumeration_of, ranges_of
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins import hookspecs
 from core.plugins.loading import load_plugins
 from core.plugins.registry import Registry
@@ -170,7 +170,10 @@ def _shipped(kind: str, registry: Registry) -> str:
 
 
 def _words() -> str:
-    rows = [f"| `{name}` | `{value}` | {_values(Words, name)} | {what} |" for name, value, what in top_level_rows()]
+    rows = [
+        f"| `{name}` | `{value}` | {_values(TopLevelOptions, name)} | {what} |"
+        for name, value, what in top_level_rows()
+    ]
     rows.append("| `plugins.disable` | `[]` | | Names of plugins to leave out. |")
     return "\n".join([*HEAD, *rows])
 

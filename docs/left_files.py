@@ -195,7 +195,7 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
                 "all": "`name`, `images`, `instances`, `precision`, `recall`, `map50`, `map50_95` of all classes.",
                 "classes": "The same, by class.",
                 "classes_without_objects": "Number of classes without objects in the split.",
-                "decode_cost": "Loss of mAP by the decode of the model; null if not measured.",
+                "decode_cost": "Loss of mAP by the decode step of the model; null if not measured.",
                 "unreadable": "Images that could not be read, with the reason.",
                 "damaged": "Damaged images that were used, with the damage.",
                 "notes": "Remarks, as in the artifact.",

@@ -49,7 +49,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "instances": "Number of labelled objects.",
         **{f"{name}_ms": f"Time of the phase `{name}` per image." for name in _PHASES},
         "seconds": "Wall time.",
-        "lost_by_*": "Loss of mAP by the decode of an engine ([evaluation](../evaluation.md)).",
+        "lost_by_*": "Loss of mAP by the decode step of an engine ([evaluation](../evaluation.md)).",
     },
     "compare": {
         "median_ms": "Latency of the engine; also `p95_ms`.",

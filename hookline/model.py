@@ -13,7 +13,7 @@ from core.containment.failures import ends_refused, failures_named
 from core.data.classes import class_ids
 from core.detections import Detections, Filter
 from core.errors import HooklineError, shown
-from core.inference.open_model import missed_boxes
+from core.inference.open_model import warning_of_missed_boxes
 from core.kinds.processor import ProcessorBackend
 from core.kinds.session import Session
 from core.model_facts import InputContract
@@ -189,7 +189,7 @@ class Model:
         check_range("iou", iou, _FRACTION)
         check_range("max_det", max_det, COUNT)
         if self._session is not None and (
-            missed := missed_boxes(self._session, conf, f"'{self._name}'", "build it with")
+            missed := warning_of_missed_boxes(self._session, conf, f"'{self._name}'", "build it with")
         ):
             self._plugins.context.warn(missed)
         return Filter(conf=conf, iou=iou, max_det=max_det, classes=class_ids(_without_numpy(classes), self.names))
@@ -211,10 +211,10 @@ def _checked_image(given: object) -> Image:
 
     if not isinstance(given, np.ndarray):
         hint = "hookline.read_image(path) reads a file" if isinstance(given, str | os.PathLike) else "give an array"
-        raise HooklineError(f"an image is a NumPy array, not {shown(given)}", hint)
+        raise HooklineError(f"an image must be a NumPy array, not {shown(given)}", hint)
     if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3 or not given.size:
         raise HooklineError(
-            f"an image is uint8 [height, width, 3], not {given.dtype} {list(given.shape)}",
+            f"an image must be uint8 [height, width, 3], not {given.dtype} {list(given.shape)}",
             "give the pixels as OpenCV reads them: channels B, G, R, values 0..255",
         )
     return np.ascontiguousarray(given)

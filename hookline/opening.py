@@ -64,16 +64,16 @@ def open(  # noqa: A001  as gzip.open and PIL.Image.open
     name = model.path.name
     runtime = opener(type(model), getattr(model, "runtime", ""), context)
     problems = list(opening_problems(type(model), runtime, context, f"'{name}'"))
-    if request.words.backend not in {AUTO, runtime}:
-        problems.append(_wrong_backend(model, runtime, request.words.backend))
-    chosen = resolve_parts(_ProcessorChoice(request.words.processor), context, problems, [], runtime=runtime)
+    if request.top_level.backend not in {AUTO, runtime}:
+        problems.append(_wrong_backend(model, runtime, request.top_level.backend))
+    chosen = resolve_parts(_ProcessorChoice(request.top_level.processor), context, problems, [], runtime=runtime)
     if problems:
         raise PlanError(problems)
     parts = (("runtimes", runtime), ("models", model.facts.family), ("processors", chosen.processor))
     plugins = PluginFailures(f"'{name}'", context, tuple(part for part in parts if part[1]))
     with plugins.named(), ExitStack() as stack:
         loaded = context.processor(chosen.processor)
-        session = stack.enter_context(open_model(model, context, imgsz=request.words.imgsz))
+        session = stack.enter_context(open_model(model, context, imgsz=request.top_level.imgsz))
         return Model(name, session, for_session(loaded, session), plugins, stack.pop_all())
 
 

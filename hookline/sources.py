@@ -39,7 +39,9 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     try:
         return read_picture(user_path(path))
     except UnreadableError as error:
-        raise HooklineError(f"'{os.fspath(path)}' cannot be read: {error}") from error
+        raise HooklineError(
+            f"'{os.fspath(path)}' cannot be read: {error}", "give an image that opens in a viewer"
+        ) from error
 
 
 def sample(name: str) -> Path:

@@ -158,8 +158,8 @@ def run(*overrides: str, folder: Path, plugins: Sequence[ModuleType | str] = ())
         HooklineError: The run failed.
     """
     names = [plugin if isinstance(plugin, str) else plugin.__name__ for plugin in plugins]
-    former = os.environ.get("HOOKLINE_PLUGINS", "")
-    changes = {"HOOKLINE_HOME": str(folder / "home"), "HOOKLINE_PLUGINS": ":".join(filter(None, (former, *names)))}
+    previous = os.environ.get("HOOKLINE_PLUGINS", "")
+    changes = {"HOOKLINE_HOME": str(folder / "home"), "HOOKLINE_PLUGINS": ":".join(filter(None, (previous, *names)))}
     run_dir = next(path for number in count() if not (path := folder / "runs" / str(number)).exists())
     with _environment(changes):
         return running.run(*overrides, *arguments({"hydra.run.dir": run_dir}), quiet=True)
@@ -190,11 +190,11 @@ def tiny_model(folder: Path) -> Checkpoint:
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
     """Change environment variables in the block, and restore all of them afterwards."""
-    former = dict(os.environ)
+    previous = dict(os.environ)
     os.environ.update(changes)
     try:
         yield
     finally:
-        for name in os.environ.keys() - former.keys():
+        for name in os.environ.keys() - previous.keys():
             del os.environ[name]
-        os.environ.update(former)
+        os.environ.update(previous)

@@ -40,7 +40,7 @@ def repo_root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data(repo_root: Path) -> Path:
-    """Real weights, pictures and video; the test is skipped where they are absent."""
+    """Real weights, images and video; the test is skipped if they are absent."""
     folder = Path(os.environ.get("HOOKLINE_TEST_DATA", repo_root.parent / "shared" / "data"))
     if not (folder / "weights").is_dir():
         pytest.skip(f"no real data at '{folder}' (set HOOKLINE_TEST_DATA)")

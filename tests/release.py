@@ -100,7 +100,7 @@ def try_in_empty_environment(file: Path) -> None:
 
 
 def _run(*command: object, cwd: Path) -> str:
-    """Run a command without the checkout in its path; return its standard output, print all where it fails."""
+    """Run a command without the checkout in its path; return its standard output, or print all of it if it fails."""
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     words = [str(word) for word in command]
     result = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

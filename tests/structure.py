@@ -52,7 +52,7 @@ def modules_of(root: Path = ROOT) -> list[Module]:
 
 
 def imports_of(modules: list[Module]) -> Graph:
-    """Return what each module imports of the others, wherever the import stands (``TYPE_CHECKING`` included)."""
+    """Return the modules that each module imports, at any position (``TYPE_CHECKING`` included)."""
     names = {module.name for module in modules}
     graph = {}
     for module in modules:

@@ -20,7 +20,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights, pictures, a video and a labelled data set."""
+    """Weights, images, a video and a labelled data set."""
     folder = tmp_path_factory.mktemp("job")
     tiny_checkpoint(folder / "tiny.safetensors")
     write_pictures(folder / "pictures", [f"{number}.png" for number in range(8)], 96, 128)
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    """One run of the command line; gives its summary with ``folder`` and ``log`` added."""
+    """Run the command line; return the summary with ``folder`` and ``log`` added."""
 
     def call(name: str, *overrides: str, code: int = 0) -> dict[str, Any]:
         fixed = ["weights=tiny.safetensors", "imgsz=128", f"hydra.run.dir=runs/{name}"]
@@ -82,7 +82,7 @@ def test_evaluate_any_artifact(run: Run) -> None:
     assert values["grafted"]["map50_95"] == pytest.approx(values["engine"]["map50_95"], abs=1e-6)
 
 
-def test_engine_threshold_that_truncates_the_curve_is_told(run: Run) -> None:
+def test_engine_threshold_that_truncates_the_curve_is_reported(run: Run) -> None:
     summary = run("truncated", "+stage=evaluate", "data=data/data.yaml")
     assert any("graft.score_threshold" in warning for warning in summary["warnings"])
 
@@ -134,5 +134,5 @@ def test_calibration_without_pictures_is_refused_before_anything_runs(run: Run, 
     (folder / "empty").mkdir()
     result = run_hookline("+stage=build", "precision=int8", "calibrate.source=empty", cwd=folder)
     assert result.returncode == 2
-    (told,) = result.stderr.splitlines()
-    assert told.startswith("error: no images or video in folder 'empty'; supported: images such as .jpg")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: no images or video in folder 'empty'; supported: images such as .jpg")

@@ -1,4 +1,4 @@
-"""Equal work gives equal bytes, wherever and whenever it is done."""
+"""The same run writes the same bytes, in any folder and at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model family from outside with training options of its own: what is listed, refused, and given to its trainer."""
+"""Training options of a model family from a plugin: listing, errors, and the values that its trainer receives."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def run(folder: Path, tmp_path: Path) -> Run:
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Why a run ended: a user's mistake."""
+    """Why a run ended: a user error."""
     assert done.returncode == 2, done.stderr
     return next(line for line in done.stderr.splitlines() if line.startswith("error: ")).removeprefix("error: ")
 
@@ -143,7 +143,10 @@ def test_weights_that_say_late_of_which_family_they_are(run: Run, tmp_path: Path
 
 def test_a_family_that_cannot_be_trained(run: Run) -> None:
     line = last_line(run("model=fixed_s", "weights=null", plugins="fixed:outside"))
-    assert line == "the model family 'fixed' cannot be trained; families that can: yolov5, outside"
+    assert (
+        line
+        == "the model family 'fixed' cannot be trained; choose a network of another family; possible: yolov5, outside"
+    )
 
 
 def test_a_plugin_whose_options_do_not_go_together_is_broken(run: Run, folder: Path) -> None:

@@ -14,7 +14,7 @@ from core.kinds.family_options import option_fields_of
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, RANKED
 from core.options.ranges import enumeration_of
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.planning.planner import make_plan
 from tests.support.option_tools import with_option
 from tests.support.runs import Program, plugins
@@ -38,7 +38,7 @@ def said(program: Program, *overrides: str) -> list[str]:
     """What ends a run before it begins."""
     try:
         request, context, _ = program.prepare(*overrides)
-        make_plan(request.stages, request.configs, context, request.words)
+        make_plan(request.stages, request.configs, context, request.top_level)
     except Exception as error:
         mistake = error if isinstance(error, HooklineError) else explain(error, REGISTRY)
         if mistake is None:
@@ -99,7 +99,7 @@ def test_unknown_options_of_stages(stage: Any, program: Program) -> None:
 
 
 def test_unknown_options_elsewhere() -> None:
-    for name in Words.__dataclass_fields__:
+    for name in TopLevelOptions.__dataclass_fields__:
         check(str(unknown_option(misspelt(name), REGISTRY)), f"'{misspelt(name)}'")
     for kind in KINDS:
         for name, part in REGISTRY.parts(kind).items() if kind != "stages" else ():

@@ -17,7 +17,7 @@ from core.kinds.family_options import option_fields_of
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS
 from core.options.ranges import LARGEST_INTEGER, Range, ranges_of
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.planning.planner import make_plan
 from tests.support.dataset_tools import write_dataset, write_picture
 from tests.support.media_tools import write_levels
@@ -111,7 +111,7 @@ def prepared(stage: str, folder: Path, work: Path) -> tuple[Request, RunContext]
 def said(request: Request, context: RunContext) -> list[str]:
     """Return the range errors of a plan; no stage may have started."""
     try:
-        make_plan(request.stages, request.configs, context, request.words)
+        make_plan(request.stages, request.configs, context, request.top_level)
     except PlanError as error:
         assert not list(context.run_dir.iterdir())
         return [str(problem) for problem in error.problems if "is out of range" in str(problem)]
@@ -148,14 +148,14 @@ def test_every_option_of_a_part(option: Option, folder: Path, tmp_path: Path) ->
         assert said(request, given(value)) == []
 
 
-@pytest.mark.parametrize("option", list(options_of("", Words)), ids=str)
+@pytest.mark.parametrize("option", list(options_of("", TopLevelOptions)), ids=str)
 def test_every_option_at_the_top_level(option: Option, folder: Path, tmp_path: Path) -> None:
     request, context = prepared("export", folder, tmp_path)
     for value in option.outside:
-        words = replace(request.words, **{option.name: value})
-        assert any(line.startswith(f"{option}=") for line in said(replace(request, words=words), context))
+        top_level = replace(request.top_level, **{option.name: value})
+        assert any(line.startswith(f"{option}=") for line in said(replace(request, top_level=top_level), context))
     for value in option.inside:
-        assert said(replace(request, words=replace(request.words, **{option.name: value})), context) == []
+        assert said(replace(request, top_level=replace(request.top_level, **{option.name: value})), context) == []
 
 
 def test_one_line_for_an_option_that_several_stages_follow(folder: Path, tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_options_of_stages_outside_the_plan_are_not_checked(folder: Path, tmp_pa
         "+stage=export", "train.epochs=0", f"weights={folder}/tiny.safetensors", "device=cpu"
     )
     assert said(request, context) == []
-    assert str(make_plan(request.stages, request.configs, context, request.words)) == "load → [export]"
+    assert str(make_plan(request.stages, request.configs, context, request.top_level)) == "load → [export]"

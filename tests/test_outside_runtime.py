@@ -75,8 +75,8 @@ def test_from_weights_to_boxes_by_its_own_rules(run: Run) -> None:
     assert (again.code, again.stages) == (0, {"load": "ran", "predict": "ran"}), again.said
     on_gpu = run("+stage=predict", f"weights={engine}", "source=pictures", "device=cuda")
     assert (on_gpu.code, on_gpu.stages) == (2, {}), on_gpu.said
-    told = f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
-    assert told in on_gpu.said
+    expected = f"chip, which opens '{engine.name}', works with device=cpu only, but device=cuda is set; set device=auto"
+    assert expected in on_gpu.said
 
 
 def test_another_quantizer_is_part_of_the_key(run: Run) -> None:
@@ -90,19 +90,22 @@ def test_another_quantizer_is_part_of_the_key(run: Run) -> None:
 
 
 def test_what_is_refused_before_anything_runs(run: Run) -> None:
-    for options, told in (
+    for options, expected in (
         (("backend=bare_chip", "precision=int8"), "backend=bare_chip has no rules for Q/DQ pairs (Runtime.qdq)"),
         (("backend=chip", "build.batch=2"), "chip does not support build.batch; remove it, or set backend=tensorrt"),
         (("backend=chip", "precision=fp16", "runtimes.chip.threads=2"), "the chip computes float16 on one thread"),
         (("backend=chip", "precision=fp16", "quantizer=input_only"), "input_only does not support precision=fp16"),
-        (("backend=chip", "calibrate.runtime=chip", "precision=int8"), "'chip' is not one that records activations"),
+        (
+            ("backend=chip", "calibrate.runtime=chip", "precision=int8"),
+            "'chip' cannot be used: a stage needs one that records activations",
+        ),
         (("quantizer=input",), "unknown quantizer 'input'; did you mean input_only?"),
         (("quantizers.input_only.headroom=3",), "quantizers.input_only.headroom=3.0 is out of range"),
         (("build.int8=calibrator",), "'build.int8' is now 'runtimes.tensorrt.int8'; write runtimes.tensorrt.int8="),
     ):
         done = run("+stage=build", *options)
         assert (done.code, done.stages) == (2, {}), done.said
-        assert told in done.said
+        assert expected in done.said
 
 
 def test_an_engine_of_it_without_a_sidecar(run: Run, tmp_path: Path) -> None:

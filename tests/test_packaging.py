@@ -1,4 +1,4 @@
-"""The wheel holds the product and nothing else."""
+"""The wheel contains the product and nothing else."""
 
 from __future__ import annotations
 

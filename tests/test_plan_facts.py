@@ -1,4 +1,4 @@
-"""What sidecars, official names and data.yaml files say is compared in the plan, before anything runs."""
+"""Facts from sidecars, official names and data.yaml files are compared in the plan, before anything runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def said(program: Program, folder: Path, *words: str) -> tuple[list[str], list[s
         *HERE, *(word.replace("{}", str(folder)) for word in words), f"source={folder}/images"
     )
     try:
-        make_plan(request.stages, request.configs, context, request.words)
+        make_plan(request.stages, request.configs, context, request.top_level)
     except PlanError as error:
         return [str(problem) for problem in error.problems], console.warnings
     return [], console.warnings
@@ -82,11 +82,11 @@ KNOWN = "weights={}/known.safetensors"
         (["+stage=build", KNOWN, "precision=fp16", "export.layout=classic"], "classic cannot be converted to fp16"),
         (
             ["+stage=build", KNOWN, "export.layout=classic"],
-            "the exported model has the layout classic, to which no decode can be appended",
+            "the exported model has the layout classic, to which no decode step can be appended",
         ),
         (
             ["+stage=build", KNOWN, "export.layout=classic", "precision=int8"],
-            "the exported model has the layout classic, to which no decode can be appended",
+            "the exported model has the layout classic, to which no decode step can be appended",
         ),
         (
             ["+stage=build", KNOWN, "precision=int8", "build.precision=fp16"],
@@ -113,7 +113,7 @@ STAGES = ("export", "graft", "build", "predict", "evaluate", "compare", "calibra
 def test_a_size_off_the_stride_is_refused_before_the_weights_are_read(
     folder: Path, tmp_path: Path, stage: str, weights: str
 ) -> None:
-    """Sidecars and official names say what the stride is."""
+    """The stride is known from sidecars and official names."""
     words = [f"weights={weights}", "imgsz=321", "data={}/same/data.yaml", "compare.reference={}/known.safetensors"]
     problems, _ = said(Program(tmp_path), folder, f"+stage={stage}", *words)
     line = "imgsz=321 is not a multiple of the model's largest stride 32; nearest: 320 or 352"
@@ -186,7 +186,7 @@ def test_a_plan_imports_nothing_heavy(folder: Path, tmp_path: Path) -> None:
         f"request, context, _ = Program(Path({str(tmp_path)!r})).prepare('+stage=evaluate', 'weights=yolov5s',\n"
         f"    'data={folder}/two/data.yaml', 'device=cpu', 'backend=onnxruntime', 'processor=opencv')\n"
         "try:\n"
-        "    make_plan(request.stages, request.configs, context, request.words)\n"
+        "    make_plan(request.stages, request.configs, context, request.top_level)\n"
         "except Exception as error:\n"
         "    print(type(error).__name__)\n"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'cv2', 'numpy'} & set(sys.modules)))\n"

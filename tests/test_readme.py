@@ -1,4 +1,4 @@
-"""The README's plugin works as it stands, and its links lead somewhere."""
+"""The plugin in the README works, and its links exist."""
 
 from __future__ import annotations
 

@@ -298,7 +298,7 @@ def test_an_editable_installation_is_recognised(tmp_path: Path, monkeypatch: pyt
     assert edited_in_place("edited", "copied")  # no RECORD: a build left this in a checkout
     (info / "RECORD").write_text("")
     assert not edited_in_place("edited", "copied")
-    assert edited_in_place("edited", "edited_in_place")  # its code lies outside of the installation
+    assert edited_in_place("edited", "edited_in_place")  # its code is outside the installation
     (info / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
     assert edited_in_place("edited", "copied")
 

@@ -86,7 +86,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def test_classes_and_files_of_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matplotlib keeps a cache of its own; here it lies inside."""
+    """Matplotlib has its own cache; here it is inside the folder."""
     chance, made = random.Random(6), 0
     for number in range(8):
         root = tmp_path / str(number)

@@ -139,7 +139,7 @@ def test_a_killed_training_resumes_to_the_same_end(whole: Path, folder: Path) ->
 
 @pytest.mark.slow
 def test_two_runs_with_two_stores_train_once(whole: Path, folder: Path) -> None:
-    """The state lies in the cache, which they share."""
+    """The state is in the cache, which they share."""
     settings = environment(folder, OMP_NUM_THREADS="1", HOOKLINE_HOME=str(folder / "shared"))
     words = [sys.executable, "-m", "core.run", "+stage=train", *DATA, *TINY, "train.epochs=3"]
     runs = [

@@ -88,7 +88,7 @@ class Histogram:
 def not_finite(name: str) -> HooklineError:
     """Return the error for a tensor with NaN or infinite values."""
     return HooklineError(
-        f"tensor '{name}' holds NaN or infinite values",
+        f"tensor '{name}' contains NaN or infinite values",
         "the weights are damaged or an activation overflows: check the model with precision=fp32",
     )
 

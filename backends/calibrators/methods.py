@@ -79,7 +79,7 @@ def entropy_range(histogram: Histogram, levels: int) -> TensorRange:
 
 
 def best_threshold(counts: NDArray[np.int64], levels: int) -> int:
-    """Return the number of bins of a histogram of |x| to keep, from ``levels`` to all."""
+    """Return how many bins of a histogram of |x| to keep for the minimum divergence, at least ``levels``."""
     candidates = np.arange(min(levels, len(counts)), len(counts) + 1)
     return int(candidates[np.argmin(divergences(counts, candidates, levels))])
 
@@ -94,6 +94,8 @@ def divergences(counts: NDArray[np.int64], candidates: NDArray[np.int64], levels
     sums = np.diff(_cumulated(counts)[borders], axis=1)
     filled = np.diff(_cumulated(counts > 0)[borders], axis=1)
     filled[:, -1] += (last == 0) & (outliers > 0)
+    # P: the counts, with all outliers in the last bin, over the total. Q: the sum of each level, spread evenly over its
+    # non-empty bins, over the kept count.
     mass = sums.copy()
     mass[:, -1] += outliers
     inner = _cumulated(_x_log_x(counts.astype(np.float64)))[candidates - 1]

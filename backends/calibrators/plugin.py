@@ -52,7 +52,7 @@ def check_entropy(options: EntropyOptions) -> Iterable[HooklineError]:
     if options.levels > options.bins:
         yield HooklineError(
             f"calibrators.entropy.levels={options.levels} is more than calibrators.entropy.bins={options.bins}",
-            "use at most one level per bin",
+            f"set calibrators.entropy.levels to at most {options.bins}",
         )
 
 

@@ -21,7 +21,9 @@ def placement(
     H and W are those of ``fit``, at most those of the input. If centred, left = round(pad/2 - 0.1).
     """
     if not height or not width:
-        raise HooklineError(f"an image of {width}x{height} pixels", "every side must have at least one pixel")
+        raise HooklineError(
+            f"an image of {width}x{height} pixels cannot be resized", "every side must have at least one pixel"
+        )
     rows, columns = fit or (contract.height, contract.width)
     ratio = min(min(rows, contract.height) / height, min(columns, contract.width) / width)
     ratio = ratio if upscale else min(ratio, 1.0)

@@ -71,7 +71,7 @@ class CupyDevice:
             try:
                 array: DeviceArray = self._cupy.empty(shape, dtype)
             except MemoryError as error:
-                raise HooklineError(f"{self.title} has no memory left: {error}", MEMORY_HINT) from error
+                raise HooklineError(f"{self.title} is out of memory ({error})", MEMORY_HINT) from error
         return array
 
     def pinned(self, size: int) -> Bytes:
@@ -83,7 +83,7 @@ class CupyDevice:
                 if error.status != OUT_OF_MEMORY:
                     raise
                 raise HooklineError(
-                    f"the host has no page-locked memory left for {size / 2**20:.0f} MiB ({error})",
+                    f"the host cannot allocate {size / 2**20:.0f} MiB of page-locked memory ({error})",
                     "use smaller batches or images, or raise the limit (ulimit -l; docker run --ulimit memlock=-1)",
                 ) from error
         return np.frombuffer(memory, np.uint8, size)

@@ -14,7 +14,7 @@ from core.kinds.session import DeviceArray
 from cuda_plugins.launches import Launch
 
 OUT_OF_MEMORY = 2
-MEMORY_HINT = "end other programs on it, choose another with device=cuda:N, or use smaller batches"
+MEMORY_HINT = "close other programs on it, choose another with device=cuda:N, or use smaller batches"
 UNUSABLE = frozenset({3, 35, 46, 100, 214, 220, 304, 802, 803, 804, 805, 806, 807, 808, 809, 999})
 """``cudaError_t`` of an unusable GPU, driver or service; for example 46: another process uses the GPU exclusively."""
 
@@ -28,11 +28,11 @@ def user_error(error: Exception, title: str) -> HooklineError | None:
     """
     status = getattr(error, "status", None)
     if status == OUT_OF_MEMORY:
-        return HooklineError(f"{title} has no memory left ({error})", MEMORY_HINT)
+        return HooklineError(f"{title} is out of memory ({error})", MEMORY_HINT)
     if status in UNUSABLE:
         return UnavailableError(
             f"{title} cannot be used ({error})",
-            "end other programs that use it, or choose another with device=cuda:N; run +stage=doctor for details",
+            "close other programs that use it, or choose another with device=cuda:N; run +stage=doctor for details",
         )
     return None
 

@@ -26,16 +26,19 @@ class CupyProcessor:
     take longer.
 
     Args:
-        device: Opens the GPU with a CUDA device number. Called on first use.
-        choice: The value of ``device=``. A session on a GPU determines the GPU itself.
-        number: Returns the CUDA device number for ``choice``.
+        open_device: Opens the GPU with a CUDA device number. Called on first use.
+        choice: The value of ``device=``; a session on a GPU determines its GPU.
+        number_of: Returns the CUDA device number for ``choice``.
     """
 
     def __init__(
-        self, device: Callable[[int], Device], choice: str = "auto", number: Callable[[str], int] = chosen_number
+        self,
+        open_device: Callable[[int], Device],
+        choice: str = "auto",
+        number_of: Callable[[str], int] = chosen_number,
     ) -> None:
         self.choice = choice
-        self._open, self._number = device, number
+        self._open, self._number_of = open_device, number_of
         self._host = OpenCvProcessor()
 
     def prepare(
@@ -62,7 +65,7 @@ class CupyProcessor:
 
     def on_device(self, device: str) -> CupyProcessor:
         """Return a processor for sessions on the host, on the GPU that ``device=`` names."""
-        return CupyProcessor(self._open, device, self._number)
+        return CupyProcessor(self._open, device, self._number_of)
 
     def for_session(self, session: DeviceSession) -> SessionProcessor:
         """Return a processor for a session on a GPU: only images and boxes pass through the host."""
@@ -70,7 +73,7 @@ class CupyProcessor:
 
     @cached_property
     def _device(self) -> Device:
-        return self._open(self._number(self.choice))
+        return self._open(self._number_of(self.choice))
 
     @cached_property
     def _uploads(self) -> ImageUploads:

@@ -1,7 +1,7 @@
 """``YoloLayer_TRT`` in standard operators, as a model-local function.
 
-Cells below the threshold are dropped before the others are gathered, so the cost of the decode hardly depends on the
-number of classes. Rows are ordered by image, level, anchor, y, x without gaps, as in the NumPy twin
+Cells below the threshold are dropped before the others are gathered, so the cost of the decode step hardly depends on
+the number of classes. Rows are ordered by image, level, anchor, y, x without gaps, as in the NumPy twin
 :func:`cuda_plugins.yolo_layer.yolo_layer`.
 """
 

@@ -52,7 +52,8 @@ def _check_weights(model: onnx.ModelProto) -> None:
         largest = float(np.abs(numpy_helper.to_array(tensor)).max(initial=0.0))
         if not largest <= FLOAT16_MAX:
             raise HooklineError(
-                f"weight '{tensor.name}' reaches {largest:g}, the maximum of float16 is {FLOAT16_MAX:g}", "use fp32"
+                f"weight '{tensor.name}' reaches {largest:g}, above the float16 maximum {FLOAT16_MAX:g}",
+                "set precision=fp32",
             )
 
 
@@ -139,11 +140,14 @@ def constant_of(node: gs.Node, index: int, what: str) -> gs.Constant:
     """Return input ``index`` of ``node``.
 
     Raises:
-        HooklineError: The graph computes it, or it holds NaN or infinity.
+        HooklineError: The graph computes it, or it contains NaN or infinity.
     """
     tensor = node.inputs[index]
     if not isinstance(tensor, gs.Constant):
         raise HooklineError(f"the {what} of '{node.name}' is computed by the graph", "set export.simplify=true")
     if not np.isfinite(tensor.values).all():
-        raise HooklineError(f"the {what} of '{node.name}' holds NaN or infinite values", "the weights are broken")
+        raise HooklineError(
+            f"the {what} of '{node.name}' contains NaN or infinite values",
+            "the weights are damaged: download or train them again",
+        )
     return tensor

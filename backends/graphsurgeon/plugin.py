@@ -1,4 +1,4 @@
-"""Register the quantizer ``qdq``, and the grafts that append the decode to a model."""
+"""Register the quantizer ``qdq``, and the grafts that append the decode step to a model."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def hookline_grafts() -> Iterable[Graft]:
     )
     yield Graft(
         name="onnx",
-        summary="the same decode in standard operators, also for tools without ONNX functions, for example OpenVINO",
+        summary="the same decode step in standard operators, also for tools without ONNX functions, e.g. OpenVINO",
         load=load_onnx,
         packages=("onnx", "onnx-graphsurgeon"),
         families=frozenset({"yolov5"}),

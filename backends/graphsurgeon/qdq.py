@@ -60,7 +60,10 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], style:
         raise HooklineError(f"the model has opset {graph.opset}", f"int8 needs {MIN_OPSET} or later: set export.opset")
     nodes = integer_nodes(graph, style)
     if not any(node.op == "Conv" for node in nodes):
-        raise HooklineError("the graph has no convolution between its first one and its heads", "use fp32 or fp16")
+        raise HooklineError(
+            "the graph has no convolution to quantise: the first one and the heads stay float32",
+            "set precision=fp32 or precision=fp16",
+        )
     _Insertion(graph, nodes, _adjusted(graph, nodes, ranges, style), style).run()
     if style.pointwise:
         multiply_pointwise(graph)
@@ -191,7 +194,9 @@ def _converted(graph: onnx.ModelProto, job: QuantizeJob) -> onnx.ModelProto:
 
 def _style(style: QdqStyle | None) -> QdqStyle:
     if style is None:
-        raise HooklineError("the runtime has no Q/DQ rules for int8", "its descriptor must set Runtime.qdq")
+        raise HooklineError(
+            "the runtime has no Q/DQ rules for int8", "set another backend, or set Runtime.qdq in its descriptor"
+        )
     return style
 
 

@@ -1,4 +1,4 @@
-"""The grafts ``yolo_layer`` and ``onnx``: append the decode as one node or as standard operators."""
+"""The grafts ``yolo_layer`` and ``onnx``: append the decode step as one node or as standard operators."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_heads(model: OnnxModel, head: Head) -> tuple[onnx.ModelProto, DeviceDec
     decode = _decode(model, head, [value.name for value in graph.graph.output])
     if (opset := default_opset(graph)) < MIN_OPSET:
         raise HooklineError(
-            f"'{model.path.name}' has opset {opset}", f"the decode needs {MIN_OPSET} or later: set export.opset"
+            f"'{model.path.name}' has opset {opset}", f"the decode step needs {MIN_OPSET} or later: set export.opset"
         )
     shapes = head.outputs(model.contract)
     for output in graph.graph.output:
@@ -61,7 +61,7 @@ def _decode(model: OnnxModel, head: Head, outputs: list[str]) -> DeviceDecode:
         )
     if outputs != list(decode.inputs):
         raise HooklineError(
-            f"'{model.path.name}' has the outputs {shown(outputs)}, but the decode needs {', '.join(decode.inputs)}",
+            f"'{model.path.name}' has the outputs {shown(outputs)}, but the graft needs {', '.join(decode.inputs)}",
             "export it again",
         )
     return decode
@@ -108,10 +108,10 @@ class YoloLayerGraft:
 
 
 class OnnxGraft:
-    """Appends the same decode in standard operators, for tools without ONNX functions such as OpenVINO 2026.4."""
+    """Appends the same decode step in standard operators, for tools without ONNX functions such as OpenVINO 2026.4."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
-        """Write ``model`` with the decode to ``target``. It needs standard operators only."""
+        """Write ``model`` with the decode step to ``target``. It needs standard operators only."""
         grafted = graft_decode(model, head, score_threshold=score_threshold, namespace=signature.NAMESPACE)
         plain = inliner.inline_local_functions(grafted)
         onnx.checker.check_model(plain)

@@ -37,7 +37,7 @@ _REMEDIES_IN_CONTAINERS = {
 }
 _TENSORRT = r"tensorrt-(?:rtx-|lean-|dispatch-)?cu(\d\d)(?:-libs|-bindings)?"
 _CUPY = "pip install 'cupy-cuda{}x[ctk]'"
-_TORCH = "PyTorch as https://pytorch.org/get-started says"
+_TORCH = "PyTorch from https://pytorch.org/get-started"
 _NVRTC = """
 import ctypes, json
 from cuda.pathfinder import find_nvidia_header_directory, load_nvidia_dynamic_lib
@@ -64,14 +64,14 @@ def gpus(host: Host | None = None) -> Iterator[Finding]:
     except UnavailableError:
         return  # the check ``packages`` reports that nvidia-ml-py is missing
     if not listed:
-        remedy = f"{driver.with_gpus}; a scheduler gives GPUs to jobs; sudo usermod -aG video,render $USER"
-        yield broken("GPUs", "NVML lists none that this process may use", remedy)
+        remedy = f"{driver.with_gpus}; on a cluster, request GPUs for the job; sudo usermod -aG video,render $USER"
+        yield broken("GPUs", "NVML lists no GPU that this process may use", remedy)
         return
     yield fine("NVML", f"driver {listed[0].driver}, {len(listed)} listed", driver=listed[0].driver)
     found = [_gpu(gpu) for gpu in listed]
     if not (driver.jetson or driver.host.wsl or driver.host.path("/dev/nvidia-uvm").exists()):
-        remedy = driver.with_gpus if driver.in_container else "sudo nvidia-modprobe -c 0 -u, which CUDA runs if it can"
-        yield doubtful("device files", "no /dev/nvidia-uvm, without which CUDA does not start", remedy)
+        remedy = driver.with_gpus if driver.in_container else "sudo nvidia-modprobe -c 0 -u"
+        yield doubtful("device files", "/dev/nvidia-uvm is missing, and CUDA does not start without it", remedy)
     usable = any(item.state is not State.error for item in found)
     yield from (replace(item, state=State.warning) if usable and item.state is State.error else item for item in found)
 
@@ -94,12 +94,12 @@ def visible_devices(host: Host | None = None) -> Iterator[Finding]:
         return  # nvidia_driver and nvidia_gpus report it
     wrong = next((entry for entry in map(str.strip, value.split(",")) if find_named(found, entry) is None), "-")
     if not wrong.startswith("-"):  # CUDA reads no further; a negative number ends the list on purpose
-        why = f"'{wrong}' is none of the {len(found)} GPUs here, it and all after it are hidden"
+        why = f"'{wrong}' is not one of the {len(found)} GPUs here; CUDA hides it and all later entries"
         yield broken(HIDDEN, f"{VISIBLE}={value}: {why}", UNSET)
     elif seen := visible(found, value):
         yield fine(HIDDEN, f"{VISIBLE}={value}: {device_names(seen)}", value=value)
     else:
-        yield broken(HIDDEN, f"{VISIBLE}={value} names a GPU twice: CUDA then shows none", UNSET)
+        yield broken(HIDDEN, f"{VISIBLE}={value} names a GPU twice, so CUDA hides all GPUs", UNSET)
 
 
 def module_loading(host: Host | None = None) -> Iterator[Finding]:
@@ -111,7 +111,7 @@ def module_loading(host: Host | None = None) -> Iterator[Finding]:
     if value.upper() in {"", "LAZY"}:
         yield fine("lazy loading", f"{name}={value}" if value else f"{name} is not set: hookline sets LAZY")
     else:
-        found = f"{name}={value}: all kernels load at the start, slower and with more memory"
+        found = f"{name}={value}: all kernels are loaded at the start, which takes more time and memory"
         yield doubtful("lazy loading", found, f"unset {name}: hookline sets LAZY")
 
 
@@ -121,14 +121,14 @@ def majors(host: Host | None = None) -> Iterator[Finding]:
     driver, versions = Driver(host), cuda_versions(host)
     if "torch" in host.packages and "torch" not in versions and driver.present:
         found = f"{host.packages['torch'].version} is built without CUDA: training runs on the CPU"
-        yield doubtful("torch", found, f"install {_TORCH}, for CUDA")
+        yield doubtful("torch", found, f"install {_TORCH} with CUDA")
     if not versions:
         return
     numbers = {name: int(version.split(".")[0]) for name, version in versions.items()}
     supported, _error = driver_cuda(driver)
     newer = [name for name, major in numbers.items() if 0 < supported[0] < major]
     found = ", ".join(f"{name} for CUDA {version}" for name, version in versions.items())
-    # the others follow TensorRT, which is the hardest to exchange
+    # the other packages should match TensorRT, which is the hardest to replace
     target = numbers.get("TensorRT") or numbers.get("TensorRT-RTX") or max(numbers.values())
     others = [name for name, major in numbers.items() if major != target]
     if newer:
@@ -137,7 +137,7 @@ def majors(host: Host | None = None) -> Iterator[Finding]:
         yield broken("CUDA of the driver", found, remedy, **versions)
     elif others:
         remedy = f"install {' and '.join(others)} for CUDA {target} ({_CUPY.format(target)}, {_TORCH})"
-        yield doubtful("CUDA majors", f"they differ: {found}", remedy, **versions)
+        yield doubtful("CUDA majors", f"the packages differ: {found}", remedy, **versions)
     else:
         yield fine("CUDA majors", found, **versions)
 
@@ -146,24 +146,28 @@ def nvrtc(host: Host | None = None) -> Iterator[Finding]:
     """Compile a kernel with the NVRTC that CuPy finds, and look for the headers of CUDA."""
     wanted = cuda_versions(host or Host()).get("CuPy")
     if wanted is None:
-        yield absent("NVRTC", "CuPy, which compiles its kernels with it, is not installed", _CUPY.format("13"))
+        yield absent("NVRTC", "CuPy, which compiles its kernels with NVRTC, is not installed", _CUPY.format("13"))
         return
     answer, error = run_probe(_NVRTC)
     if error:
         remedy = f"{_CUPY.format(wanted)}, or export CUDA_PATH=<toolkit>"
-        yield broken("NVRTC", f"CuPy compiles its kernels with it: {error}", remedy_for(error, remedy))
+        yield broken("NVRTC", f"CuPy cannot use it to compile kernels: {error}", remedy_for(error, remedy))
         return
     path, major, minor, status, headers = answer
     found = f"{major}.{minor} at {path}"
     if status:
         yield broken("NVRTC", f"{found} does not compile: error {status}", f"{_CUPY.format(wanted)} --force-reinstall")
     elif str(major) != wanted:
-        remedy = f"uninstall the package that includes it, or {_CUPY.format(major)} instead"
-        yield doubtful("NVRTC", f"CuPy is for CUDA {wanted} and finds {found} first", remedy)
+        remedy = f"uninstall the package that contains this NVRTC, or {_CUPY.format(major)}"
+        yield doubtful("NVRTC", f"CuPy is for CUDA {wanted}, but finds {found} first", remedy)
     else:
         yield fine("NVRTC", found, version=f"{major}.{minor}", path=path)
     if headers is None:
-        yield broken("CUDA headers", "no cuda_runtime.h, without which CuPy compiles no kernel", _CUPY.format(wanted))
+        yield broken(
+            "CUDA headers",
+            "cuda_runtime.h is missing, and CuPy cannot compile kernels without it",
+            _CUPY.format(wanted),
+        )
 
 
 def cupy(host: Host | None = None) -> Iterator[Finding]:
@@ -209,13 +213,13 @@ def _gpu(gpu: Gpu) -> Finding:
     facts = {name: str(getattr(gpu, name)) for name in ("name", "uuid", "capability", "total", "free")}
     if gpu.problem and not gpu.name:
         remedy = "look for Xid lines in dmesg; sudo nvidia-smi --gpu-reset, or restart the machine"
-        return broken(subject, f"it does not answer: {gpu.problem}", remedy)
+        return broken(subject, f"it does not respond: {gpu.problem}", remedy)
     if gpu.problem:
         remedy = "create an instance (sudo nvidia-smi mig -cgi 0 -C), or disable MIG (sudo nvidia-smi -mig 0)"
         return broken(subject, found, remedy, **facts)
     if gpu.capability and tuple(map(int, gpu.capability.split("."))) < CAPABILITY:
-        return broken(subject, found, "device=cpu, or a GPU of compute capability 7.5 or newer", **facts)
+        return broken(subject, found, "set device=cpu, or use a GPU of compute capability 7.5 or newer", **facts)
     if gpu.total and gpu.free < 2**30:
-        remedy = "end other programs on it (nvidia-smi lists them), or device=cuda:N of another"
+        remedy = "close other programs on it (nvidia-smi lists them), or choose another GPU with device=cuda:N"
         return doubtful(subject, found, remedy, **facts)
     return fine(subject, found, **facts)

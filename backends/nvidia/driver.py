@@ -56,7 +56,7 @@ def driver_cuda(found: Driver) -> tuple[tuple[int, int], str]:
 def _problem(found: Driver) -> Finding | None:
     if not found.present and found.on_pci:
         remedy = f"on the host: {INSTALL}; then {found.with_gpus}" if found.in_container else INSTALL
-        return broken(SUBJECT, "an NVIDIA GPU is on the PCI bus, and no driver is loaded", remedy)
+        return broken(SUBJECT, "an NVIDIA GPU is on the PCI bus, but no driver is loaded", remedy)
     if not found.present:
         remedy = ON_WINDOWS if found.host.wsl else f"on a machine with an NVIDIA GPU {INSTALL}"
         remedy = found.with_gpus if found.in_container else remedy
@@ -65,20 +65,22 @@ def _problem(found: Driver) -> Finding | None:
     if not found.own_libraries and found.in_container:
         how = "docker run --runtime nvidia" if found.jetson else found.with_gpus
         remedy = f"{how}; NVIDIA_DRIVER_CAPABILITIES needs compute,utility"
-        return broken(SUBJECT, f"the host has {name}, and the container has no libcuda.so.1", remedy)
+        return broken(SUBJECT, f"the host has {name}, but the container has no libcuda.so.1", remedy)
     if not found.own_libraries:
         package = "nvidia-jetpack" if found.jetson else f"libnvidia-compute-{found.module.split('.')[0]}"
-        return broken(SUBJECT, f"{name} without its library libcuda.so.1", f"sudo apt-get install {package}")
+        return broken(
+            SUBJECT, f"{name} is loaded, but its library libcuda.so.1 is missing", f"sudo apt-get install {package}"
+        )
     if not found.module and not found.host.wsl and not found.jetson:
         remedy = "sudo modprobe nvidia; after a kernel update reinstall it; Secure Boot needs signed modules"
         if found.in_container:
             remedy = "on the host: check nvidia-smi, and restart it; then restart the container"
-        return broken(SUBJECT, f"{found.own_libraries[0]} is there, and no kernel module is loaded", remedy)
+        return broken(SUBJECT, f"{found.own_libraries[0]} exists, but no kernel module is loaded", remedy)
     return _mismatch(found)
 
 
 def _mismatch(found: Driver) -> Finding | None:
-    """Return what an update leaves until a restart, or a driver for Linux inside WSL."""
+    """Return the finding for a driver that was updated without a restart, or for a Linux driver inside WSL."""
     path, version = found.libraries[0], library_version(found.libraries[0])
     if found.host.wsl and version:
         remedy = "in WSL: sudo apt-get purge 'nvidia-driver-*' 'libnvidia-compute-*'; then in Windows: wsl --shutdown"

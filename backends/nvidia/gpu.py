@@ -17,7 +17,7 @@ from types import ModuleType
 from backends.nvidia.facts import Driver
 from backends.nvidia.nvml import Gpu, NvmlError, query_nvml
 from backends.system.host import Host
-from core.errors import HooklineError, UnavailableError
+from core.errors import HooklineError, UnavailableError, counted
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _CUDA_NOT_INITIALIZED = 3
@@ -65,8 +65,10 @@ def _visible_gpus(value: str | None) -> tuple[Gpu, ...]:
     found = installed_gpus()
     seen = found if value is None else visible(found, value)
     if not seen:
-        why = "none that NVML lists answers" if value is None else f"{VISIBLE}={value} leaves none of {len(found)}"
-        raise UnavailableError(f"no GPU can be used: {why}", "correct it, or see +stage=doctor")
+        why = "no GPU that NVML lists responds" if value is None else f"{VISIBLE}={value} hides all {len(found)} GPUs"
+        raise UnavailableError(
+            f"no GPU can be used: {why}", f"run +stage=doctor{f', or unset {VISIBLE}' if value is not None else ''}"
+        )
     return tuple(seen)
 
 
@@ -94,7 +96,7 @@ def visible(found: Sequence[Gpu], value: str) -> list[Gpu]:
 
 
 def find_named(found: Sequence[Gpu], entry: str) -> Gpu | None:
-    """Return the GPU that an entry names by number or the start of a UUID; a divided GPU means its first instance."""
+    """Return the GPU that an entry names by number or the start of a UUID; for a GPU in MIG mode its first instance."""
     if entry.isdecimal():
         return next((gpu for gpu in found if gpu.number == int(entry)), None)
     by_uuid: dict[str, Gpu] = {}
@@ -165,9 +167,9 @@ def ordinal(gpu: Gpu, runtime: ModuleType) -> int:
     # some drivers and boards have another UUID in CUDA; the single device is this GPU where there is no other
     if count == 1 and (os.environ.get(VISIBLE) == gpu.uuid or [item.uuid for item in installed_gpus()] == [gpu.uuid]):
         return 0
-    problem = f"is not among CUDA's {count}"
+    problem = f"is not one of the {count} that CUDA sees"
     if numbers:
-        problem = f"cannot be distinguished from {len(numbers) - 1} other(s) by CuPy"
+        problem = f"cannot be distinguished from {counted(len(numbers) - 1, 'other GPU')} by CuPy"
     remedy = f"set {VISIBLE} to its UUID" + ("" if gpu.mig_enabled else ", or CUDA_DEVICE_ORDER=PCI_BUS_ID")
     raise UnavailableError(f"{gpu.name} ({gpu.uuid}) {problem}", f"{remedy}, and start again")
 

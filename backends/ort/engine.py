@@ -20,13 +20,13 @@ from core.storage.serial import encode
 from core.storage.sidecar import check_engine_file
 
 RUNTIME = "onnxruntime"
-WRITTEN = {
+BUILD_LEVELS = {
     Optimisation.all: Level.ORT_ENABLE_ALL,
     Optimisation.extended: Level.ORT_ENABLE_EXTENDED,
     Optimisation.none: Level.ORT_DISABLE_ALL,
 }
 """Graph optimisation when an engine is built."""
-OPENED = {
+OPEN_LEVELS = {
     Optimisation.all: Level.ORT_DISABLE_ALL,
     Optimisation.extended: Level.ORT_ENABLE_ALL,
     Optimisation.none: Level.ORT_DISABLE_ALL,
@@ -46,7 +46,7 @@ def build_engine(job: BuildJob, options: OrtOptions) -> Engine:
             f"'{model.path.name}' needs the operator {', '.join(model.operators)}, which ONNX Runtime does not have",
             "graft with grafts.yolo_layer.namespace=hookline or decode=onnx",
         )
-    settings = session_options(options, WRITTEN[options.optimisation])
+    settings = session_options(options, BUILD_LEVELS[options.optimisation])
     settings.optimized_model_filepath = str(target)
     load_session(model.path, settings, f"'{model.path}'")
     make_canonical(target)
@@ -59,7 +59,7 @@ def build_engine(job: BuildJob, options: OrtOptions) -> Engine:
 
 def open_engine(engine: Engine, options: OrtOptions) -> OrtSession:
     """Open an engine; its graph was optimised by the build."""
-    settings = session_options(options, OPENED[Optimisation(engine.machine.get("optimisation", "all"))])
+    settings = session_options(options, OPEN_LEVELS[Optimisation(engine.machine.get("optimisation", "all"))])
     return OrtSession(load_session(engine.path, settings, f"engine '{engine.path}'"), engine)
 
 
@@ -74,7 +74,7 @@ def check_engine(engine: Engine) -> None:
 
 
 REORDER = "ReorderOutput"
-"""Operator that leaves a blocked layout. ONNX Runtime adds these nodes in an order and with names that vary."""
+"""Operator that converts a blocked layout to NCHW. ONNX Runtime adds its nodes in varying order with varying names."""
 
 
 def make_canonical(path: Path) -> None:

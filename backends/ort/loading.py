@@ -56,7 +56,7 @@ def ort_errors(action: str, title: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the reason at the end of ONNX Runtime's first line, after a code, the path and the node."""
+    """Return the reason from the first line of an error of ONNX Runtime, without error code, path and node."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     if found := _SOURCE.search(line):
         line = _after_parentheses(line[found.end() :])

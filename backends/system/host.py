@@ -28,20 +28,20 @@ class Host:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     site: tuple[Path, ...] = field(default_factory=lambda: tuple(Path(entry) for entry in sys.path if entry))
 
-    def path(self, place: str) -> Path:
-        """Return an absolute path below :attr:`root`."""
-        return self.root / place.lstrip("/")
+    def path(self, name: str) -> Path:
+        """Return the path of an absolute name, e.g. ``/proc/version``, below :attr:`root`."""
+        return self.root / name.lstrip("/")
 
-    def text(self, place: str) -> str:
+    def text(self, name: str) -> str:
         """Return the content of a file; empty where it cannot be read."""
         try:
-            return self.path(place).read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
+            return self.path(name).read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
         except OSError:
             return ""
 
     @cached_property
     def packages(self) -> Mapping[str, Distribution]:
-        """Installed distributions by normalized name; of two with one name, the one that Python imports."""
+        """Installed distributions by normalized name; of two with the same name, the one that Python imports."""
         from packaging.utils import canonicalize_name
 
         found: dict[str, Distribution] = {}

@@ -60,7 +60,7 @@ def examine_package(subject: str, module: str, packages: Sequence[Distribution],
 def import_package(
     subject: str, module: str, packages: Sequence[Distribution], install: str, expression: str
 ) -> tuple[Sequence[str], Finding | None]:
-    """Import a module, of which one package must be installed, and evaluate an expression: a list of strings.
+    """Import a module and evaluate an expression, a list of strings. Exactly one of its packages must be installed.
 
     Returns:
         The strings and None, or no string and the problem.
@@ -70,12 +70,12 @@ def import_package(
         return (), absent(subject, "not installed", install)
     if len(packages) > 1:
         remedy = f"pip uninstall -y {' '.join(package.name for package in packages)} && {install}"
-        return (), broken(subject, f"{len(packages)} packages write the folder {module}: {shown}", remedy)
+        return (), broken(subject, f"{len(packages)} packages install the same module {module}: {shown}", remedy)
     value, error = run_probe(f"import {module}, json; print(json.dumps({expression}))")
     if not error:
         return value, None
     library = re.search(r"(lib[\w.+-]+\.so[.\d]*): cannot open", error)
     remedy = remedy_for(error, f"pip install --force-reinstall {packages[0].name}")
     if library:
-        remedy = f"install what includes {library.group(1)} (libGL.so.1: apt-get install libgl1), or {remedy}"
+        remedy = f"install the package with {library.group(1)} (libGL.so.1: apt-get install libgl1), or {remedy}"
     return (), broken(subject, f"{shown} cannot be imported: {error}", remedy)

@@ -54,7 +54,7 @@ def build_engine(job: BuildJob, options: TrtOptions, target: BuildDevice) -> Eng
     """Build the plan, check the precision of its layers, and run it.
 
     Args:
-        job: The build job; with ``calibration`` TensorRT itself quantises.
+        job: The build job; with ``calibration`` TensorRT quantises the model itself.
         options: Options of the runtime.
         target: Library and GPU.
 
@@ -113,7 +113,7 @@ def check_hardware(hardware: Hardware, gpu: Gpu) -> None:
     minimum = MINIMUM_CAPABILITY.get(hardware)
     if minimum and gpu.capability and numbers(gpu.capability) < numbers(minimum):
         raise HooklineError(
-            f"runtimes.tensorrt.hardware={hardware.value} needs compute capability {minimum}, the {gpu.name} here has"
+            f"runtimes.tensorrt.hardware={hardware.value} needs compute capability {minimum}, but the {gpu.name} has"
             f" {gpu.capability}",
             "remove the option, or build on a newer GPU",
         )
@@ -153,7 +153,7 @@ def _plan(job: BuildJob, spec: BuildSpec, contract: InputContract, target: Build
 
 
 def _checked(engine: Engine, profile: SizeProfile | None, target: BuildDevice, job: BuildJob) -> Engine:
-    """Open the engine, check the precision of its layers, and warm it up. Return it with what the check found."""
+    """Open the engine, check the precision of its layers, and warm it up. Return it with the result of the check."""
     opened = opening.deserialise(engine, target.library, target.device)
     with target.device.here():
         text = inspect(opened, profile)

@@ -163,7 +163,7 @@ class Execution:
         if context is None:
             raise watch.error(
                 "there is not enough GPU memory to run the engine",
-                "end other programs on the GPU, choose another GPU with device=cuda:N, or build with a smaller batch",
+                "close other programs on the GPU, choose another GPU with device=cuda:N, or build with a smaller batch",
             )
         scratch = view(self._scratch)
         context.set_device_memory(scratch.address, scratch.size)
@@ -189,7 +189,7 @@ class Execution:
         if min(shape, default=0) < 0:
             raise HooklineError(
                 f"the size of the engine's output '{name}' depends on the data",
-                "append the decode with decode=yolo_layer",
+                "append the decode step with decode=yolo_layer",
             )
         return self._device.empty(shape, self._types[name], self._stream)
 

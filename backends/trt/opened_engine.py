@@ -38,7 +38,7 @@ class OpenedEngine:
         library: TensorRT or TensorRT-RTX.
         runtime: The ``trt.Runtime``; it must outlive the engine.
         engine: The ``trt.ICudaEngine``.
-        kernels: The cache of kernels that are compiled at run time; None if the plan holds all kernels.
+        kernels: The cache of kernels that are compiled at run time; None if the plan contains all kernels.
     """
 
     library: Library

@@ -114,7 +114,7 @@ def _refused(engine: Engine, watch: Watch) -> Exception:
     if "memory" in reason:
         return watch.error(
             f"there is not enough memory to open '{name}'",
-            "end other programs on the GPU, or choose another GPU with device=cuda:N",
+            "close other programs on the GPU, or choose another GPU with device=cuda:N",
         )
     if "plugin" in reason or "creator" in reason:
         needs = ", ".join(plugins_of(engine)) or "none according to its sidecar"

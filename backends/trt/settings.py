@@ -66,15 +66,15 @@ def read_profile(
     return SizeProfile(contract.name, *shapes), opened
 
 
-def _check_axis(model: GraftedModel, axis: str, span: Span[int], word: str) -> None:
+def _check_axis(model: GraftedModel, axis: str, span: Span[int], option: str) -> None:
     static = getattr(model.contract, axis)
     if axis in model.contract.dynamic or (span.fixed and span.opt == static):
         return
     requested = str(span.opt) if span.fixed else f"{span.min} to {span.max}"
-    axes = ",".join([*model.contract.dynamic, *(["batch"] if word == "batch" else ["height", "width"])])
-    other = f"set {'export.batch' if word == 'batch' else 'imgsz'}={span.opt}, or " if span.fixed else "set "
+    axes = ",".join([*model.contract.dynamic, *(["batch"] if option == "batch" else ["height", "width"])])
+    other = f"set {'export.batch' if option == 'batch' else 'imgsz'}={span.opt}, or " if span.fixed else "set "
     raise HooklineError(
-        f"build.{word} requests a {axis} of {requested}, but '{model.path.name}' has a static {axis} of {static}",
+        f"build.{option} requests a {axis} of {requested}, but '{model.path.name}' has a static {axis} of {static}",
         f"{other}export.dynamic=[{axes}], and export the model again",
     )
 

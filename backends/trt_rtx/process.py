@@ -36,7 +36,7 @@ class Job:
 
 WORKER = "backends.trt_rtx.worker"
 REFUSED = 3
-"""Exit code of a worker that has reported a user's mistake."""
+"""Exit code of a worker that has reported a user error."""
 QUOTED_LINES = 3
 """Maximum number of lines of the native log that an error quotes."""
 

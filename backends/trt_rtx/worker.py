@@ -44,7 +44,7 @@ class Reports:
 
 
 def main() -> int:
-    """Build one engine. Return 0, or :data:`REFUSED` after a message with the user's mistake."""
+    """Build one engine. Return 0, or :data:`REFUSED` after a message with the user error."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     job = decode(Job, json.load(sys.stdin))
     reports = Reports(_private_output())

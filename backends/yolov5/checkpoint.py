@@ -148,7 +148,7 @@ def finite(name: str, tensor: Tensor, path: Path) -> Tensor:
             f"'{name}' in '{path}' is {tensor.dtype}, not floating-point", "download or train it again"
         )
     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-        raise CheckpointError(f"'{name}' in '{path}' holds NaN or infinity", "the training diverged: train it again")
+        raise CheckpointError(f"'{name}' in '{path}' contains NaN or infinity", "the training diverged: train it again")
     return tensor
 
 
@@ -180,7 +180,7 @@ def _current(content: object, path: Path) -> object:
         return content
     if content.get("format") != 1:
         raise CheckpointError(
-            f"'{path}' has format {shown(content.get('format'))}, this version reads up to {FORMAT}",
+            f"'{path}' has format {shown(content.get('format'))}, but this version reads up to {FORMAT}",
             "update hookline",
         )
     facts = content.get("facts")
@@ -206,7 +206,7 @@ def _metadata(path: Path, metadata: Mapping[str, str]) -> tuple[ModelConfig, str
         raise CheckpointError(f"the metadata of '{path}' is damaged ({error})", "download or train it again") from error
     names, config = found.facts.names, found.model
     if found.facts.family != "yolov5":
-        raise CheckpointError(f"'{path}' holds a checkpoint of the family {shown(found.facts.family)}, not yolov5")
+        raise CheckpointError(f"'{path}' contains a checkpoint of the family {shown(found.facts.family)}, not yolov5")
     if len(names) != config.num_classes:
         raise CheckpointError(f"'{path}' names {counted(len(names), 'class')} of {config.num_classes}")
     return config, found.facts.variant, names

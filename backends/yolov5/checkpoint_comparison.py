@@ -77,7 +77,7 @@ def _expect(modules: Mapping[str, StandIn], name: str, wanted: Mapping[str, obje
     for key, value in wanted.items():
         if not _equal(attributes.get(key), value):
             found = shown(attributes.get(key))
-            raise CheckpointError(f"'{name}' in '{path}' has {key} {found}, a plain YOLOv5 has {value}", SUPPORTED)
+            raise CheckpointError(f"'{name}' in '{path}' has {key} {found}, but a plain YOLOv5 has {value}", SUPPORTED)
 
 
 def _equal(found: object, wanted: object) -> bool:

@@ -230,10 +230,10 @@ def variant_of(channels: Sequence[int], head_repeats: int) -> str | None:
     return None
 
 
-def _check_counts(word: str, counts: tuple[int, ...], number: int, largest: int) -> None:
+def _check_counts(key: str, counts: tuple[int, ...], number: int, largest: int) -> None:
     if len(counts) != number or not all(1 <= count <= largest for count in counts):
         what = "a number" if number == 1 else f"{number} numbers"
-        raise ConfigError(f"{word} {shown(counts if number > 1 else counts[0])}: {what} from 1 to {largest:,} expected")
+        raise ConfigError(f"{key} {shown(counts if number > 1 else counts[0])}: {what} from 1 to {largest:,} expected")
 
 
 def _scale_depth(count: int, depth: float) -> int:

@@ -72,7 +72,7 @@ def _model_in(content: object, path: Path) -> StandIn:
         model = average if isinstance(average, StandIn) else content.get("model")
     if not isinstance(model, StandIn):
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
-        raise CheckpointError(f"'{path}' holds {found}, not a YOLOv5 model", SUPPORTED)
+        raise CheckpointError(f"'{path}' contains {found}, not a YOLOv5 model", SUPPORTED)
     if model.kind not in _MODELS:
         message = f"'{path}' holds a {shown(model.kind)}, not a YOLOv5 detector"
         if kind := name_checkpoint(model.kind):

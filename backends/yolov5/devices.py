@@ -30,29 +30,29 @@ class TorchDevice:
     warning: str = ""
 
 
-def choose_device(word: str) -> TorchDevice:
-    """Return the device of ``device=word``; ``auto`` is the GPU with the most free memory, or the CPU.
+def choose_device(device: str) -> TorchDevice:
+    """Return the device of ``device=``; ``auto`` is the GPU with the most free memory, or the CPU.
 
     NVML numbers GPUs in the order of the PCI bus, CUDA in the order of its settings, so a GPU is found by its UUID.
 
     Raises:
         UnavailableError: The device does not exist or cannot be used.
     """
-    if word == "cpu":
+    if device == "cpu":
         return TorchDevice(torch.device("cpu"))
-    distributed = ":" not in word and RANKS.world > 1
-    gpu = _by_nvml(word)
+    distributed = ":" not in device and RANKS.world > 1
+    gpu = _by_nvml(device)
     if gpu and not distributed:
         nvidia_gpu.prepare_environment(gpu)
     count = _count()
     if not count:
-        return _without_gpus(word, gpu)
+        return _without_gpus(device, gpu)
     if distributed:
         return TorchDevice(torch.device("cuda"))
-    index = _index_of(gpu, count, word)
+    index = _index_of(gpu, count, device)
     if index >= count:
         raise UnavailableError(
-            f"there is no GPU {index} for device={word}: PyTorch sees {count}",
+            f"there is no GPU {index} for device={device}: PyTorch sees {count}",
             f"possible: auto, {_device_names(count)}",
         )
     return TorchDevice(torch.device("cuda", index), f"cuda:{index} ({torch.cuda.get_device_name(index)})")
@@ -65,23 +65,23 @@ def _count() -> int:
         return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _by_nvml(word: str) -> Gpu | None:
+def _by_nvml(device: str) -> Gpu | None:
     """Return the GPU that NVML reports; None without NVML, e.g. with GPUs of another vendor."""
     try:
-        return nvidia_gpu.choose(word)
+        return nvidia_gpu.choose(device)
     except HooklineError:
         return None
 
 
-def _index_of(gpu: Gpu | None, count: int, word: str) -> int:
-    """Return the index of a GPU in PyTorch, by UUID; the index in ``word`` if UUIDs are not available.
+def _index_of(gpu: Gpu | None, count: int, device: str) -> int:
+    """Return the index of a GPU in PyTorch, by UUID; the index in ``device`` if UUIDs are not available.
 
     Raises:
         UnavailableError: PyTorch does not see the GPU.
     """
     uuids = [_digits(str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))) for index in range(count)]
     if gpu is None or not gpu.uuid or not all(uuids):
-        return int(word.partition(":")[2] or 0)
+        return int(device.partition(":")[2] or 0)
     if _digits(gpu.uuid) in uuids:
         return uuids.index(_digits(gpu.uuid))
     if count == 1 and os.environ.get(VISIBLE) == gpu.uuid:
@@ -97,7 +97,7 @@ def _digits(uuid: str) -> str:
     return uuid.lower().removeprefix("gpu-").removeprefix("mig-").replace("-", "")
 
 
-def _without_gpus(word: str, gpu: Gpu | None) -> TorchDevice:
+def _without_gpus(device: str, gpu: Gpu | None) -> TorchDevice:
     if torch.version.cuda is None:
         why = f"PyTorch {torch.__version__} is built without CUDA"
         remedy = "install PyTorch for CUDA (https://pytorch.org/get-started)"
@@ -105,9 +105,9 @@ def _without_gpus(word: str, gpu: Gpu | None) -> TorchDevice:
         driver = f"driver {gpu.driver}" if gpu and gpu.driver else "the driver"
         why = f"PyTorch {torch.__version__} for CUDA {torch.version.cuda} finds no GPU with {driver}"
         remedy = "update the driver, or install PyTorch for an older CUDA; +stage=doctor reports more"
-    if word != "auto":
+    if device != "auto":
         named = f" ({gpu.name})" if gpu else ""
-        raise UnavailableError(f"device={word}{named} cannot be used: {why}", f"set device=cpu, or {remedy}")
+        raise UnavailableError(f"device={device}{named} cannot be used: {why}", f"set device=cpu, or {remedy}")
     if gpu is None:
         return TorchDevice(torch.device("cpu"))
     warning = f"{gpu.name} is present but PyTorch cannot use it: {why}; {remedy}. Set device=cpu to silence this"

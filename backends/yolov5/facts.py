@@ -89,7 +89,7 @@ def recognise(signature: OnnxSignature) -> ModelMetadata | None:
         return None
     title, metadata = f"'{signature.name}.onnx'", signature.metadata
     if missing := [key for key in ("names", "stride") if key not in metadata]:
-        raise HooklineError(f"{title} lacks the metadata '{missing[0]}' of a YOLOv5", _EXPECTED_FILE)
+        raise HooklineError(f"{title} lacks the metadata '{missing[0]}' of a YOLOv5 model", _EXPECTED_FILE)
     try:
         names, stride = parse_names(metadata["names"]), parse_stride(metadata["stride"])
     except DecodeError as error:
@@ -109,10 +109,10 @@ def _check_rows(title: str, boxes: int | str, strides: Sequence[int], contract: 
     """Compare the number of output rows with the number of cells."""
     cells = sum((contract.height // step) * (contract.width // step) for step in strides)
     if not cells or (isinstance(boxes, int) and boxes % cells):
-        raise HooklineError(f"{title} gives {boxes} boxes, not a multiple of its {cells} cells", _EXPECTED_FILE)
+        raise HooklineError(f"{title} outputs {boxes} boxes, not a multiple of its {cells} cells", _EXPECTED_FILE)
     if boxes == cells:
         raise HooklineError(
-            f"{title} gives {boxes} boxes for {cells} cells: one per cell, as an anchor-free model (YOLOX, YOLOv8), "
-            "while a YOLOv5 has several anchors per level",
+            f"{title} outputs {boxes} boxes for {cells} cells: one per cell, as an anchor-free model (YOLOX, YOLOv8), "
+            "but a YOLOv5 model has several anchors per level",
             _EXPECTED_FILE,
         )

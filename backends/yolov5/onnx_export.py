@@ -56,7 +56,8 @@ def _output_axes(model: Heads | Classic, dynamic: Collection[str]) -> dict[str, 
         axes = {0: "batch"} if "batch" in dynamic else {}
         return {"output0": axes | ({1: "boxes"} if {"height", "width"} & set(dynamic) else {})}
     return {
-        name: {axis: label for axis, word, label in _head_axes(name) if word in dynamic} for name in model.output_names
+        name: {axis: label for axis, dimension, label in _head_axes(name) if dimension in dynamic}
+        for name in model.output_names
     }
 
 

@@ -24,14 +24,14 @@ from cuda_plugins.yolo_layer import Decoded, LevelInput, yolo_layer_launch
 P5 = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
 P6 = (19, 27, 44, 40, 38, 94, 96, 68, 86, 152, 180, 137, 140, 301, 303, 264, 238, 542, 436, 615, 739, 380, 925, 792)
 RUNS = 20
-"""In one graph."""
+"""Runs in one CUDA graph."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Check, time, print."""
+    """Check and time both, and print the table."""
     asked = read_arguments(arguments)
     try:
         table = measure_all(asked)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--dtype", choices=DTYPES, nargs="+", default=list(DTYPES))
@@ -57,17 +57,17 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=50)
     asked = parser.parse_args(arguments)
     if asked.imgsz % max_stride(asked.levels):
-        parser.error(f"--imgsz {asked.imgsz} is no multiple of {max_stride(asked.levels)}")
+        parser.error(f"--imgsz {asked.imgsz} is not a multiple of {max_stride(asked.levels)}")
     return asked
 
 
 def max_stride(levels: int) -> int:
-    """Stride of the last level: 32, for P6 models 64."""
+    """Return the stride of the last level: 32, or 64 for P6 models."""
     return 4 << levels
 
 
 def measure_all(asked: argparse.Namespace) -> list[str]:
-    """The lines of the table.
+    """Return the lines of the table.
 
     Raises:
         UnavailableError: PyTorch or CuPy has no GPU.
@@ -87,7 +87,7 @@ def measure_all(asked: argparse.Namespace) -> list[str]:
 
 
 def measure(heads: Sequence[Tensor], asked: argparse.Namespace) -> tuple[float, float]:
-    """Milliseconds of one decode by the kernel, and by PyTorch."""
+    """Return milliseconds of one decode step with the kernel and with PyTorch."""
     outputs = empty_outputs(heads)
     launch = launch_into(outputs, heads, asked)
 
@@ -103,7 +103,7 @@ def measure(heads: Sequence[Tensor], asked: argparse.Namespace) -> tuple[float, 
 
 
 def random_heads(batch: int, dtype: torch.dtype, asked: argparse.Namespace, device: str) -> list[Tensor]:
-    """Uniform values, so that ``1 - kept`` is the threshold that keeps this share."""
+    """Return uniform random values, so that the threshold ``1 - kept`` keeps this share."""
     generator = torch.Generator(device).manual_seed(0)
     strides = [8 << level for level in range(asked.levels)]
     shapes = [(batch, 3 * (5 + asked.classes), asked.imgsz // stride, asked.imgsz // stride) for stride in strides]
@@ -111,7 +111,7 @@ def random_heads(batch: int, dtype: torch.dtype, asked: argparse.Namespace, devi
 
 
 def empty_outputs(heads: Sequence[Tensor]) -> Outputs:
-    """Counts, boxes, scores and classes, not yet written."""
+    """Return uninitialised counts, boxes, scores and classes."""
     batch, rows = len(heads[0]), 3 * sum(head[0, 0].numel() for head in heads)
 
     def empty(*shape: int, dtype: torch.dtype) -> Tensor:
@@ -126,7 +126,7 @@ def empty_outputs(heads: Sequence[Tensor]) -> Outputs:
 
 
 def launch_into(outputs: Outputs, heads: Sequence[Tensor], asked: argparse.Namespace) -> Launch:
-    """The launch of the kernel."""
+    """Return the launch of the kernel."""
     return yolo_layer_launch(
         [LevelInput(head.data_ptr(), *head.shape[2:]) for head in heads],
         Decoded(*(output.data_ptr() for output in outputs)),
@@ -140,13 +140,13 @@ def launch_into(outputs: Outputs, heads: Sequence[Tensor], asked: argparse.Names
 
 
 def decode(heads: Sequence[Tensor], asked: argparse.Namespace) -> Outputs:
-    """The same outputs in the same order by PyTorch's operators, without a wait for the device."""
+    """Compute the same outputs in the same order with PyTorch, without synchronising."""
     anchors = torch.tensor(P5 if asked.levels == 3 else P6, dtype=torch.float32).reshape(len(heads), 3, 2)
     parts = [decode_level(head, pairs.tolist(), asked) for head, pairs in zip(heads, anchors, strict=True)]
     objectness, boxes, scores, classes = (torch.cat(part, 1) for part in zip(*parts, strict=True))
     keeps = objectness >= 1 - asked.kept
     rows = keeps.shape[1]
-    index = torch.where(keeps, keeps.cumsum(1) - 1, rows)  # what is dropped goes to a row that is cut off
+    index = torch.where(keeps, keeps.cumsum(1) - 1, rows)  # dropped rows go to an extra row that is cut off
     return (
         keeps.sum(1, keepdim=True, dtype=torch.int32),
         boxes.new_zeros(len(boxes), rows + 1, 4).scatter_(1, index[..., None].expand(-1, -1, 4), boxes)[:, :rows],
@@ -156,7 +156,7 @@ def decode(heads: Sequence[Tensor], asked: argparse.Namespace) -> Outputs:
 
 
 def decode_level(head: Tensor, pairs: Sequence[Sequence[float]], asked: argparse.Namespace) -> Outputs:
-    """Objectness, boxes, scores and classes of every cell of a level."""
+    """Return objectness, boxes, scores and classes of every cell of a level."""
     batch, _, height, width = head.shape
     planes = head.view(batch, 3, 5 + asked.classes, height, width)
     x, y, w, h, objectness = planes[:, :, :5].float().unbind(2)
@@ -172,7 +172,7 @@ def decode_level(head: Tensor, pairs: Sequence[Sequence[float]], asked: argparse
 
 
 def check(ours: Outputs, theirs: Outputs) -> None:
-    """Refuse to time what differs. Classes are left out: PyTorch does not say which of equal ones it takes."""
+    """Check that the outputs are equal. Classes are not compared: PyTorch does not define the order of equal scores."""
     for name, one, other in zip(("counts", "boxes", "scores"), ours, theirs, strict=False):
         if not torch.allclose(one.float(), other.float(), rtol=1e-4, atol=1e-3):
             worst = (one.float() - other.float()).abs().max().item()
@@ -180,7 +180,7 @@ def check(ours: Outputs, theirs: Outputs) -> None:
 
 
 def replayed(work: Callable[[], object], rounds: int) -> float:
-    """Milliseconds of one run, the median over replays of a graph of several."""
+    """Return milliseconds of one run: the median over replays of a graph of several runs."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         for _ in range(RUNS):

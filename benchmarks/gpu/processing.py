@@ -45,13 +45,13 @@ from cuda_plugins.nms import DETECTION, CandidateArrays, ImageTransform, Suppres
 ROWS = 25200
 HOST_ROUNDS = 5
 BEYOND_CACHE = 1 << 28
-"""Bytes of different pictures in one graph: more than any cache holds."""
+"""Bytes of different images in one graph: more than any cache holds."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Case:
-    """Scores of the boxes: uniform numbers to the power of ``power``, of which those from ``conf`` are candidates."""
+    """Scores of the boxes: uniform numbers to the power of ``power``; those of at least ``conf`` are candidates."""
 
     name: str
     conf: float
@@ -67,7 +67,7 @@ CASES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Check, time, print."""
+    """Check and time everything, and print the tables."""
     asked = read_arguments(arguments)
     try:
         tables = [letterbox_table(asked), nms_table(asked)] if has_gpu() else []
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--dtype", choices=DTYPES, nargs="+", default=list(DTYPES))
@@ -93,7 +93,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def has_gpu() -> bool:
-    """True.
+    """Return True.
 
     Raises:
         UnavailableError: PyTorch or CuPy has no GPU.
@@ -109,7 +109,7 @@ def has_gpu() -> bool:
 
 
 def letterbox_table(asked: argparse.Namespace) -> list[str]:
-    """Lines of the table."""
+    """Return the lines of the table."""
     bandwidth = copy_bandwidth(asked.rounds)
     head = "| batch | input | kernel, µs | GB/s | of a copy | PyTorch, µs | ratio | OpenCV, µs | ratio |"
     lines = [f"Letterbox; a copy moves {bandwidth / 1e9:.0f} GB/s\n", head, "| ---: | --- |" + " ---: |" * 7]
@@ -125,14 +125,14 @@ def letterbox_table(asked: argparse.Namespace) -> list[str]:
 
 
 def copy_bandwidth(rounds: int) -> float:
-    """Bytes a second, read and written, of a copy within the GPU's memory."""
+    """Return bytes per second, read and written, of a copy within the memory of the GPU."""
     source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda").fill_(1)
     target = torch.empty_like(source)
     return 2 * source.numel() / (1e-3 * replayed(lambda: target.copy_(source), rounds))
 
 
 def moved_bytes(batch: int, itemsize: int, asked: argparse.Namespace) -> int:
-    """What a letterbox must move: each source row that has a weight, and each value of the input."""
+    """Return the bytes that a letterbox must move: each source row with a weight, and each value of the input."""
     height, width = asked.size
     first, second, weight, other_weight = sources(place_of(asked).height, height)
     rows = len(np.union1d(first[weight > 0], second[other_weight > 0]))
@@ -140,7 +140,7 @@ def moved_bytes(batch: int, itemsize: int, asked: argparse.Namespace) -> int:
 
 
 def time_letterbox(batch: int, dtype: torch.dtype, asked: argparse.Namespace) -> tuple[float, float, float]:
-    """Seconds a batch by the kernel, by PyTorch, and by OpenCV."""
+    """Return seconds per batch with the kernel, PyTorch and OpenCV."""
     pictures = random_pictures(batch, asked, "cuda")
     images = torch.empty(batch, 3, asked.imgsz, asked.imgsz, dtype=dtype, device="cuda")
     begin(letterbox_into(images, pictures[0], asked))
@@ -156,14 +156,14 @@ def time_letterbox(batch: int, dtype: torch.dtype, asked: argparse.Namespace) ->
 
 
 def random_pictures(batch: int, asked: argparse.Namespace, device: str) -> list[Tensor]:
-    """Batches of uint8 [B, height, width, 3], more than a cache holds, no more than one graph runs."""
+    """Return batches of uint8 [B, height, width, 3]: more than a cache holds, but at most one per run of a graph."""
     shape = (batch, *asked.size, 3)
     count = min(RUNS, -(-BEYOND_CACHE // int(np.prod(shape))))
     return [torch.randint(0, 256, shape, dtype=torch.uint8, device=device) for _ in range(count)]
 
 
 def letterbox_into(images: Tensor, pictures: Tensor, asked: argparse.Namespace) -> list[Launch]:
-    """The launches of the kernel."""
+    """Return the launches of the kernel."""
     _, height, width, _ = pictures.shape
     return letterbox_launches(
         [DeviceImage(picture.data_ptr(), height, width, 3 * width) for picture in pictures],
@@ -176,7 +176,7 @@ def letterbox_into(images: Tensor, pictures: Tensor, asked: argparse.Namespace) 
 
 
 def torch_letterbox(pictures: Tensor, dtype: torch.dtype, asked: argparse.Namespace) -> Tensor:
-    """The same by PyTorch's operators, whose weights are not cut to 11 bits."""
+    """Compute the same with PyTorch, whose weights are not rounded to 11 bits."""
     place = place_of(asked)
     planes = pictures.permute(0, 3, 1, 2).flip(1).to(dtype)
     resized = functional.interpolate(planes, (place.height, place.width), mode="bilinear", align_corners=False)
@@ -185,12 +185,12 @@ def torch_letterbox(pictures: Tensor, dtype: torch.dtype, asked: argparse.Namesp
 
 
 def contract_of(asked: argparse.Namespace) -> InputContract:
-    """The network's input."""
+    """Return the contract of the network input."""
     return InputContract(1, asked.imgsz, asked.imgsz)
 
 
 def place_of(asked: argparse.Namespace) -> LetterboxPlacement:
-    """Where a picture lies in it."""
+    """Return the position of an image in the network input."""
     letterbox = placement(*asked.size, contract_of(asked), upscale=True)
     return LetterboxPlacement(*resized_size(letterbox), letterbox.top, letterbox.left)
 
@@ -199,7 +199,7 @@ def place_of(asked: argparse.Namespace) -> LetterboxPlacement:
 
 
 def nms_table(asked: argparse.Namespace) -> list[str]:
-    """Lines of the table."""
+    """Return the lines of the table."""
     vision = torchvision_ops()
     head = "| batch | scores | candidates | kernel, µs | torchvision, µs | ratio | NumPy, µs | ratio |"
     lines = [f"NMS of [B, {ROWS}] boxes, at most 300 kept\n", head, "| ---: | --- |" + " ---: |" * 6]
@@ -217,7 +217,7 @@ def nms_table(asked: argparse.Namespace) -> list[str]:
 
 
 def torchvision_ops() -> Any | None:
-    """``torchvision.ops``, where it is installed."""
+    """Return ``torchvision.ops`` if it is installed."""
     try:
         return importlib.import_module("torchvision.ops")
     except ImportError:
@@ -227,7 +227,7 @@ def torchvision_ops() -> Any | None:
 def time_nms(
     boxes: Sequence[Tensor], case: Case, vision: Any | None, asked: argparse.Namespace
 ) -> tuple[float, float | None, float]:
-    """Seconds a batch by the kernel, by torchvision, and by NumPy."""
+    """Return seconds per batch with the kernel, torchvision and NumPy."""
     counts, found = empty_result(boxes)
     launches = nms_into(counts, found, boxes, case)
     begin(launches)
@@ -239,7 +239,7 @@ def time_nms(
 
 
 def random_boxes(batch: int, case: Case, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes, scores and classes as a decode gives them: the boxes of a picture crowd around 40 things."""
+    """Return boxes, scores and classes like those of a decode step: the boxes of an image cluster around 40 objects."""
     generator = torch.Generator(device).manual_seed(0)
     things = torch.rand(batch, 40, 4, generator=generator, device=device)
     chosen = torch.randint(0, 40, (batch, ROWS), generator=generator, device=device)
@@ -251,14 +251,14 @@ def random_boxes(batch: int, case: Case, device: str) -> tuple[Tensor, Tensor, T
 
 
 def empty_result(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Counts and boxes, not yet written."""
+    """Return uninitialised counts and boxes."""
     batch, device = len(boxes[1]), boxes[1].device
     shape = (batch, 300, DETECTION.itemsize)
     return torch.empty(batch, dtype=torch.int32, device=device), torch.empty(shape, dtype=torch.uint8, device=device)
 
 
 def nms_into(counts: Tensor, found: Tensor, boxes: Sequence[Tensor], case: Case) -> list[Launch]:
-    """The launches of the kernel; boxes stay in network pixels."""
+    """Return the launches of the kernel; boxes stay in network pixels."""
     origins = [ImageTransform(1, 0, 0, 1e6, 1e6)] * len(counts)
     candidates = CandidateArrays(*(values.data_ptr() for values in boxes), rows=boxes[1].shape[1])
     wanted = Suppression(case.conf, case.iou)
@@ -266,7 +266,7 @@ def nms_into(counts: Tensor, found: Tensor, boxes: Sequence[Tensor], case: Case)
 
 
 def torchvision_nms(boxes: Sequence[Tensor], case: Case, vision: Any) -> list[Tensor]:
-    """What PyTorch programs do: picture by picture, candidates picked before."""
+    """Apply NMS as PyTorch programs do: image by image, on selected candidates."""
     kept = []
     for box, score, label in zip(*boxes, strict=True):
         row = torch.nonzero(score >= case.conf).squeeze(1)
@@ -275,12 +275,12 @@ def torchvision_nms(boxes: Sequence[Tensor], case: Case, vision: Any) -> list[Te
 
 
 def host_nms(one: HostCandidates, case: Case) -> HostCandidates:
-    """As the processor ``opencv``."""
+    """Apply NMS as the processor ``opencv``."""
     return suppress(one.pick(one.scores >= case.conf), Filter(case.conf, case.iou))
 
 
 def check_nms(counts: Tensor, found: Tensor, on_host: Sequence[HostCandidates], case: Case) -> None:
-    """Refuse to time what differs from the NMS of the processor ``opencv``."""
+    """Check that the results are those of the processor ``opencv``."""
     rows = found.cpu().numpy().view(DETECTION)[..., 0]
     for count, row, one in zip(counts.tolist(), rows, on_host, strict=True):
         expected = host_nms(one, case)
@@ -292,19 +292,19 @@ def check_nms(counts: Tensor, found: Tensor, on_host: Sequence[HostCandidates], 
 
 
 def begin(launches: Sequence[Launch]) -> None:
-    """On PyTorch's stream."""
+    """Launch on the stream of PyTorch."""
     for launch in launches:
         loading.launch(launch, torch.cuda.current_stream().cuda_stream)
 
 
 def check_equal(what: str, ours: Tensor, expected: Tensor) -> None:
-    """Refuse to time what differs."""
+    """Check that the results are equal."""
     if ours.shape != expected.shape or not torch.equal(ours, expected):
         raise HooklineError(f"{what} of the kernel and of the processor opencv differ", "one of them is wrong")
 
 
 def by_events(work: Callable[[], object], rounds: int) -> float:
-    """Seconds of one run between two events, the median."""
+    """Return the median seconds of one run between two events."""
     times = []
     for number in range(rounds + 3):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -318,7 +318,7 @@ def by_events(work: Callable[[], object], rounds: int) -> float:
 
 
 def by_clock(work: Callable[[], object]) -> float:
-    """Seconds of one run on the CPU, the median."""
+    """Return the median seconds of one run on the CPU."""
     times = []
     for _ in range(HOST_ROUNDS):
         start = time.perf_counter()

@@ -29,11 +29,11 @@ from core.errors import HooklineError
 from core.storage.sidecar import check_engine_file, read_artifact
 
 ROW = 20
-"""Batches before the wait at the end."""
+"""Number of batches before the wait at the end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Open, time, print."""
+    """Open and time the engine, and print the table."""
     asked = read_arguments(arguments)
     try:
         engine = read_engine(asked.engine)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engine", type=Path)
     parser.add_argument("--batch", type=int, default=1)
@@ -61,19 +61,19 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read_engine(path: Path) -> Engine:
-    """The engine whose plan is ``path``.
+    """Return the engine whose plan is ``path``.
 
     Raises:
         HooklineError: There is none, or it is not the file that was built.
     """
     artifact = read_artifact(path)
     if not isinstance(artifact, Engine):
-        raise HooklineError(f"'{path}' has no sidecar of an engine beside it", "give an engine that +stage=build made")
+        raise HooklineError(f"'{path}' has no engine sidecar next to it", "give an engine that +stage=build made")
     return check_engine_file(artifact, artifact.runtime)
 
 
 def measure(engine: Engine, library: Library, gpu: Gpu, asked: argparse.Namespace) -> Iterator[tuple[str, bool, float]]:
-    """Way, whether with graphs, and milliseconds a batch."""
+    """Yield the way, whether it uses graphs, and milliseconds per batch."""
     device = open_on(gpu)
     contract = engine.contract
     images = np.random.default_rng(0).random((asked.batch, 3, contract.height, contract.width), np.float32)
@@ -87,7 +87,7 @@ def measure(engine: Engine, library: Library, gpu: Gpu, asked: argparse.Namespac
 
 
 def ways(session: TrtSession, images: np.ndarray, there: Any) -> list[tuple[str, Callable[[], object], int]]:
-    """Name, work, and how many batches it infers."""
+    """Return name, function, and number of batches that it infers."""
 
     def in_a_row() -> None:
         for _ in range(ROW - 1):
@@ -102,7 +102,7 @@ def ways(session: TrtSession, images: np.ndarray, there: Any) -> list[tuple[str,
 
 
 def timed(work: Callable[[], object], rounds: int) -> float:
-    """Median milliseconds, after some runs that are not counted."""
+    """Return the median milliseconds after some warm-up runs."""
     times = []
     for number in range(rounds + 5):
         start = time.perf_counter()

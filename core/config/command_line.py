@@ -93,7 +93,7 @@ class _ArgumentReader:
         if not equals and not argument.startswith("~"):
             raise self._no_value(argument)
         if not key:
-            raise HooklineError(f"{shown(argument)} has no name before the '='", "options come as name=value")
+            raise HooklineError(f"{shown(argument)} has no name before the '='", "write options as name=value")
         if not text and key in self._options and self._options[key].type not in {str, "str"}:
             raise HooklineError(f"{key}= has no value", f"write {key}=<value>, or omit the option for the default")
         if key in OUTPUTS and text.startswith("~"):  # Hydra would make a folder of this name
@@ -175,7 +175,7 @@ class _ArgumentReader:
         elif similar := nearest(bare, meant):
             hint = f"did you mean {meant[similar[0]]}?"
         else:
-            hint = "options come as name=value, stages as +stage=<name>"
+            hint = "write options as name=value, stages as +stage=<name>"
         return HooklineError(f"{shown(argument)} has no '='", hint)
 
     def _unreadable(self, argument: str, literal: str) -> HooklineError:
@@ -184,7 +184,7 @@ class _ArgumentReader:
         try:
             self._parser.parse_override(f"{name}=1")
         except HydraException:
-            return HooklineError(f"{shown(name)} is not the name of an option", "options come as name=value")
+            return HooklineError(f"{shown(name)} is not the name of an option", "write options as name=value")
         if name not in {*self._options, STAGE} and not name.startswith(("+", "~", "hydra")):
             return unknown_option(name, self._registry)
         if text.strip("+-").isdecimal():

@@ -19,14 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from core.config.explain import unknown_option
 from core.config.wrong_values import renamed_option
-from core.containment.calls import Fault, PluginError, source_place
+from core.containment.calls import Fault, PluginError, source_location
 from core.errors import HooklineError, unknown
 from core.kinds.family_options import family_options_of
 from core.kinds.model import ModelFamily, default_release
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.following import misfits
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.config_root import options_at, options_root, register_resolvers
 from core.plugins.discovery import Plugins
 from core.plugins.option_nodes import split_options
@@ -42,14 +42,14 @@ class Request:
 
     Attributes:
         stages: Names of the requested stages, in order.
-        words: The top-level options.
+        top_level: The top-level options.
         configs: Options by stage name.
         options: Options of parts by kind and name.
         registry: The parts, without those with options that do not accept the values that they follow.
     """
 
     stages: tuple[str, ...]
-    words: Words
+    top_level: TopLevelOptions
     configs: Mapping[str, DataclassInstance]
     options: Mapping[tuple[str, str], DataclassInstance]
     registry: Registry
@@ -89,9 +89,9 @@ def typed(config: DictConfig, registry: Registry) -> Request:
         HooklineError: An option does not exist.
     """
     stages = tuple(str(name) for name in config.stage)
-    _reject_strangers(config, registry)
-    words = {name: options_at(config, name) for name in Words.__dataclass_fields__}
-    needed, overridden = {*stages, *map(str, words.values())}, _overridden()
+    _reject_unknown_keys(config, registry)
+    top_level = {name: options_at(config, name) for name in TopLevelOptions.__dataclass_fields__}
+    needed, overridden = {*stages, *map(str, top_level.values())}, _overridden()
     options, configs = dict[tuple[str, str], DataclassInstance](), dict[str, DataclassInstance]()
     refused: list[PluginError] = []
     for kind, name, declared in _declared(registry):
@@ -105,18 +105,20 @@ def typed(config: DictConfig, registry: Registry) -> Request:
             if not origin.outside or (name in needed and isinstance(error, HooklineError)):
                 raise
             reason = _misfit(config, (name,) if kind == "stages" else (kind, name), declared) or error
-            refusal = PluginError(origin, f"options of '{name}'", reason, source_place(declared))
+            refusal = PluginError(origin, f"options of '{name}'", reason, source_location(declared))
             if name in needed:
                 raise refusal from error
             refused.append(refusal)
     refused += _refusing_families(configs.values(), registry)
-    return Request(stages, Words(**words), configs, options, registry.without(refused) if refused else registry)
+    return Request(
+        stages, TopLevelOptions(**top_level), configs, options, registry.without(refused) if refused else registry
+    )
 
 
 def _misfit(config: DictConfig, keys: tuple[str, ...], declared: type[DataclassInstance]) -> Fault | None:
     """Return why an option does not accept the value of the option that it follows; None if all do."""
     node = OmegaConf.select(config, ".".join(keys))
-    return next(map(Fault, misfits(declared, node, Words)), None) if isinstance(node, DictConfig) else None
+    return next(map(Fault, misfits(declared, node, TopLevelOptions)), None) if isinstance(node, DictConfig) else None
 
 
 def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry) -> Iterator[PluginError]:
@@ -133,7 +135,7 @@ def _refusing_families(configs: Iterable[DataclassInstance], registry: Registry)
             if not origin.outside:
                 raise
             what = f"training options of the model family '{family.name}'"
-            yield PluginError(origin, what, error, source_place(family.training))
+            yield PluginError(origin, what, error, source_location(family.training))
 
 
 def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInstance]]]:
@@ -143,24 +145,24 @@ def _declared(registry: Registry) -> Iterator[tuple[str, str, type[DataclassInst
         yield from ((kind, name, part.options) for name, part in registry.all(descriptor).items())
 
 
-def _reject_strangers(config: DictConfig, registry: Registry) -> None:
+def _reject_unknown_keys(config: DictConfig, registry: Registry) -> None:
     """Refuse options that ``+name=`` or ``++name=`` added and that do not exist, e.g. misspelt ones."""
-    known = {*Words.__dataclass_fields__, *registry.all(Stage), *KINDS}
+    known = {*TopLevelOptions.__dataclass_fields__, *registry.all(Stage), *KINDS}
     for name in map(str, config):
         if name not in known and f"${{{name}" not in OmegaConf.to_yaml(config):
             raise renamed_option(name) or unknown("option", name, known - {"plugins", "stage"})
     for name in known & set(map(str, config)):
-        for stranger in _strangers(config._get_node(name), name):
-            raise unknown_option(stranger, registry)
+        for key in _unknown_keys(config._get_node(name), name):
+            raise unknown_option(key, registry)
     for stage, content in config.stage.items():
         if content:
             raise HooklineError(f"+stage={stage} has no options below it", f"write {stage}.<option>=<value>")
-    for stranger in _strangers(HydraConfig.instance().cfg, ""):
-        if stranger != "hydra.env":  # Hydra adds it
-            raise unknown_option(stranger, registry)
+    for key in _unknown_keys(HydraConfig.instance().cfg, ""):
+        if key != "hydra.env":  # Hydra adds it
+            raise unknown_option(key, registry)
 
 
-def _strangers(node: object, name: str) -> Iterator[str]:
+def _unknown_keys(node: object, name: str) -> Iterator[str]:
     """Yield the full names of keys in ``node`` that the class of their config does not declare."""
     if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
         return
@@ -171,7 +173,7 @@ def _strangers(node: object, name: str) -> Iterator[str]:
         if declared is not None and key not in declared:
             yield option
         else:
-            yield from _strangers(node._get_node(key), option)
+            yield from _unknown_keys(node._get_node(key), option)
 
 
 def _overridden() -> dict[str, set[str]]:

@@ -14,7 +14,7 @@ from core.config.wrong_values import renamed_option, wrong_value
 from core.errors import HooklineError, nearest, shown, unknown
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.option_nodes import option_names
 from core.plugins.registry import Registry
 
@@ -23,7 +23,7 @@ LONGEST_HINT = 160
 """Maximum length of a hint that lists all options of a part; a longer hint refers to their documentation."""
 _VALUE_OF_GROUP = re.compile(r"is not a subclass of (\w+)\. value:")
 """OmegaConf's message for a value in place of a group of options."""
-_OPTIONS_OF_WORD = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
+_OPTIONS_BELOW = re.compile(r"Cannot convert '(?:dict|DictConfig)'")
 """OmegaConf's message for a group of options in place of a value."""
 _NOT_SET = re.compile(r"Could not override '([^']+)'")
 """Hydra's message for an option that it cannot set."""
@@ -33,7 +33,7 @@ _UNDECLARED = re.compile(r"Key '[^']*' not in '\w+'")
 
 @contextmanager
 def explained(registry: Registry) -> Iterator[None]:
-    """Convert configuration errors in the block to user's mistakes.
+    """Convert configuration errors in the block to user errors.
 
     Raises:
         HooklineError: The error that :func:`explain` returns; all other exceptions pass unchanged.
@@ -48,7 +48,7 @@ def explained(registry: Registry) -> Iterator[None]:
 
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
-    """Return the user's mistake behind a configuration error; None if there is no such mistake."""
+    """Return the user error behind a configuration error; None if there is no such mistake."""
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, HooklineError):
@@ -82,7 +82,7 @@ def _missing_config(error: MissingConfigException, registry: Registry) -> Hookli
     if error.options is not None:
         return unknown(group, name, error.options)
     return HooklineError(
-        f"there is no configuration file '{error.missing_cfg_file}'", "--config-dir=<folder> adds a folder"
+        f"there is no configuration file '{error.missing_cfg_file}'", "add its folder with --config-dir=<folder>"
     )
 
 
@@ -143,7 +143,7 @@ def _word_for_group(error: OmegaConfBaseException, registry: Registry) -> Hookli
         return HooklineError(
             f"'{group}' is a group of options and has no value", f"set its options: {', '.join(inside)}, ..."
         )
-    if name in {item.name for item in fields(Words)} and _OPTIONS_OF_WORD.search(str(error)):
+    if name in {item.name for item in fields(TopLevelOptions)} and _OPTIONS_BELOW.search(str(error)):
         return HooklineError(f"'{name}' is not a group of options", f"write {name}=<value>; {HELP}")
     return None
 
@@ -169,7 +169,7 @@ def unknown_option(name: str, registry: Registry) -> HooklineError:
     known = list(option_names(registry))
     head, _, tail = name.rpartition(".")
     siblings = {option.rpartition(".")[2]: option for option in known if option.rpartition(".")[0] == head}
-    candidates = {item.name: item.name for item in fields(Words)} | siblings
+    candidates = {item.name: item.name for item in fields(TopLevelOptions)} | siblings
     meant = [candidates[item] for item in nearest(tail, candidates)] or nearest(name, known)
     question = f"did you mean {' or '.join(meant)}? " if meant else ""
     stage = head if head in registry.all(Stage) else ""

@@ -10,7 +10,7 @@ from hydra._internal.utils import get_args_parser
 
 from core.errors import HooklineError, shown, unknown
 from core.files.quoting import shell_word
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 
 FLAGS = (
     "--help", "--version", "--hydra-help", "--multirun", "--run", "--cfg", "--resolve", "--package", "--info",
@@ -27,9 +27,9 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser: argparse.ArgumentParser = get_args_parser()
     parser.allow_abbrev = False
     parser.error = _refuse  # type: ignore[method-assign]
-    flags, strangers = parser.parse_known_intermixed_args(list(arguments))
-    if strangers:
-        raise _unknown_flag(strangers[0])
+    flags, unknown_flags = parser.parse_known_intermixed_args(list(arguments))
+    if unknown_flags:
+        raise _unknown_flag(unknown_flags[0])
     if flags.experimental_rerun:
         raise HooklineError(
             "--experimental-rerun is not supported: it reads a pickle, which can run code",
@@ -41,7 +41,7 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         if getattr(flags, name) not in (None, False)
     ]
     if len(modes) > 1:
-        raise HooklineError(f"--{modes[0]} and --{modes[1]} exclude each other", "give only one")
+        raise HooklineError(f"--{modes[0]} and --{modes[1]} cannot be combined", "give one of them")
     if flags.resolve and not flags.cfg:
         raise HooklineError("--resolve works only with --cfg", "write --cfg job --resolve")
     if flags.multirun and not (flags.overrides or flags.config_name or flags.config_dir):
@@ -50,8 +50,8 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _refuse(message: str) -> NoReturn:
-    """Raise the message of argparse about a flag, e.g. a missing value, as a user's mistake."""
-    raise HooklineError(message, "options come as name=value; --hydra-help explains the flags")
+    """Raise the message of argparse about a flag, e.g. a missing value, as a user error."""
+    raise HooklineError(message, "write options as name=value; --hydra-help explains the flags")
 
 
 def _unknown_flag(given: str) -> HooklineError:
@@ -59,6 +59,6 @@ def _unknown_flag(given: str) -> HooklineError:
     name, equals, value = given.partition("=")
     bare = name.lstrip("-").replace("-", "_")
     bare = "+stage" if bare == "stage" else bare
-    if equals or bare.lstrip("+") in Words.__dataclass_fields__:
+    if equals or bare.lstrip("+") in TopLevelOptions.__dataclass_fields__:
         return HooklineError(f"unknown flag {shown(name)}", f"options have no dashes: {shell_word(f'{bare}={value}')}")
     return unknown("flag", name, FLAGS)

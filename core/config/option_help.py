@@ -15,7 +15,7 @@ from core.kinds.table import RANKED
 from core.masking import masked
 from core.options.fields import NAMING
 from core.options.ranges import possible_values
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.option_nodes import default_of, option_fields
 from core.plugins.registry import Registry
 from core.process.installation import HOME
@@ -52,7 +52,7 @@ def section(heading: str, prefix: str, declared: type[DataclassInstance], values
 
 def top_level(values: OptionValues) -> str:
     """Return the top-level options, one line per option."""
-    items, hints = Words.__dataclass_fields__, get_type_hints(Words, include_extras=True)
+    items, hints = TopLevelOptions.__dataclass_fields__, get_type_hints(TopLevelOptions, include_extras=True)
     rows = [
         (f"{name}={values.value(name)}", text, _notes(items[name], hints[name], values, CHOICES.get(name, "")))
         for name, _, text in top_level_rows()

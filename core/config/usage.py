@@ -58,7 +58,7 @@ def usage(arguments: Sequence[str], registry: Registry) -> str:
     """
     values = OptionValues(arguments, registry)
     stages = [registry.get(Stage, name) for name in _named(arguments, {"+stage", "stage"})]
-    parts = dict.fromkeys((kind, name) for word, kind in CHOICES.items() for name in _named(arguments, {word}))
+    parts = dict.fromkeys((kind, name) for option, kind in CHOICES.items() for name in _named(arguments, {option}))
     if stages or parts:
         used = {key: None for stage in stages for key in _parts_of(stage, parts, registry)}
         named = [_stage_options(stage, values) for stage in stages]
@@ -75,11 +75,11 @@ def _stages(registry: Registry) -> str:
     return "stages:\n" + "".join(f"  {stage.name:<{width}}  {stage.summary}\n" for stage in stages)
 
 
-def _named(arguments: Sequence[str], words: Collection[str]) -> Iterator[str]:
+def _named(arguments: Sequence[str], options: Collection[str]) -> Iterator[str]:
     """Yield the names that options give, without ``auto`` and null."""
     for argument in arguments:
-        word, _, value = argument.partition("=")
-        if word in words:
+        option, _, value = argument.partition("=")
+        if option in options:
             yield from (name for name in value.strip("[]").split(",") if name not in {"", AUTO, "null"})
 
 

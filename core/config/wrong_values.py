@@ -15,7 +15,7 @@ from core.kinds.family_options import option_fields_of
 from core.kinds.stage import Stage
 from core.kinds.table import PART_KINDS
 from core.options.ranges import enumeration_of, ranges_of
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
 
@@ -61,7 +61,7 @@ def _owner(option: str, registry: Registry) -> tuple[type[DataclassInstance] | N
     kind, _, part = head.partition(".")
     owner: type[DataclassInstance] | None = None
     if not head:
-        owner = Words
+        owner = TopLevelOptions
     elif stage := registry.all(Stage).get(head):
         declared = option_fields_of(stage.signature.config, registry)
         owner = next((config for config, item in declared if item.name == name), None)

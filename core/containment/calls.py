@@ -36,12 +36,12 @@ class Fault(Exception):  # noqa: N818 - never leaves a contained call
 
     Args:
         reason: The mistake, and what is correct.
-        place: File and line of the mistake; empty if the traceback has them.
+        location: File and line of the mistake; empty if the traceback has them.
     """
 
-    def __init__(self, reason: str, place: str = "") -> None:
+    def __init__(self, reason: str, location: str = "") -> None:
         super().__init__(reason)
-        self.place = place
+        self.location = location
 
 
 class PluginError(HooklineError):
@@ -51,32 +51,34 @@ class PluginError(HooklineError):
         origin: The plugin.
         doing: The call that failed, e.g. ``hookline_stages``; empty if the reason names it.
         error: The exception.
-        place: File and line, if the traceback has no line of the plugin.
+        location: File and line, if the traceback has no line of the plugin.
     """
 
-    def __init__(self, origin: Origin, doing: str, error: BaseException, place: str = "") -> None:
+    def __init__(self, origin: Origin, doing: str, error: BaseException, location: str = "") -> None:
         reason = reason_of(error) if isinstance(error, HooklineError | Fault) else _typed_reason(error)
-        where = place_in(error, origin, place) or ("not found" if isinstance(error, ImportError) else "unknown file")
+        where = location_in(error, origin, location) or (
+            "not found" if isinstance(error, ImportError) else "unknown file"
+        )
         text = f"{doing}: {reason}" if doing else reason
-        super().__init__(f"{origin}: {text} ({where})", f"plugins.disable=[{origin.plugin}] leaves it out")
+        super().__init__(f"{origin}: {text} ({where})", f"disable the plugin with plugins.disable=[{origin.plugin}]")
         self.origin = origin
         self.reason = f"{text} ({where})"
 
 
 @contextmanager
-def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
+def contained(origin: Origin, doing: str, location: str = "") -> Iterator[None]:
     """Convert exceptions of plugin code to a :class:`PluginError` and print its output with the plugin's name.
 
-    Ctrl-C and signals of the user pass. A KeyboardInterrupt or SystemExit that the code itself raises does not pass.
+    Ctrl-C and signals of the user propagate. A KeyboardInterrupt or SystemExit of the code itself is converted.
 
     Args:
         origin: The plugin. The output of a plugin of hookline is printed unchanged.
         doing: The call, in messages.
-        place: File and line of the code, for an error without them in its traceback.
+        location: File and line of the code, for an error without them in its traceback.
 
     Raises:
         PluginError: The code raised an exception.
-        HooklineError: The code reported a user's mistake; the exception passes unchanged.
+        HooklineError: The code reported a user error; the exception propagates unchanged.
     """
     before = received()
     try:
@@ -87,7 +89,7 @@ def contained(origin: Origin, doing: str, place: str = "") -> Iterator[None]:
     except BaseException as error:
         if interruption := interruption_behind(error, before):
             raise interruption from None if interruption is error else error
-        raise PluginError(origin, doing, error, place) from error
+        raise PluginError(origin, doing, error, location) from error
 
 
 def contained_outside(origin: Origin, doing: str) -> AbstractContextManager[None]:
@@ -108,7 +110,7 @@ def within_limit(function: Callable[[], ResultT]) -> ResultT:
 
 
 @contextmanager
-def unchanged_surroundings(module: str) -> Iterator[None]:
+def unchanged_state(module: str) -> Iterator[None]:
     """Restore the working directory, loaded modules and signal handlers after the block.
 
     Args:
@@ -124,10 +126,10 @@ def unchanged_surroundings(module: str) -> Iterator[None]:
     finally:
         changes = [*_restored_folder(folder), *_restored_modules(modules), *_restored_handlers(handlers)]
     if changes:
-        raise Fault(f"loading it {' and '.join(changes)}; the change was undone", module_place(module))
+        raise Fault(f"loading it {' and '.join(changes)}; the change was undone", module_location(module))
 
 
-def source_place(item: object) -> str:
+def source_location(item: object) -> str:
     """Return file and line of the definition of a function or class; empty if they are unknown."""
     with suppress(TypeError, OSError):
         item = inspect.unwrap(item) if callable(item) else item
@@ -140,7 +142,7 @@ def source_place(item: object) -> str:
     return file if isinstance(file, str) else ""
 
 
-def module_place(name: str) -> str:
+def module_location(name: str) -> str:
     """Return file and first line of a module, or of its top-level package; empty if it has no file."""
     module = sys.modules.get(name)
     with suppress(ImportError, ValueError):
@@ -149,22 +151,22 @@ def module_place(name: str) -> str:
     return ""
 
 
-def place_in(error: BaseException, origin: Origin, place: str = "") -> str:
+def location_in(error: BaseException, origin: Origin, location: str = "") -> str:
     """Return file and line where an error occurred.
 
     Args:
         error: The exception.
         origin: The plugin. The result is the innermost line of its package in the traceback of the error or its causes.
-        place: The result if the tracebacks have no such line; if empty, the innermost line outside hookline.
+        location: The result if the tracebacks have no such line; if empty, the innermost line outside hookline.
     """
-    if isinstance(error, Fault) and error.place:
-        return error.place
+    if isinstance(error, Fault) and error.location:
+        return error.location
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     links = [list(_lines(link)) for link in _chain(error)]
-    own = [place for lines in links for name, place in reversed(lines) if name == origin.package != ""]
-    others = [place for name, place in reversed(links[0]) if name not in _OURS]
-    return next(iter([*own, *filter(None, [place]), *others]), "")
+    own = [location for lines in links for name, location in reversed(lines) if name == origin.package != ""]
+    others = [location for name, location in reversed(links[0]) if name not in _OURS]
+    return next(iter([*own, *filter(None, [location]), *others]), "")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

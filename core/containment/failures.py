@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.containment.calls import Fault, PluginError, blamed, module_place, place_in
+from core.containment.calls import Fault, PluginError, blamed, location_in, module_location
 from core.errors import HooklineError, reason_of
 from core.kinds.lookup import Origin, Parts
 from core.kinds.table import KINDS
@@ -36,7 +36,7 @@ def ends_refused(what: str, author: Origin, registry: Parts) -> Iterator[None]:
             raise interruption from None
         origin = blamed(error, registry) or author
         raise HooklineError(
-            f"{what} was ended by code of {origin}, which raised {type(error).__name__} ({place_in(error, origin)})",
+            f"{what} was ended by code of {origin}, which raised {type(error).__name__} ({location_in(error, origin)})",
             way_out(origin),
         ) from error
 
@@ -84,7 +84,7 @@ def failure_line(
         return _suspicion(what, error, registry, parts)
     return (
         f"{what} failed in code of {found}: {type(error).__name__}: {reason_of(error)}"
-        f" ({place_in(error, found)}); {way_out(found)}"
+        f" ({location_in(error, found)}); {way_out(found)}"
     )
 
 
@@ -100,7 +100,9 @@ def _suspicion(what: str, error: BaseException, registry: Parts, parts: Iterable
 
 def way_out(origin: Origin) -> str:
     """Return the remedy for a failure of a plugin."""
-    return f"plugins.disable=[{origin.plugin}] leaves it out" if origin.outside else "this is a bug: please report it"
+    if origin.outside:
+        return f"disable the plugin with plugins.disable=[{origin.plugin}]"
+    return "this is a bug: please report it"
 
 
 @contextmanager
@@ -119,4 +121,4 @@ def faults_of(kind: str, name: str, registry: Parts) -> Iterator[None]:
         yield
     except Fault as fault:
         origin = registry.origin(kind, name)
-        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_place(origin.module)) from fault
+        raise PluginError(origin, f"{KINDS[kind].noun} '{name}'", fault, module_location(origin.module)) from fault

@@ -15,72 +15,72 @@ from core.model_facts import CalibrationInput
 from core.storage.metadata import ModelMetadata
 
 
-def _expect(value: object, kind: type[object] | UnionType, expected: str, place: str) -> object:
+def _expect(value: object, kind: type[object] | UnionType, expected: str, location: str) -> object:
     if not isinstance(value, kind):
-        raise Fault(f"must return {expected}, not {shown(value)}", place)
+        raise Fault(f"must return {expected}, not {shown(value)}", location)
     return value
 
 
-def _availability(value: object, place: str) -> object:
-    return _expect(value, Availability, "an Availability", place)
+def _availability(value: object, location: str) -> object:
+    return _expect(value, Availability, "an Availability", location)
 
 
-def _problems(value: object, place: str) -> object:
+def _problems(value: object, location: str) -> object:
     """Check problems. The list is made here, because a generator would run outside the contained call."""
     if not isinstance(value, Iterable):
-        raise Fault(f"must yield problems (HooklineError), not {shown(value)}", place)
+        raise Fault(f"must yield problems (HooklineError), not {shown(value)}", location)
     listed = list(value)
     for problem in listed:
-        _expect(problem, HooklineError, "problems (HooklineError)", place)
+        _expect(problem, HooklineError, "problems (HooklineError)", location)
     return listed
 
 
-def _truth(value: object, place: str) -> object:
-    return _expect(value, bool, "True or False", place)
+def _truth(value: object, location: str) -> object:
+    return _expect(value, bool, "True or False", location)
 
 
-def _kinds(value: object, place: str) -> object:
+def _kinds(value: object, location: str) -> object:
     if not isinstance(value, Collection) or not all(isinstance(x, type) and issubclass(x, Artifact) for x in value):
-        raise Fault(f"must return artifact types, not {shown(value)}", place)
+        raise Fault(f"must return artifact types, not {shown(value)}", location)
     return value
 
 
-def _facts(value: object, place: str) -> object:
+def _facts(value: object, location: str) -> object:
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for item in value.items() for text in item):
-        raise Fault(f"must return a mapping of texts, not {shown(value)}", place)
+        raise Fault(f"must return a mapping of texts, not {shown(value)}", location)
     return value
 
 
-def _known(value: object, place: str) -> object:
-    return _expect(value, Known, "a Known", place)
+def _known(value: object, location: str) -> object:
+    return _expect(value, Known, "a Known", location)
 
 
-def _calibration(value: object, place: str) -> object:
-    return _expect(value, CalibrationInput, "a CalibrationInput", place)
+def _calibration(value: object, location: str) -> object:
+    return _expect(value, CalibrationInput, "a CalibrationInput", location)
 
 
-def _operators(value: object, place: str) -> object:
-    return _expect(value, CustomOperators, "CustomOperators", place)
+def _operators(value: object, location: str) -> object:
+    return _expect(value, CustomOperators, "CustomOperators", location)
 
 
-def _names(value: object, place: str) -> object:
+def _names(value: object, location: str) -> object:
     if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(name, str) for name in value):
-        raise Fault(f"must return names, not {shown(value)}", place)
+        raise Fault(f"must return names, not {shown(value)}", location)
     return value
 
 
-def _iterated_names(value: object, place: str) -> object:
+def _iterated_names(value: object, location: str) -> object:
     """Check names. The list is made here, because a generator would run outside the contained call."""
-    return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, place)
+    return _names(list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value, location)
 
 
-def _metadata(value: object, place: str) -> object:
-    return _expect(value, ModelMetadata | None, "a ModelMetadata or None", place)
+def _metadata(value: object, location: str) -> object:
+    return _expect(value, ModelMetadata | None, "a ModelMetadata or None", location)
 
 
-def _something(value: object, place: str) -> object:
+def _something(value: object, location: str) -> object:
     if value is None:
-        raise Fault("must return an object, not None", place)
+        raise Fault("must return an object, not None", location)
     return value
 
 

@@ -68,11 +68,11 @@ def check_model(target: Path, source: OnnxModel, precision: Precision) -> None:
     Raises:
         Fault: The file is missing or not valid, has other inputs, outputs or metadata, or no tensor of the precision.
     """
-    made, former = read_written(target, standard=True), read_onnx(source.path)
-    _check_values("inputs", graph_inputs(made), graph_inputs(former))
-    _check_values("outputs", made.graph.output, former.graph.output)
-    _check_metadata(made, former)
-    if source.precision is not precision and _count(made, precision) <= _count(former, precision):
+    made, previous = read_written(target, standard=True), read_onnx(source.path)
+    _check_values("inputs", graph_inputs(made), graph_inputs(previous))
+    _check_values("outputs", made.graph.output, previous.graph.output)
+    _check_metadata(made, previous)
+    if source.precision is not precision and _count(made, precision) <= _count(previous, precision):
         raise Fault(f"must give precision={precision.value}, but wrote a model without {_EVIDENCE[precision]}")
 
 
@@ -82,10 +82,10 @@ def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], former: Sequen
         raise Fault(f"must keep the {what} {wanted}, but wrote {found}")
 
 
-def _fits(made: onnx.ValueInfoProto, former: onnx.ValueInfoProto) -> bool:
+def _fits(made: onnx.ValueInfoProto, previous: onnx.ValueInfoProto) -> bool:
     """Return whether name, type and shape are equal; a dynamic axis equals any axis."""
-    one, other = made.type.tensor_type, former.type.tensor_type
-    if (made.name, one.elem_type) != (former.name, other.elem_type):
+    one, other = made.type.tensor_type, previous.type.tensor_type
+    if (made.name, one.elem_type) != (previous.name, other.elem_type):
         return False
     if not (one.HasField("shape") and other.HasField("shape")):
         return True
@@ -100,9 +100,9 @@ def _described(value: onnx.ValueInfoProto) -> str:
     return f"{value.name} {name} [{sizes}]"
 
 
-def _check_metadata(made: onnx.ModelProto, former: onnx.ModelProto) -> None:
+def _check_metadata(made: onnx.ModelProto, previous: onnx.ModelProto) -> None:
     found = {item.key: item.value for item in made.metadata_props}
-    for item in former.metadata_props:
+    for item in previous.metadata_props:
         if found.get(item.key) != item.value:
             how = "changed" if item.key in found else "dropped"
             raise Fault(f"must keep the metadata of the model, but {how} '{item.key}'")

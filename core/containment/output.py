@@ -116,14 +116,14 @@ def _can_redirect() -> bool:
 
 @contextmanager
 def _replaced(stdout: _NamedStream, stderr: _NamedStream | None) -> Iterator[None]:
-    former = sys.stdout, sys.stderr
-    for stream in former:
+    previous = sys.stdout, sys.stderr
+    for stream in previous:
         stream.flush()
     sys.stdout, sys.stderr = stdout, stderr or sys.stderr
     try:
         yield
     finally:
-        sys.stdout, sys.stderr = former
+        sys.stdout, sys.stderr = previous
         stdout.finish()
 
 
@@ -142,10 +142,10 @@ def _descriptors(stream: _NamedStream) -> Iterator[None]:
 
 @contextmanager
 def _redirected(descriptor: int, target: int) -> Iterator[None]:
-    former = os.dup(descriptor)
+    previous = os.dup(descriptor)
     try:
         os.dup2(target, descriptor)
         yield
     finally:
-        os.dup2(former, descriptor)
-        os.close(former)
+        os.dup2(previous, descriptor)
+        os.close(previous)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import ParamSpec, TypeVar
 
-from core.containment.calls import contained, source_place, within_limit
+from core.containment.calls import contained, source_location, within_limit
 from core.containment.function_results import RESULTS
 from core.kinds.lookup import Origin
 from core.kinds.table import Descriptor
@@ -35,15 +35,15 @@ def guarded(part: DescriptorT, origin: Origin) -> DescriptorT:
 
 def _guarded(function: Callable[P, object], name: str, owner: str, origin: Origin) -> Callable[P, object]:
     check = RESULTS.get(name)
-    place = source_place(function)
+    location = source_location(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> object:
         def work() -> object:
             result = function(*args, **kwargs)
-            return check(result, place) if check else result
+            return check(result, location) if check else result
 
-        with contained(origin, f"{name} of {owner}", place):
+        with contained(origin, f"{name} of {owner}", location):
             return within_limit(work) if name in LIMITED else work()
 
     return call

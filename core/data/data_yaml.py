@@ -93,25 +93,25 @@ def _names(file: _Mapping) -> tuple[str, ...]:
         names = _in_order(file, names)
     if not isinstance(names, list) or not names:
         raise HooklineError(
-            f"{file.place('names')} has no class names",
+            f"{file.location('names')} has no class names",
             "it needs 'names:', a list or a mapping with the keys 0, 1, 2, ...",
         )
     if len(names) > MAX_CLASSES:
         raise HooklineError(
-            f"{file.place('names')} has {len(names):,} class names",
+            f"{file.location('names')} has {len(names):,} class names",
             f"the maximum is {MAX_CLASSES:,}: merge or remove classes",
         )
     for index, name in enumerate(names):
         _check_name(file, index, name)
     if (length := sum(len(str(name)) for name in names)) > MAX_NAMES_LENGTH:
         raise HooklineError(
-            f"{file.place('names')} has class names with {length:,} characters in total",
+            f"{file.location('names')} has class names with {length:,} characters in total",
             f"the maximum is {MAX_NAMES_LENGTH:,}: shorten them",
         )
     count = file.content.get("nc", len(names))
     if count != len(names):
         raise HooklineError(
-            f"{file.place('nc')} has nc: {_plain(count)} but names {counted(len(names), 'class')}",
+            f"{file.location('nc')} has nc: {_plain(count)} but names {counted(len(names), 'class')}",
             "correct one of them, or remove nc",
         )
     return tuple(str(name) for name in names)
@@ -122,15 +122,17 @@ def _ignore(file: _Mapping, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     given = file.content["ignore"]
     form = "write ignore: {<class of the regions>: all}, or a list of classes in place of all"
     if not isinstance(given, dict):
-        raise HooklineError(f"'ignore' in {file.place('ignore')} is {shown(given)}", form)
+        raise HooklineError(f"'ignore' in {file.location('ignore')} is {shown(given)}", form)
     found = {str(key): _ignored(file, key, value, form) for key, value in given.items()}
     for name in [*found, *(name for listed in found.values() for name in listed)]:
         if name not in names:
-            raise unknown(f"class in 'ignore' of {file.place('ignore')}:", name, names)
+            raise unknown(f"class in 'ignore' of {file.location('ignore')}:", name, names)
     if both := next((name for listed in found.values() for name in listed if name in found), None):
-        raise HooklineError(f"'{both}' in {file.place('ignore')} is a class of regions and of objects", form)
+        raise HooklineError(f"'{both}' in {file.location('ignore')} is a class of regions and of objects", form)
     if len(found) == len(names):
-        raise HooklineError(f"every class in {file.place('ignore')} is a class of regions", "a model needs one class")
+        raise HooklineError(
+            f"every class in {file.location('ignore')} is a class of regions", "a model needs one class"
+        )
     return found
 
 
@@ -139,19 +141,21 @@ def _ignored(file: _Mapping, key: Scalar, value: Value, form: str) -> tuple[str,
         return ()
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) for name in names):
-        raise HooklineError(f"'ignore: {{{_plain(key)}: ...}}' in {file.place('ignore', key)} is {shown(value)}", form)
+        raise HooklineError(
+            f"'ignore: {{{_plain(key)}: ...}}' in {file.location('ignore', key)} is {shown(value)}", form
+        )
     return tuple(map(str, names))
 
 
 def _check_name(file: _Mapping, index: int, name: Value) -> None:
     if not isinstance(name, str):
         raise HooklineError(
-            f"class {index} in {file.place('names', index)} is {shown(name)} in YAML, not a string",
+            f"class {index} in {file.location('names', index)} is {shown(name)} in YAML, not a string",
             "put the name in quotes",
         )
     if problem := name_problem(name):
         raise HooklineError(
-            f"class {index} in {file.place('names', index)} is {shown(name)}, which {problem}", "correct its name"
+            f"class {index} in {file.location('names', index)} is {shown(name)}, which {problem}", "correct its name"
         )
 
 
@@ -160,7 +164,7 @@ def _in_order(file: _Mapping, names: Mapping[Scalar, Value]) -> list[Value]:
     by_id = {_class_number(key): name for key, name in names.items()}
     if set(by_id) != set(range(len(names))):
         raise HooklineError(
-            f"the keys of 'names' in {file.place('names')} are {shown(list(names))}",
+            f"the keys of 'names' in {file.location('names')} are {shown(list(names))}",
             f"{counted(len(names), 'class')} need the keys 0 to {len(names) - 1}",
         )
     return [by_id[index] for index in range(len(names))]
@@ -178,7 +182,7 @@ def _root(file: _Mapping, notes: list[str]) -> Path:
     if entry is None:
         return file.path.parent
     if not isinstance(entry, str):
-        raise HooklineError(f"'path: {_plain(entry)}' in {file.place('path')} is not a path", "give a folder")
+        raise HooklineError(f"'path: {_plain(entry)}' in {file.location('path')} is not a path", "give a folder")
     for folder in (file.path.parent, Path()):
         if found := existing(entry, lambda text: is_folder(_absolute(folder / path_of(text)))):  # noqa: B023  called now
             place = _absolute(folder / path_of(found))
@@ -189,7 +193,7 @@ def _root(file: _Mapping, notes: list[str]) -> Path:
             return place
     looked_for = _absolute(file.path.parent / path_of(entry))
     raise HooklineError(
-        f"'path: {_plain(entry)}' in {file.place('path')} is not a folder",
+        f"'path: {_plain(entry)}' in {file.location('path')} is not a folder",
         hint(entry, f"looked for '{_plain(str(looked_for))}'; a relative path starts at the folder of the data.yaml"),
     )
 
@@ -203,7 +207,7 @@ def _entries(file: _Mapping, split: str) -> Sequence[str]:
 def _entry(file: _Mapping, split: str, index: int, entry: Value) -> str:
     if not isinstance(entry, str):
         raise HooklineError(
-            f"'{split}: {_plain(entry)}' in {file.place(split, index)} is not a path",
+            f"'{split}: {_plain(entry)}' in {file.location(split, index)} is not a path",
             "give a folder, a .txt list, or a YAML list of them",
         )
     return entry
@@ -226,7 +230,7 @@ def _place(file: _Mapping, root: Path, split: str, entry: str, notes: list[str])
     place = _absolute(root / path_of(entry))
     what = "is neither a folder nor a .txt list" if exists(place) else "does not exist"
     raise HooklineError(
-        f"'{split}: {_plain(entry)}' in {file.place(split)} {what}",
+        f"'{split}: {_plain(entry)}' in {file.location(split)} {what}",
         hint(entry, f"looked for '{_plain(str(place))}'; correct it, or remove '{split}:'"),
     )
 

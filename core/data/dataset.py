@@ -174,7 +174,7 @@ def load_split(dataset: Dataset, split: str) -> list[Sample]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HooklineError(
             f"'{dataset.path}' is not the listing of a data set ({error})",
-            "make one with +stage=dataset data=<data.yaml>",
+            "make the listing with +stage=dataset data=<data.yaml>",
         ) from error
 
 
@@ -191,4 +191,4 @@ def split_problems(data: str, split: str, option: str) -> Iterator[HooklineError
     except HooklineError:
         return
     if split not in splits:
-        yield HooklineError(f"'{data}' has no split '{split}'", f"{option} takes one of: {', '.join(splits)}")
+        yield HooklineError(f"'{data}' has no split '{split}'", f"possible: {option}={' or '.join(splits)}")

@@ -40,11 +40,11 @@ def printing_to(stream: TextIO, results: TextIO) -> Iterator[None]:
         stream: In place of standard error.
         results: In place of standard output.
     """
-    former = _STREAMS.set((stream, results))
+    previous = _STREAMS.set((stream, results))
     try:
         yield
     finally:
-        _STREAMS.reset(former)
+        _STREAMS.reset(previous)
 
 
 class ProgressWatcher(Protocol):
@@ -63,8 +63,8 @@ class Console:
     """The :class:`core.reporting.Reporter` of a run; keeps the warnings.
 
     Args:
-        stream: Gets progress, notes, warnings and errors; None for standard error or the one of :func:`printing_to`.
-        results: Gets the results; None for standard output or the one of :func:`printing_to`.
+        stream: Gets progress, notes, warnings and errors; None for standard error or the stream of :func:`printing_to`.
+        results: Gets the results; None for standard output or the stream of :func:`printing_to`.
     """
 
     def __init__(self, stream: TextIO | None = None, results: TextIO | None = None) -> None:

@@ -99,11 +99,11 @@ def make_in_process(overrides: Sequence[str], *, quiet: bool = False) -> tuple[l
         request = typed(config, plugins.registry)
         warn_of_plugins(plugins, request, console)
         context = run_context(request, run_dir=Path.cwd(), reporter=console)
-        plan = make_plan(request.stages, request.configs, context, request.words)
+        plan = make_plan(request.stages, request.configs, context, request.top_level)
         for line in unused_options(overrides, plan, request.registry):
             console.note(line)
-        store = Store(store_root(request.words.store))
-        return make_steps(plan, context, store, reuse=request.words.reuse), request, context
+        store = Store(store_root(request.top_level.store))
+        return make_steps(plan, context, store, reuse=request.top_level.reuse), request, context
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def composed(overrides: Sequence[str], console: Console) -> Iterator[tuple[DictC
     """
     for item in overrides:
         if not isinstance(item, str):
-            raise HooklineError(f"an argument is a string, not {shown(item)}", "give each as 'name=value'")
+            raise HooklineError(f"an argument must be a string, not {shown(item)}", "give each as 'name=value'")
     set_cache_folders()
     set_libraries()
     plugins = plugins_without(disabled_plugins(overrides))
@@ -163,14 +163,14 @@ def _hydra_restored() -> Iterator[None]:
     application, settings, nodes, base = (
         GlobalHydra.instance(), HydraConfig.instance(), ConfigStore.instance(), VersionBase.instance(),
     )  # fmt: skip
-    former = application.hydra, settings.cfg, _copied(nodes.repo), base.version_base
+    previous = application.hydra, settings.cfg, _copied(nodes.repo), base.version_base
     packages = PluginSearchPath.packages
     application.clear()
     try:
         yield
     finally:
         GlobalHydra.set_instance(application)  # Hydra replaces the instance
-        application.hydra, settings.cfg, nodes.repo, base.version_base = former
+        application.hydra, settings.cfg, nodes.repo, base.version_base = previous
         PluginSearchPath.packages = packages
 
 

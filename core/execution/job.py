@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from core.artifacts import Artifact
     from core.kinds.context import RunContext
     from core.kinds.lifecycle import Plan
-    from core.options.words import Words
+    from core.options.top_level import TopLevelOptions
 
 LEADER_SECONDS = 10.0
 """Seconds that a non-zero rank waits before it reports an error.
@@ -137,29 +137,29 @@ def _run(config: DictConfig, plugins: Plugins, summary: Summary, console: Consol
     run_dir = summary.path.parent
     with explained(plugins.registry):
         request = typed(config, plugins.registry)
-    words = request.words
+    top_level = request.top_level
     warn_of_plugins(plugins, request, console)
     context = run_context(request, run_dir, console)
-    plan = make_plan(request.stages, request.configs, context, words)
-    store = Store(store_root(words.store))
+    plan = make_plan(request.stages, request.configs, context, top_level)
+    store = Store(store_root(top_level.store))
     if not RANKS.leader:
         follow_plan(plan, context, store)
         return {}
     for line in unused_options(summary.overrides, plan, plugins.registry):
         console.note(line)
-    if words.resume:
+    if top_level.resume:
         check_resumable(plan, run_dir, console.note)
     check_replaced(run_dir)
     log.open(output_path(run_dir, "run.log"))
     write_summary(summary)
-    return _execute(plan, context, store, words, plugins=plugins, console=console, summary=summary)
+    return _execute(plan, context, store, top_level, plugins=plugins, console=console, summary=summary)
 
 
 def _execute(
     plan: Plan,
     context: RunContext,
     store: Store,
-    words: Words,
+    top_level: TopLevelOptions,
     *,
     plugins: Plugins,
     console: Console,
@@ -176,7 +176,7 @@ def _execute(
     try:
         observers.notify("before_run", plan=plan)
         with interruption_first():
-            made = run_plan(plan, context, store, observers, reuse=words.reuse, resume=words.resume)
+            made = run_plan(plan, context, store, observers, reuse=top_level.reuse, resume=top_level.resume)
         summary.status, summary.resume = "finished", ""
     except BaseException as error:
         summary.end(error)

@@ -49,9 +49,9 @@ def make_in_place(
     """
     stage = step.stage
     find = interrupted if store is None else same_work  # the state of a stored stage may be in another directory
-    former = find(context.run_dir, work) if resume and stage.resumes(step.config) else None
-    folder = former or free_path(context.run_dir, stage.name)
-    if former is None:
+    previous = find(context.run_dir, work) if resume and stage.resumes(step.config) else None
+    folder = previous or free_path(context.run_dir, stage.name)
+    if previous is None:
         folder.mkdir(parents=True)
         mark(folder, work)
     else:
@@ -64,7 +64,7 @@ def make_in_place(
         free_reserve(context.run_dir)
         if all(item.name == MARKER for item in folder.iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
-        elif context.kept or former is None:
+        elif context.kept or previous is None:
             with suppress(OSError):  # the marker exists; only the reason would be missing
                 mark(folder, work, reason_of(error), _values(context.kept))
         raise
@@ -125,9 +125,9 @@ def expose(artifact: Artifact, stage: str, run_dir: Path, store: Store) -> Artif
     """
     if store.root not in artifact.path.parents:
         return artifact
-    former = run_dir / stage / artifact.path.name
-    if _is_copy(former, artifact):
-        return replace(artifact, path=former)
+    previous = run_dir / stage / artifact.path.name
+    if _is_copy(previous, artifact):
+        return replace(artifact, path=previous)
     target = free_path(run_dir, stage)
     with _renamed_when_complete(target) as workdir:
         shutil.copytree(artifact.path.parent, workdir, dirs_exist_ok=True)

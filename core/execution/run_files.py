@@ -44,7 +44,7 @@ class RunLog:
     """
 
     def __init__(self) -> None:
-        self._log, self._former = logging.getLogger("hookline"), warnings.showwarning
+        self._log, self._previous = logging.getLogger("hookline"), warnings.showwarning
         self._handler: logging.Handler = MemoryHandler(capacity=1 << 20, flushLevel=logging.CRITICAL + 1)
 
     def open(self, file: Path) -> None:
@@ -78,7 +78,7 @@ class RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        warnings.showwarning = self._former
+        warnings.showwarning = self._previous
         self._log.removeHandler(self._handler)
         self._handler.close()
         logging.raiseExceptions, self._log.level, self._log.propagate, self._log.disabled = self._state
@@ -93,4 +93,4 @@ class RunLog:
         line: str | None = None,
     ) -> None:
         self._log.warning("%s", warnings.formatwarning(message, category, filename, lineno).rstrip())
-        self._former(message, category, filename, lineno, file, line)
+        self._previous(message, category, filename, lineno, file, line)

@@ -31,8 +31,8 @@ def _plugins(disabled: tuple[str, ...], modules: str) -> Plugins:
 def disabled_plugins(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the names in ``plugins.disable=[...]``. Plugins extend the configuration, so this precedes Hydra."""
     for argument in arguments:
-        word, _, value = argument.partition("=")
-        if word.lstrip("+") == "plugins.disable":
+        option, _, value = argument.partition("=")
+        if option.lstrip("+") == "plugins.disable":
             return tuple(filter(None, (name.strip(" '\"") for name in value.strip("[]").split(","))))
     return ()
 
@@ -53,9 +53,9 @@ def run_context(request: Request, run_dir: Path, reporter: Reporter) -> RunConte
         workdir=run_dir,
         run_dir=run_dir,
         cache_dir=cache_home(),
-        seed=request.words.seed,
-        device=request.words.device,
-        backend=request.words.backend,
+        seed=request.top_level.seed,
+        device=request.top_level.device,
+        backend=request.top_level.backend,
         registry=request.registry,
         options=lambda kind, name: request.options[kind, name],
         reporter=reporter,

@@ -49,4 +49,4 @@ def command(overrides: Sequence[str]) -> str:
     """Return the shell command of a run; a comment mentions masked passwords."""
     line = shell_line(["python", "-m", "core.run", *overrides])
     shown = masked(line)
-    return line if shown == line else f"{shown}  # replace {MASK} by the password"
+    return line if shown == line else f"{shown}  # replace {MASK} with the password"

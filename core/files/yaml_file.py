@@ -59,7 +59,7 @@ class YamlFile(Generic[ValueT]):
     content: ValueT
     lines: Mapping[tuple[Scalar, ...], int]
 
-    def place(self, *keys: Scalar) -> str:
+    def location(self, *keys: Scalar) -> str:
         """Return the file and the line number of a key, for messages."""
         line = next((self.lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
         return f"'{self.path}'" + (f" (line {line})" if line else "")

@@ -86,10 +86,10 @@ def source_digest(options: CalibrationImageOptions, context: RunContext) -> dict
     return split if options.data else split | {"source": ASSETS[DEFAULT].sha256}
 
 
-def source_problems(options: CalibrationImageOptions, word: str) -> Iterator[HooklineError]:
-    """Yield the problems of the source and the split; ``word`` is the name of the stage in its options."""
+def source_problems(options: CalibrationImageOptions, stage: str) -> Iterator[HooklineError]:
+    """Yield the problems of the source and the split; ``stage`` is the name of the stage that has these options."""
     if options.data and not options.source:
-        yield from split_problems(options.data, options.split, f"{word}.split")
+        yield from split_problems(options.data, options.split, f"{stage}.split")
     if not options.source:
         return
     try:

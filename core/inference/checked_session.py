@@ -86,9 +86,9 @@ class CheckedDeviceSession(CheckedSession):
 
 def _check_outputs(outputs: object, batch: int, title: str, head: Head, contract: InputContract) -> None:
     if not isinstance(outputs, Mapping) or not all(isinstance(name, str) for name in outputs):
-        raise HooklineError(f"{title} gives {shown(outputs)}, not arrays by name", HINT)
+        raise HooklineError(f"{title} returned {shown(outputs)}, not arrays by name", HINT)
     if wrong := [name for name, value in outputs.items() if not isinstance(value, np.ndarray | DeviceArray)]:
-        raise HooklineError(f"{title} gives {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", HINT)
+        raise HooklineError(f"{title} returned {shown(outputs[wrong[0]])} as output '{wrong[0]}', not an array", HINT)
     wanted = wanted_shapes(list(outputs), title, head, contract)
     check_shapes({name: _shape(value) for name, value in outputs.items()}, wanted, batch, title)
     for name in wanted:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from core.artifacts import AnyModel, Checkpoint, Engine
-from core.inference.session_statements import Statements, check_statements
+from core.inference.session_statements import SessionFacts, check_session_facts
 from core.kinds.context import RunContext
 from core.kinds.session import CheckingSession, ReportingSession, Session
 from core.kinds.table import KINDS
@@ -50,24 +50,24 @@ def open_model(
     fitted = fitted_size(model, imgsz)
     session = context.runtime(name).open(fitted, device=context.device)
     threshold = getattr(model, "score_threshold", 0.0)
-    wanted = Statements(fitted.facts, fitted.contract, fitted.layout, threshold)
+    wanted = SessionFacts(fitted.facts, fitted.contract, fitted.layout, threshold)
     return _checked(session, wanted, model, ("runtimes", name), context)
 
 
-def missed_boxes(session: Session, conf: float, name: str = "the model", remedy: str = "set") -> str:
+def warning_of_missed_boxes(session: Session, conf: float, name: str = "the model", verb: str = "set") -> str:
     """Return a warning that the graph drops boxes with scores above ``conf``; empty if it drops none of them.
 
     Args:
         session: The opened model.
         conf: Minimum score of a box, 0..1.
         name: Name of the model in the warning.
-        remedy: Verb for the option that the warning names.
+        verb: What to do with the option: "set", or "build it with".
     """
     if session.score_threshold <= conf:
         return ""
     return (
         f"{name} drops boxes below its score threshold {session.score_threshold:g}, so boxes with a "
-        f"score above conf={conf:g} are missing; to keep them, {remedy} graft.score_threshold={conf:g}"
+        f"score above conf={conf:g} are missing; to keep them, {verb} graft.score_threshold={conf:g}"
     )
 
 
@@ -80,30 +80,30 @@ def _open_checkpoint(
     contract = family.preprocessing.contract(batch=1, height=height, width=width, dynamic=("batch", "height", "width"))
     layout = layout or family.layouts[0]
     session = context.model(family.name).open(model, contract, layout=layout, device=context.device)
-    return _checked(session, Statements(model.facts, contract, layout), model, ("models", family.name), context)
+    return _checked(session, SessionFacts(model.facts, contract, layout), model, ("models", family.name), context)
 
 
 def _checked(
-    session: Session, wanted: Statements, model: AnyModel, part: tuple[str, str], context: RunContext
+    session: Session, wanted: SessionFacts, model: AnyModel, part: tuple[str, str], context: RunContext
 ) -> Session:
-    """Compare the facts that a session states with its model, print where it runs, and return it.
+    """Compare the attributes of a session with its model, print where it runs, and return it.
 
     Args:
         session: The opened session.
-        wanted: The facts that it must state.
+        wanted: Required values of its attributes.
         model: The artifact.
         part: Kind and name of the part that opened it.
         context: For the head of the model and for messages.
 
     Raises:
-        HooklineError: The session states other facts.
+        HooklineError: The attributes of the session differ.
     """
     (kind, name), file = part, f"'{model.path.name}'"
     title = f"{file}, opened by the {KINDS[kind].noun} '{name}' of {context.registry.origin(kind, name)},"
     with ExitStack() as stack:
         if hasattr(session, "__exit__"):
             stack.push(session)  # closes the session if the model is refused
-        check_statements(session, title, wanted)
+        check_session_facts(session, title, wanted)
         head = context.head(wanted.facts, wanted.layout)
         if isinstance(session, CheckingSession):
             session.expect(head)

@@ -1,4 +1,4 @@
-"""Compare the facts that a session states with its model: a session of a plugin can describe another one."""
+"""Compare the attributes of a session with its model: a session of a plugin can describe another one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HINT = "open it with another backend, or report this to the author of the plugin
 
 
 @dataclass(frozen=True)
-class Statements:
-    """The facts that the session of a model must state, see :class:`core.kinds.session.Session`."""
+class SessionFacts:
+    """Required values of the attributes of a session, see :class:`core.kinds.session.Session`."""
 
     facts: ModelFacts
     contract: InputContract
@@ -26,16 +26,16 @@ class Statements:
     score_threshold: float = 0.0
 
 
-def check_statements(session: object, title: str, wanted: Statements) -> None:
-    """Compare the facts that an opened session states with the model.
+def check_session_facts(session: object, title: str, wanted: SessionFacts) -> None:
+    """Compare the attributes of an opened session with the model.
 
     Args:
         session: The result of ``open``.
         title: The model and the part that opened it, in messages.
-        wanted: The facts that it must state.
+        wanted: Required values of its attributes.
 
     Raises:
-        HooklineError: The value is not a session, or states other facts.
+        HooklineError: The value is not a session, or its attributes differ.
     """
     if missing := [name for name in _MEMBERS if not hasattr(session, name)]:
         raise HooklineError(f"the session of {title} is {shown(session)}, which has no '{missing[0]}'", HINT)
@@ -45,7 +45,7 @@ def check_statements(session: object, title: str, wanted: Statements) -> None:
             raise HooklineError(f"the session of {title} has {shown(found[name])} as '{name}'", HINT)
     for (name, value), (_, right) in zip(_values(found), _values(vars(wanted)), strict=True):
         if value != right:
-            raise HooklineError(f"the session of {title} states {name}={shown(value)}, not {shown(right)}", HINT)
+            raise HooklineError(f"the session of {title} has {name}={shown(value)}, not {shown(right)}", HINT)
 
 
 def _values(stated: Mapping[str, object]) -> Iterator[tuple[str, object]]:

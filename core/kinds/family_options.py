@@ -97,14 +97,14 @@ def own_fields(config: type[DataclassInstance]) -> tuple[Field[object], ...]:
     return tuple(item for item in fields(config) if not item.metadata.get(FAMILIES))
 
 
-def place_of(config: type[DataclassInstance]) -> str:
+def family_field(config: type[DataclassInstance]) -> str:
     """Return the name of the field that accepts the options of families; empty if there is none."""
     return next((item.name for item in fields(config) if item.metadata.get(FAMILIES)), "")
 
 
 def family_options_of(config: object) -> FamilyOptions:
     """Return the family options in a config; defaults for a stage that accepts none."""
-    name = place_of(type(config)) if is_dataclass(config) and not isinstance(config, type) else ""
+    name = family_field(type(config)) if is_dataclass(config) and not isinstance(config, type) else ""
     given: FamilyOptions = getattr(config, name) if name else FamilyOptions()
     return given
 
@@ -126,7 +126,7 @@ def option_classes(config: type[DataclassInstance], registry: Parts) -> Iterator
         options of each.
     """
     yield "", config
-    if place_of(config):
+    if family_field(config):
         for family in registry.all(ModelFamily).values():
             if family.training is not None and option_names(family.training):
                 yield family.name, family.training
@@ -156,7 +156,7 @@ def options_with_family(config: DataclassInstance, family: ModelFamily) -> dict[
 def keyed_with_families(config: DataclassInstance, families: Iterable[ModelFamily]) -> dict[str, Json]:
     """Return the options in the store key: those of the stage and those of the families that affect its result."""
     found = keyed_options(config)
-    for family in families if place_of(type(config)) else ():
+    for family in families if family_field(type(config)) else ():
         if family.training is not None:
             found |= keyed_options(family_options_of(config).of(family.training))
     return found

@@ -1,4 +1,4 @@
-"""Grafts: the descriptor, and the protocol that appends the decode to a model."""
+"""Grafts: the descriptor, and the protocol that appends the decode step to a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class GraftBackend(Protocol):
     """The implementation of a graft."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
-        """Append the decode to a model and write the result, with the outputs of ``DecodedHead``, to ``target``.
+        """Append the decode step to a model and write the result, with the outputs of ``DecodedHead``, to ``target``.
 
         The stage adds the metadata.
 
@@ -54,7 +54,7 @@ def _standard_operators() -> CustomOperators:
 
 @dataclass(frozen=True, kw_only=True)
 class Graft(Part[GraftBackend]):
-    """A decode that can be appended to a model, so that the model outputs boxes.
+    """A decode step that can be appended to a model, so that the model outputs boxes.
 
     Attributes:
         families: Names of the model families that it supports, in addition to those with it in ``ModelFamily.grafts``.

@@ -80,5 +80,5 @@ def check_decoded(outputs: Mapping[str, NDArray[np.number]], title: str, head: H
     if low < 0 or high >= count:
         wrong = low if low < 0 else high
         raise HooklineError(
-            f"{title} outputs a box with class id {wrong}, and has {counted(count, 'class')}", "build it again"
+            f"{title} outputs a box with class id {wrong}, but has {counted(count, 'class')}", "build it again"
         )

@@ -124,7 +124,8 @@ class Runtime(DevicePart[RuntimeBackend]):
             in a CUDA graph. Grafts then keep one row per cell and fill rows without a box with zeros.
         opens_onnx: ``open`` accepts ONNX models: exported, quantised and grafted ones. The runtime that opens them is
             that of ``backend=``, or else the available one with the highest rank.
-        records_activations: The implementation is a :class:`RecordingRuntime`. Calibrate chooses one in the same way.
+        records_activations: The implementation is a :class:`RecordingRuntime`. The stage calibrate chooses one in the
+            same way.
         operators: Non-standard ONNX operators that it implements, e.g. ``YoloLayer_TRT``.
         functions: It runs model-local ONNX functions.
         engine_suffix: File suffix of its engines, and of ``BuildJob.target``, e.g. ``.engine``.

@@ -89,7 +89,7 @@ class Stage:
         supplement: ``supplement(config, artifact, inputs, context)`` is called with a stored result that is reused. It
             returns a function that adds missing files to the folder of the result, which ``presentation`` options ask
             for, e.g. charts; None if nothing is missing.
-        lineage: Maps an optional input to the input that it is an ancestor of. The nearest ancestor in the plan with
+        lineage: Maps an optional input to another input that is derived from it. The nearest ancestor in the plan with
             the right type is passed; if there is none, nothing is passed and no stage is added.
         collective: Under torchrun, all processes run the stage together; other stages run in the process of rank 0.
     """

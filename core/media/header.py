@@ -1,7 +1,7 @@
 """Height and width of an image from its header, without decoding.
 
 It covers every format that OpenCV's wheels decode, recognized by content and not by suffix. Files of other formats are
-never decoded, so no decoder allocates more memory than the header announced. Sizes are as stored: EXIF orientation is
+never decoded, so no decoder allocates more memory than the header declares. Sizes are as stored: EXIF orientation is
 not applied. docs/architecture.md says why Pillow does not do this.
 """
 

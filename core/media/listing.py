@@ -91,7 +91,7 @@ def list_entries(path: Path) -> Iterator[tuple[int, str]]:
         content = read_regular(path, MAX_LIST)
     except OSError as error:
         message = f"cannot read the list '{path}' ({error.strerror})"
-        raise HooklineError(message, "it has one path per line") from error
+        raise HooklineError(message, "give a readable text file with one path per line") from error
     lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).splitlines()
     return ((number, entry) for number, line in enumerate(lines, start=1) if _is_entry(entry := line.strip()))
 

@@ -137,7 +137,7 @@ def needs_usable(config: DataclassInstance, name: str) -> bool:
     return bool(next(item for item in fields(config) if item.name == name).metadata.get("usable", True))
 
 
-def needed_fact(config: DataclassInstance, name: str) -> str:
+def needed_ability(config: DataclassInstance, name: str) -> str:
     """Return the required fact of the part that the field ``name`` names; empty if there is none."""
     return str(next(item for item in fields(config) if item.name == name).metadata.get("fact", ""))
 

@@ -45,10 +45,10 @@ def fitted_size(model: ModelT, imgsz: int | Sequence[int] | None) -> ModelT:
     fixed = {"height", "width"} - set(contract.dynamic)
     sizes = {"height": height, "width": width}
     if any(sizes[axis] != getattr(contract, axis) for axis in fixed):
-        what, remedy = ("was built", "build") if isinstance(model, Engine) else ("was exported", "export")
+        what, verb = ("was built", "build") if isinstance(model, Engine) else ("was exported", "export")
         raise HooklineError(
             f"imgsz={_shown(imgsz)}, but '{model.path.name}' {what} for {contract.height}x{contract.width}",
-            f"omit imgsz, or {remedy} it again with imgsz={_shown(imgsz)}",
+            f"omit imgsz, or {verb} it again with imgsz={_shown(imgsz)}",
         )
     return replace(model, contract=replace(contract, height=height, width=width))
 
@@ -86,7 +86,7 @@ def network_size(imgsz: object, max_stride: int) -> tuple[int, int]:
 
 
 T = TypeVar("T", int, tuple[int, int])
-WORDS = ("min", "opt", "max")
+SPAN_KEYS = ("min", "opt", "max")
 BATCH = Range(1, 65536, whole=True)
 """Range of images per inference."""
 
@@ -142,19 +142,19 @@ def _batch(value: object) -> int:
     return value
 
 
-def _read(value: object, word: str, one: Callable[[object], T]) -> Span[T]:
+def _read(value: object, option: str, one: Callable[[object], T]) -> Span[T]:
     try:
         if not isinstance(value, Mapping):
             only = one(value)
             return Span(only, only, only)
-        if set(value) != set(WORDS):
+        if set(value) != set(SPAN_KEYS):
             keys = ", ".join(map(str, islice(value, 4))) or "none"
             raise HooklineError(f"its keys are {keys}", "give min, opt and max")
-        span = Span(*(one(value[name]) for name in WORDS))
+        span = Span(*(one(value[name]) for name in SPAN_KEYS))
     except HooklineError as error:
-        raise HooklineError(f"{word}={_shown_span(value)}: {error.message}", error.hint) from None
+        raise HooklineError(f"{option}={_shown_span(value)}: {error.message}", error.hint) from None
     if not (_ordered(span.min, span.opt) and _ordered(span.opt, span.max)):
-        raise HooklineError(f"{word}={_shown_span(value)} is not in order", "it must be min <= opt <= max")
+        raise HooklineError(f"{option}={_shown_span(value)} is not in order", "it must be min <= opt <= max")
     return span
 
 

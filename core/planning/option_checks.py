@@ -19,7 +19,7 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, AnyPart
 from core.options.fields import NAMING, followed, named_runtime, part_names, parts_of
 from core.options.ranges import range_problems
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ class OptionChecks:
 
     Attributes:
         configs: Options by stage name, of all registered stages.
-        words: The top-level options; None if there are none.
+        top_level: The top-level options; None if there are none.
     """
 
     configs: Mapping[str, DataclassInstance]
-    words: DataclassInstance | None = None
+    top_level: DataclassInstance | None = None
 
     def general_problems(
         self, context: RunContext, faults: dict[tuple[str, str], PluginError]
@@ -46,12 +46,12 @@ class OptionChecks:
 
         Args:
             context: For the parts and their options.
-            faults: Gets the errors of plugins with a check that failed, by kind and name of the part.
+            faults: Receives the errors of plugins with a check that failed, by kind and name of the part.
         """
-        for _, problem in range_problems(self.words, ""):
+        for _, problem in range_problems(self.top_level, ""):
             yield problem
-        for word, kind in NAMING.items():
-            for name in part_names(getattr(self.words, word, None)):
+        for option, kind in NAMING.items():
+            for name in part_names(getattr(self.top_level, option, None)):
                 if name != AUTO and name not in context.registry.all(PART_KINDS[kind]):
                     yield context.registry.not_found(kind, name)
         for kind, part in _parts(context.registry):
@@ -77,7 +77,7 @@ class OptionChecks:
     def _value(self, option: str) -> object:
         """Return the value of a top-level option or of an option of a stage."""
         stage, _, name = option.rpartition(".")
-        return getattr(self.configs.get(stage) if stage else self.words, name, None)
+        return getattr(self.configs.get(stage) if stage else self.top_level, name, None)
 
 
 def _parts(registry: Parts) -> Iterator[tuple[str, AnyPart]]:
@@ -108,7 +108,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
     stages, planned = registry.all(Stage), {step.stage.name for step in plan.steps}
     references = set(_references(overrides, plan, registry))
     options = dict.fromkeys(map(_option, overrides))
-    words = [
+    inputs = [
         f"{option} has no effect: no stage of this plan uses it"
         for option in options
         if option in REPORTED and not any(_overlap(option, other) for other in references)
@@ -119,7 +119,7 @@ def unused_options(overrides: Sequence[str], plan: Plan, registry: Parts) -> lis
         for option, (kind, name) in ((option, _part(option)) for option in options)
         if kind in CHOSEN and (kind, name) not in used and option not in references
     ]
-    return [*words, *parts] + [
+    return [*inputs, *parts] + [
         f"{option} has no effect: stage '{stage}' is not part of this plan"
         for option, stage in ((option, option.partition(".")[0]) for option in options)
         if stage in stages and stage not in planned and not any(_overlap(option, other) for other in references)
@@ -164,7 +164,7 @@ def _references(overrides: Sequence[str], plan: Plan, registry: Parts) -> Iterat
             # The stage load compares precision= with that of an ONNX file or engine. A checkpoint has none.
             yield from found if step.provides is not Checkpoint else (name for name in found if name != "precision")
     given = set(map(_option, overrides))
-    for name, item in Words.__dataclass_fields__.items():
+    for name, item in TopLevelOptions.__dataclass_fields__.items():
         if name not in given:
             yield from _REFERENCE.findall(str(item.default))
     for override in overrides:

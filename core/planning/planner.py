@@ -22,17 +22,20 @@ from core.planning.option_checks import OptionChecks
 from core.planning.producers import Producers
 from core.planning.resolve import resolve_parts
 from core.planning.sessions import engine_runtime, opening_choices, placing_problems, session_runtime
-from core.selection.devices import word_problem
+from core.selection.devices import unknown_device
 from core.storage.serial import DataclassInstance
 
 if TYPE_CHECKING:
     from core.kinds.context import RunContext
     from core.kinds.lookup import Parts
-    from core.options.words import Words
+    from core.options.top_level import TopLevelOptions
 
 
 def make_plan(
-    asked: Sequence[str], configs: Mapping[str, DataclassInstance], context: RunContext, words: Words | None = None
+    asked: Sequence[str],
+    configs: Mapping[str, DataclassInstance],
+    context: RunContext,
+    top_level: TopLevelOptions | None = None,
 ) -> Plan:
     """Plan a run.
 
@@ -40,14 +43,14 @@ def make_plan(
         asked: Names of the requested stages, in order.
         configs: Typed options by stage name, of all registered stages.
         context: For the stages and parts, and for their checks.
-        words: The top-level options, for checks of their ranges.
+        top_level: The top-level options, for checks of their ranges.
 
     Raises:
         PlanError: Has all problems.
     """
-    if wrong := word_problem(context.device):
+    if wrong := unknown_device(context.device):
         raise PlanError([wrong])  # every part would report it
-    options = OptionChecks(configs, words)
+    options = OptionChecks(configs, top_level)
     planner = _Planner(configs, context, options)
     faults: dict[tuple[str, str], PluginError] = {}
     planner.problems.extend(options.general_problems(context, faults))
@@ -216,7 +219,7 @@ class _Planner:
         )
 
     def _replace(self, kind: type[Artifact], index: int) -> None:
-        """Make step ``index`` the newest of its type; results of the former one are out of date."""
+        """Make step ``index`` the newest of its type; results of the previous one are out of date."""
         stale = {self._newest[kind]} if kind in self._newest else set()
         for position, step in enumerate(self.steps[:index]):
             if stale & set(step.inputs.values()):

@@ -11,8 +11,8 @@ from core.kinds.lookup import AUTO
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.kinds.table import PART_KINDS
-from core.options.fields import needed_fact, needs_usable, part_names, parts_of
-from core.selection.choosing import FACTS, best_part, check_usable, runtime_with
+from core.options.fields import needed_ability, needs_usable, part_names, parts_of
+from core.selection.choosing import ABILITIES, best_part, check_usable, runtime_with
 from core.selection.devices import device_problems
 from core.storage.serial import DataclassInstance
 
@@ -44,19 +44,19 @@ def resolve_parts(
     changes: dict[str, str] = {}
     for name, (kind, value) in parts_of(config).items():
         for part in part_names(value):
-            fact = needed_fact(config, name)
+            ability = needed_ability(config, name)
             try:
                 if part == AUTO and kind == "grafts":
                     continue  # depends on the model: Stage.settle
-                if part == AUTO and fact:
-                    changes[name], choice = runtime_with(fact, context)
+                if part == AUTO and ability:
+                    changes[name], choice = runtime_with(ability, context)
                     choices.append(choice)
                 elif part == AUTO:
                     changes[name], choice = best_part(kind, context, runtime, needed=needs_usable(config, name))
                     choices.append(choice)
                 elif needs_usable(config, name):
                     check_usable(kind, part, context)
-                    problems.extend(_lacking(fact, part, context))
+                    problems.extend(_lacking(ability, part, context))
                     problems.extend(_misplaced(kind, part, context))
                 _check_route(config, kind, changes.get(name, part), context)
             except HooklineError as problem:
@@ -70,12 +70,13 @@ def _misplaced(kind: str, name: str, context: RunContext) -> Iterator[HooklineEr
         yield from device_problems(kind, context.registry.get(Processor, name), context)
 
 
-def _lacking(fact: str, name: str, context: RunContext) -> Iterator[HooklineError]:
+def _lacking(ability: str, name: str, context: RunContext) -> Iterator[HooklineError]:
     """Yield an error for a runtime without the required ability."""
-    if fact and not getattr(context.registry.get(Runtime, name), fact):
-        able = [other.name for other in context.registry.all(Runtime).values() if getattr(other, fact)]
+    if ability and not getattr(context.registry.get(Runtime, name), ability):
+        able = [other.name for other in context.registry.all(Runtime).values() if getattr(other, ability)]
         yield HooklineError(
-            f"the backend '{name}' is not one that {FACTS[fact]}", f"possible: {', '.join([AUTO, *able])}"
+            f"the backend '{name}' cannot be used: a stage needs one that {ABILITIES[ability]}",
+            f"possible: {', '.join([AUTO, *able])}",
         )
 
 

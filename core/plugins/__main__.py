@@ -23,7 +23,7 @@ def _table(infos: Sequence[PluginInfo]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List the plugins; return 1 if one of them is broken, 2 after a user's mistake."""
+    """List the plugins; return 1 if one of them is broken, 2 after a user error."""
     given = sys.argv[1:] if arguments is None else arguments
     wrong = [argument for argument in given if argument != "--json"]
     if wrong:

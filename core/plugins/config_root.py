@@ -11,7 +11,7 @@ from core.kinds.model import ModelFamily
 from core.kinds.part import NoOptions
 from core.kinds.stage import Stage
 from core.kinds.table import PART_KINDS
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.option_nodes import options_node
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
@@ -55,7 +55,7 @@ def options_root(registry: Registry) -> type[DataclassInstance]:
     ]
     nodes = {kind: part_node(kind, registry) for kind in PART_KINDS}
     members.extend((kind, node, field(default_factory=node)) for kind, node in nodes.items() if node)
-    return make_dataclass("Config", members, bases=(Words,))
+    return make_dataclass("Config", members, bases=(TopLevelOptions,))
 
 
 def part_node(kind: str, registry: Registry) -> type[DataclassInstance] | None:

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeAlias
 
 import pluggy
 
-from core.containment.calls import Fault, PluginError, contained, source_place
+from core.containment.calls import Fault, PluginError, contained, source_location
 from core.errors import HooklineError, reason_of, shown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.table import KINDS
@@ -38,7 +38,7 @@ class ContainedHooks:
         plugin, origin: The arguments.
         hooks: Names of the hooks that the plugin implements.
         wrappers: Names of the hooks that it wraps.
-        places: File and line by hook.
+        locations: File and line by hook.
         arguments: Names of the arguments that its functions take, by hook.
         yielded: Values of the last call of its registration hooks, by hook.
         unmarked: One line for each function ``hookline_*`` that is not marked with ``hookimpl``.
@@ -49,7 +49,7 @@ class ContainedHooks:
         self.origin = origin
         self.hooks: set[str] = set()
         self.wrappers: set[str] = set()
-        self.places: dict[str, str] = {}
+        self.locations: dict[str, str] = {}
         self.arguments: dict[str, tuple[str, ...]] = {}
         self.yielded: dict[str, list[object]] = {}
         self.unmarked: tuple[str, ...] = ()
@@ -69,13 +69,13 @@ class ContainedHooks:
             if isinstance(options, dict) and function is not None:
                 hook = str(options.get("specname") or name)
                 self.hooks.add(hook)
-                self.places[hook] = source_place(function)
+                self.locations[hook] = source_location(function)
                 self.arguments[hook] = _required(function)
                 setattr(self, name, self._stand_in_for(function, hook, options))
                 self._functions.append(name)
             elif name.startswith(PREFIX) and callable(function) and function is not getattr(hookspecs, name, None):
                 self.unmarked += (
-                    f"'{name}' is not marked with @hookimpl and is never called ({source_place(function)})",
+                    f"'{name}' is not marked with @hookimpl and is never called ({source_location(function)})",
                 )
 
     def _stand_in_for(self, function: Callable[..., Wrapping], hook: str, options: dict[str, object]) -> object:
@@ -88,10 +88,10 @@ class ContainedHooks:
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> list[object]:
             self.yielded[hook] = []
-            with contained(self.origin, hook, self.places[hook]):
+            with contained(self.origin, hook, self.locations[hook]):
                 values = function(*args, **kwargs)
                 if not isinstance(values, Iterable) or isinstance(values, str | bytes):
-                    raise Fault(f"must yield its values, not return {shown(values)}", self.places[hook])
+                    raise Fault(f"must yield its values, not return {shown(values)}", self.locations[hook])
                 self.yielded[hook] = list(values)
             return self.yielded[hook]
 
@@ -119,13 +119,13 @@ class ContainedHooks:
             if running is None:
                 return result
             if isinstance(result, pluggy.Result):  # a wrapper in the old style (hookwrapper=True) changes this object
-                former = None if result.exception else result.get_result()
+                previous = None if result.exception else result.get_result()
                 with self._reported(hook):
                     _finished(running, result)
                     if result.exception is None:
                         self._check(result.get_result(), hook)
                     return None
-                result.force_result(former)
+                result.force_result(previous)
                 return None
             with self._reported(hook):
                 changed = _finished(running, result)
@@ -138,13 +138,13 @@ class ContainedHooks:
     def _check(self, results: object, hook: str) -> None:
         lists = isinstance(results, list) and all(isinstance(item, list) for item in results)
         if hook in REGISTRATION and not lists:
-            raise Fault(f"the wrapper must return the list of results, not {shown(results)}", self.places[hook])
+            raise Fault(f"the wrapper must return the list of results, not {shown(results)}", self.locations[hook])
 
     @contextmanager
     def _reported(self, hook: str) -> Iterator[None]:
         """Report an exception of the block and continue."""
         try:
-            with contained(self.origin, hook, self.places[hook]):
+            with contained(self.origin, hook, self.locations[hook]):
                 yield
         except PluginError as error:
             self._report(hook, error.reason.removeprefix(f"{hook}: "))
@@ -154,7 +154,7 @@ class ContainedHooks:
     def _report(self, hook: str, reason: str) -> None:
         self._warn(
             f"plugin '{self.origin.plugin}' ({self.origin.distribution} {self.origin.version}) failed in {hook}:"
-            f" {reason}; plugins.disable=[{self.origin.plugin}] leaves it out"
+            f" {reason}; disable the plugin with plugins.disable=[{self.origin.plugin}]"
         )
 
 

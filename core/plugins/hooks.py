@@ -56,18 +56,18 @@ class Hooks(pluggy.PluginManager):
                 this name.
             PluginError: Reading the attributes of the plugin failed.
         """
-        if former := next((name for name, item in self._stand_ins.items() if item.plugin is plugin), ""):
-            raise Fault(f"it is already loaded as '{former}'")
+        if previous := next((name for name, item in self._stand_ins.items() if item.plugin is plugin), ""):
+            raise Fault(f"it is already loaded as '{previous}'")
         stand_in = ContainedHooks(plugin, origin, self._report)
         for name in stand_in.hooks:
             if not hasattr(hookspecs, name):
                 problem = unknown("hook", name, (item for item in vars(hookspecs) if item.startswith(PREFIX)))
-                raise Fault(str(problem), stand_in.places[name])
+                raise Fault(str(problem), stand_in.locations[name])
             _check_arguments(name, stand_in)
         try:
             super().register(stand_in, origin.plugin)
         except pluggy.PluginValidationError as error:
-            where = next((place for name, place in stand_in.places.items() if name in str(error)), "")
+            where = next((location for name, location in stand_in.locations.items() if name in str(error)), "")
             raise Fault(" ".join(str(error).split("\n")[2:]) or str(error), where) from error
         self._stand_ins[origin.plugin] = stand_in
         return stand_in.unmarked
@@ -80,9 +80,9 @@ class Hooks(pluggy.PluginManager):
         """Yield the registered plugins."""
         return (item.origin for item in self._stand_ins.values())
 
-    def place_of(self, name: str, hook: str) -> str:
+    def location_of(self, name: str, hook: str) -> str:
         """Return file and line of a plugin's function for a hook."""
-        return self._stand_ins[name].places.get(hook, "")
+        return self._stand_ins[name].locations.get(hook, "")
 
     def yielded(self, name: str, hook: str) -> list[tuple[object, bool]]:
         """Call a registration hook of one plugin, with the wrappers of all plugins.
@@ -111,11 +111,11 @@ class Hooks(pluggy.PluginManager):
     @contextmanager
     def reporting(self, warn: Callable[[str], None]) -> Iterator[None]:
         """Report failures to ``warn`` during the block."""
-        former, self.warn = self.warn, warn
+        previous, self.warn = self.warn, warn
         try:
             yield
         finally:
-            self.warn = former
+            self.warn = previous
 
 
 def _check_arguments(hook: str, stand_in: ContainedHooks) -> None:
@@ -129,6 +129,6 @@ def _check_arguments(hook: str, stand_in: ContainedHooks) -> None:
         if name not in possible:
             problem = unknown(f"argument of {hook}", name, possible)
             raise Fault(
-                f"{problem}; write def {hook}({', '.join(possible)}), or a part of these arguments",
-                stand_in.places[hook],
+                f"{problem}; write def {hook}({', '.join(possible)}), or fewer of these parameters",
+                stand_in.locations[hook],
             )

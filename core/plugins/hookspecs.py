@@ -87,13 +87,13 @@ def hookline_quantizers() -> Iterable[Quantizer]:  # type: ignore[empty-body]
 
 @hookspec
 def hookline_grafts() -> Iterable[Graft]:  # type: ignore[empty-body]
-    """Yield grafts, which append the decode to a model. The user selects one with ``decode=<name>``.
+    """Yield grafts, which append the decode step to a model. The user selects one with ``decode=<name>``.
 
     Example::
 
         @hookimpl
         def hookline_grafts():
-            yield Graft(name="my_nms", summary="decode of my chip", load=load_graft, families=frozenset({"yolox"}))
+            yield Graft(name="my_nms", summary="decode on my chip", load=load_graft, families=frozenset({"yolox"}))
     """
 
 

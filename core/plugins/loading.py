@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.containment.calls import Fault, PluginError, contained, module_place, source_place, unchanged_surroundings
+from core.containment.calls import Fault, PluginError, contained, module_location, source_location, unchanged_state
 from core.errors import HooklineError, shown, unknown
 from core.kinds.lookup import PROJECT, Origin
 from core.kinds.model import ModelFamily
@@ -66,7 +66,7 @@ def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
     from core.plugins.trial import try_parts, try_yaml
 
     manager = Hooks()
-    with contained(origin, "", source_place(plugin)):
+    with contained(origin, "", source_location(plugin)):
         if unmarked := manager.add(plugin, origin):
             raise Fault("; ".join(unmarked))
     parts, packages = _parts(manager, origin), _packages(manager, origin)
@@ -74,7 +74,7 @@ def load_alone(plugin: object, origin: Origin, registry: Registry) -> None:
         _check_free(parts, registry)
         if origin.outside:
             try_yaml(file for files in packages.values() for file in files.values())
-            try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
+            try_parts([(found.kind, found.part, found.location) for found in parts], origin, registry)
     for found in parts:
         registry.add(found.kind, found.part, found.origin)
 
@@ -92,14 +92,14 @@ class _Loading:
         """Import a plugin and register its hooks; return whether this succeeded."""
         origin = candidate.origin
         with self._broken_unless_loaded(candidate):
-            if former := self._candidates.get(origin.plugin):
+            if previous := self._candidates.get(origin.plugin):
                 raise Fault(
-                    f"a plugin of {former.origin.distribution} {former.origin.version} already has this name",
-                    module_place(origin.module),
+                    f"a plugin of {previous.origin.distribution} {previous.origin.version} already has this name",
+                    module_location(origin.module),
                 )
-            with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
+            with unchanged_state(origin.module) if origin.outside else nullcontext():
                 plugin = candidate.load()
-            with contained(origin, "", source_place(plugin)):
+            with contained(origin, "", source_location(plugin)):
                 unmarked = self.plugins.manager.add(plugin, origin)
             self._candidates[origin.plugin] = candidate
             self.infos[candidate] = _info(origin, "loaded", warnings=unmarked)
@@ -112,7 +112,7 @@ class _Loading:
         candidate, plugins = self._candidates[origin.plugin], self.plugins
         parts: list[_Found] = []
         with self._broken_unless_loaded(candidate, parts):
-            with unchanged_surroundings(origin.module) if origin.outside else nullcontext():
+            with unchanged_state(origin.module) if origin.outside else nullcontext():
                 parts += _parts(plugins.manager, origin)
                 packages = _packages(plugins.manager, origin)
             self._yaml.check(origin.plugin, packages)
@@ -151,13 +151,13 @@ class _Found:
     Attributes:
         kind, part: Its kind and descriptor.
         origin: The plugin; names the other plugins with wrappers that changed the part.
-        place: File and line of the hook that yields it.
+        location: File and line of the hook that yields it.
     """
 
     kind: str
     part: Descriptor
     origin: Origin
-    place: str
+    location: str
 
 
 def _info(origin: Origin, state: str, *, error: str = "", warnings: tuple[str, ...] = ()) -> PluginInfo:
@@ -169,15 +169,15 @@ def _parts(manager: Hooks, origin: Origin) -> list[_Found]:
     found: list[_Found] = []
     for kind in KINDS:
         hook = f"{PROJECT}_{kind}"
-        place = manager.place_of(origin.plugin, hook)
+        location = manager.location_of(origin.plugin, hook)
         for value, changed in manager.yielded(origin.plugin, hook):
-            with contained(origin, hook, place):
+            with contained(origin, hook, location):
                 part = check_part(kind, value)
                 if origin.outside:
                     from core.containment.parts import guarded
 
                     part = guarded(part, origin)
-            found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, place))
+            found.append(_Found(kind, part, _changed(origin, hook, manager) if changed else origin, location))
     return found
 
 
@@ -189,10 +189,10 @@ def _changed(origin: Origin, hook: str, manager: Hooks) -> Origin:
 def _packages(manager: Hooks, origin: Origin) -> dict[str, dict[str, Path]]:
     """Return the YAML files of each package that a plugin yields, by their path below Hydra's search path."""
     hook = f"{PROJECT}_conf"
-    place = manager.place_of(origin.plugin, hook)
+    location = manager.location_of(origin.plugin, hook)
     packages: dict[str, dict[str, Path]] = {}
     for package, _ in manager.yielded(origin.plugin, hook):
-        with contained(origin, f"{hook}: the YAML package {shown(package)}", place):
+        with contained(origin, f"{hook}: the YAML package {shown(package)}", location):
             packages[str(package)] = yaml_files(package)
     return packages
 
@@ -203,16 +203,16 @@ def _check_free(parts: Sequence[_Found], registry: Registry) -> None:
         taken = registry.owner(found.kind, found.part.name)
         if taken or (found.kind, found.part.name) in names:
             by = f"belongs to {taken}" if taken else "is yielded twice"
-            raise Fault(f"the {KINDS[found.kind].noun} '{found.part.name}' {by}: use another name", found.place)
+            raise Fault(f"the {KINDS[found.kind].noun} '{found.part.name}' {by}: use another name", found.location)
         names.add((found.kind, found.part.name))
         if isinstance(found.part, ModelFamily):
-            _check_releases(found.part, found.place, registry)
+            _check_releases(found.part, found.location, registry)
 
 
-def _check_releases(family: ModelFamily, place: str, registry: Registry) -> None:
+def _check_releases(family: ModelFamily, location: str, registry: Registry) -> None:
     for other in registry.all(ModelFamily).values():
         if shared := sorted(set(other.releases) & set(family.releases)):
-            raise Fault(f"the release {shown(shared[0])} belongs to the family '{other.name}'", place)
+            raise Fault(f"the release {shown(shared[0])} belongs to the family '{other.name}'", location)
 
 
 def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry: Registry) -> None:
@@ -228,7 +228,7 @@ def _try(origin: Origin, parts: Sequence[_Found], yaml: Sequence[Path], registry
     from core.plugins.trial import try_parts, try_yaml
 
     try_yaml(yaml)
-    try_parts([(found.kind, found.part, found.place) for found in parts], origin, registry)
+    try_parts([(found.kind, found.part, found.location) for found in parts], origin, registry)
     remember(cache, origin, state)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
-from core.containment.calls import Fault, source_place
-from core.kinds.family_options import DIFFERS, FamilyOptions, option_fields_of, own_fields, place_of
+from core.containment.calls import Fault, source_location
+from core.kinds.family_options import DIFFERS, FamilyOptions, family_field, option_fields_of, own_fields
 from core.kinds.model import ModelFamily
 from core.kinds.stage import Stage
 from core.kinds.table import PART_KINDS
 from core.options.ranges import range_of
-from core.options.words import PluginOptions, Words
+from core.options.top_level import PluginOptions, TopLevelOptions
 from core.plugins.registry import Registry
 from core.storage.serial import DataclassInstance
 
@@ -44,7 +44,7 @@ def option_names(registry: Registry) -> Iterator[str]:
 
 def option_fields(registry: Registry) -> Iterator[tuple[str, Field[object]]]:
     """Yield the full name of every option with the field that declares it."""
-    yield from ((item.name, item) for item in fields(Words) if item.name not in {"plugins", "stage"})
+    yield from ((item.name, item) for item in fields(TopLevelOptions) if item.name not in {"plugins", "stage"})
     yield from _dotted("plugins", PluginOptions)
     for stage in registry.all(Stage).values():
         for _, item in option_fields_of(stage.signature.config, registry):
@@ -77,7 +77,7 @@ def options_node(config: type[DataclassInstance], families: Iterable[ModelFamily
     Raises:
         Fault: Two families declare one name with different types, or a declaration cannot be an option.
     """
-    if not place_of(config):
+    if not family_field(config):
         return config
     own = _options(config)
     return _made(config.__name__, own | _union(families, own))
@@ -97,7 +97,7 @@ def check_options(registry: Registry, parts: Collection[Descriptor]) -> None:
     families = [part for part in parts if isinstance(part, ModelFamily)]
     everywhere = [*registry.all(ModelFamily).values(), *families]
     for stage in (*registry.all(Stage).values(), *stages) if families else stages:
-        if place_of(stage.signature.config):
+        if family_field(stage.signature.config):
             _union(everywhere, _options(stage.signature.config))
 
 
@@ -113,15 +113,15 @@ def split_options(
         node: An instance of the class from :func:`options_node`.
         overridden: Names of the options of the stage on the command line.
     """
-    place = place_of(config)
-    if not place:
+    field_name = family_field(config)
+    if not field_name:
         return node
     own = {item.name: getattr(node, item.name) for item in own_fields(config)}
     others = {item.name: item for item in fields(node) if item.name not in own}
     values = {name: getattr(node, name) for name in others}
     given = {name for name, item in others.items() if name in overridden or values[name] != default_of(item)}
     union = _made(config.__name__, {name: _Option(item.type, item) for name, item in others.items()})
-    return config(**own, **{place: FamilyOptions(union(**values), frozenset(given))})
+    return config(**own, **{field_name: FamilyOptions(union(**values), frozenset(given))})
 
 
 def default_of(item: Field[object]) -> object:
@@ -139,7 +139,7 @@ def _union(families: Iterable[ModelFamily], own: Collection[str]) -> dict[str, _
             if problem := _conflict(name, option, found.get(name), own):
                 raise Fault(
                     f"the training option '{name}' of the family '{family.name}' {problem}",
-                    source_place(family.training),
+                    source_location(family.training),
                 )
             if name not in found:
                 found[name] = option
@@ -167,7 +167,7 @@ def _text(hint: object) -> str:
 
 def _options(declared: type[DataclassInstance], owner: str = "") -> dict[str, _Option]:
     if not is_dataclass(declared):
-        raise Fault(f"training of the family '{owner}' is not a dataclass", source_place(declared))
+        raise Fault(f"training of the family '{owner}' is not a dataclass", source_location(declared))
     hints = get_type_hints(declared, include_extras=True)
     return {item.name: _Option(hints[item.name], item, owner) for item in own_fields(declared)}
 

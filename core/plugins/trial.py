@@ -15,7 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from core.containment.calls import Fault, place_in, source_place
+from core.containment.calls import Fault, location_in, source_location
 from core.errors import HooklineError, reason_of, shown
 from core.kinds.graft import Graft
 from core.kinds.lookup import AUTO, Origin
@@ -26,9 +26,9 @@ from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS, RANKED, Descriptor, declared_options
 from core.kinds.tracker import Tracker
 from core.model_facts import DECODED, Preprocessing
-from core.options.following import misfits, unknown_words
+from core.options.following import misfits, unknown_shared
 from core.options.ranges import range_problems, ranges_of
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.config_root import composed, options_at, register_resolvers
 from core.plugins.option_nodes import option_names, options_node
 from core.plugins.registry import Registry
@@ -49,40 +49,40 @@ def try_parts(parts: Sequence[tuple[str, Descriptor, str]], origin: Origin, regi
     """Try the stages and parts that a plugin yields.
 
     Args:
-        parts: Kind, descriptor, and the place of the hook that yields it.
+        parts: Kind, descriptor, and the location of the hook that yields it.
         origin: The plugin.
         registry: The parts of the plugins before it, which have options that its options can follow.
 
     Raises:
-        Fault: Names the first mistake and its place.
+        Fault: Names the first mistake and its location.
     """
     scratch = registry.without(())
-    for kind, part, place in parts:
-        with _placed(f"{KINDS[kind].noun} '{part.name}'", place, origin):
+    for kind, part, location in parts:
+        with _located(f"{KINDS[kind].noun} '{part.name}'", location, origin):
             _try_name(kind, part.name)
             check_fields(part)
             if isinstance(part, ModelFamily):
                 _try_preprocessing(part.preprocessing)
                 _try_outputs(part)
-        with _placed_options(kind, part, place, origin):
+        with _located_options(kind, part, location, origin):
             options = declared_options(part)
             node = options_node(options, scratch.all(ModelFamily).values())
             _try_declaration(options, node)
             node()  # every run makes it with placeholders in the options that follow another option
         if isinstance(part, ModelFamily) and part.training is not None:
-            with _placed_training(part, part.training, origin):
+            with _located_training(part, part.training, origin):
                 _try_declaration(part.training, part.training)
         scratch.add(kind, part, origin)
     if not OmegaConf.has_resolver("official"):
         register_resolvers()
     config = composed(scratch)
     others = list(option_names(scratch))
-    for kind, part, place in parts:
-        with _placed_options(kind, part, place, origin):
+    for kind, part, location in parts:
+        with _located_options(kind, part, location, origin):
             keys = (part.name,) if isinstance(part, Stage) else (kind, part.name)
             _try_values(config, keys, declared_options(part), others)
         if isinstance(part, ModelFamily) and part.training is not None:
-            with _placed_training(part, part.training, origin), open_dict(config):
+            with _located_training(part, part.training, origin), open_dict(config):
                 config[TRAINING] = OmegaConf.structured(part.training)
                 _try_values(config, (TRAINING,), part.training, others)
         if isinstance(part, Part):
@@ -106,16 +106,18 @@ def try_yaml(files: Iterable[Path]) -> None:
 
 
 @contextmanager
-def _placed(what: str, place: str, origin: Origin) -> Iterator[None]:
-    """Add the name and the place of a declaration to a mistake in it."""
+def _located(what: str, location: str, origin: Origin) -> Iterator[None]:
+    """Add the name and the location of a declaration to a mistake in it."""
     try:
         yield
     except Fault as fault:
-        raise Fault(f"{what}: {fault}", fault.place or place) from fault
+        raise Fault(f"{what}: {fault}", fault.location or location) from fault
     except HooklineError as error:
-        raise Fault(f"{what}: {error}", place_in(error, origin, place)) from error
+        raise Fault(f"{what}: {error}", location_in(error, origin, location)) from error
     except Exception as error:
-        raise Fault(f"{what}: {type(error).__name__}: {_first_line(error)}", place_in(error, origin, place)) from error
+        raise Fault(
+            f"{what}: {type(error).__name__}: {_first_line(error)}", location_in(error, origin, location)
+        ) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -126,7 +128,7 @@ def _try_name(kind: str, name: str) -> None:
     if kind in PART_KINDS:
         taken = {AUTO} if kind in RANKED else set()
     else:
-        taken = {*Words.__dataclass_fields__, *KINDS, "hydra", *STORE_FOLDERS}
+        taken = {*TopLevelOptions.__dataclass_fields__, *KINDS, "hydra", *STORE_FOLDERS}
     if name in taken:
         raise Fault(f"the name {shown(name)} is reserved: use another name")
     if name.lower() in READ_OTHERWISE or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -135,9 +137,9 @@ def _try_name(kind: str, name: str) -> None:
 
 def _try_preprocessing(values: Preprocessing) -> None:
     """Check the values that export writes into models by the rules for files."""
-    place = "preprocessing"
+    location = "preprocessing"
     try:
-        validate(decode(Preprocessing, encode(values), place), place)
+        validate(decode(Preprocessing, encode(values), location), location)
     except DecodeError as error:
         raise Fault(str(error)) from error
 
@@ -153,9 +155,9 @@ def _try_outputs(family: ModelFamily) -> None:
         raise Fault(f"the default {shown(family.default)} is not one of the releases")
 
 
-def _placed_options(kind: str, part: Descriptor, place: str, origin: Origin) -> AbstractContextManager[None]:
-    where = source_place(declared_options(part)) or place
-    return _placed(f"options of the {KINDS[kind].noun} '{part.name}'", where, origin)
+def _located_options(kind: str, part: Descriptor, location: str, origin: Origin) -> AbstractContextManager[None]:
+    where = source_location(declared_options(part)) or location
+    return _located(f"options of the {KINDS[kind].noun} '{part.name}'", where, origin)
 
 
 def _try_declaration(options: type[DataclassInstance], node: type[DataclassInstance]) -> None:
@@ -174,10 +176,10 @@ def _try_declaration(options: type[DataclassInstance], node: type[DataclassInsta
     OmegaConf.structured(node)
 
 
-def _placed_training(
+def _located_training(
     family: ModelFamily, training: type[DataclassInstance], origin: Origin
 ) -> AbstractContextManager[None]:
-    return _placed(f"training options of the model family '{family.name}'", source_place(training), origin)
+    return _located(f"training options of the model family '{family.name}'", source_location(training), origin)
 
 
 def _try_values(
@@ -185,9 +187,9 @@ def _try_values(
 ) -> None:
     """Make the options as a run does; the defaults must be in range."""
     node = OmegaConf.select(config, ".".join(keys))
-    wrong = [*unknown_words(options, Words, others)]
+    wrong = [*unknown_shared(options, TopLevelOptions, others)]
     if isinstance(node, DictConfig) and not wrong:  # a part without options has none
-        wrong += misfits(options, node, Words)
+        wrong += misfits(options, node, TopLevelOptions)
     if wrong:
         raise Fault(wrong[0])
     for _, problem in range_problems(options_at(config, *keys), ""):
@@ -207,4 +209,4 @@ def _try_functions(part: Part[object]) -> None:
     if isinstance(part, Graft):
         part.operators(part.options())
     for problem in part.check_options(part.options()):
-        raise Fault(f"check_options refuses the defaults: {problem}", source_place(part.check_options))
+        raise Fault(f"check_options refuses the defaults: {problem}", source_location(part.check_options))

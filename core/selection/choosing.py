@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DOCTOR = "doctor"
 """The stage that explains why a part is not usable."""
-FACTS = {"opens_onnx": "opens ONNX files", "records_activations": "records activations"}
+ABILITIES = {"opens_onnx": "opens ONNX files", "records_activations": "records activations"}
 """Abilities of a runtime that a stage can require: field of the descriptor and words for messages."""
 REASONS = 2
 """Maximum number of unusable parts that a message names with reasons."""
@@ -79,21 +79,21 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
     raise _none_usable(kind, refused, context)
 
 
-def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
-    """Return a runtime with the ability ``fact``, and a line with the reason.
+def runtime_with(ability: str, context: RunContext) -> tuple[str, str]:
+    """Return a runtime with an ability, and a line with the reason.
 
     The user's ``backend`` comes first, then usable runtimes on the device of the run, then others, each by rank.
 
     Args:
-        fact: One of :data:`FACTS`.
+        ability: One of :data:`ABILITIES`.
         context: For the runtimes, ``backend`` and the device.
 
     Raises:
         UnavailableError: No runtime is usable; gives the reasons and the remedy.
     """
-    able = [item for item in context.registry.all(Runtime).values() if getattr(item, fact)]
+    able = [item for item in context.registry.all(Runtime).values() if getattr(item, ability)]
     if context.backend in {item.name for item in able}:
-        return context.backend, f"{FACTS[fact]}: {context.backend} (the backend)"
+        return context.backend, f"{ABILITIES[ability]}: {context.backend} (the backend)"
     usable: dict[str, str] = {}
     refused: dict[str, HooklineError] = {}
     for item in able:
@@ -107,12 +107,12 @@ def runtime_with(fact: str, context: RunContext) -> tuple[str, str]:
         reasons = "; ".join(f"{name}: {problem.message}" for name, problem in refused.items())
         hints = ", or ".join(filter(None, (problem.hint for problem in refused.values())))
         raise UnavailableError(
-            f"no backend that {FACTS[fact]} can be used" + (f" ({reasons})" if reasons else ""),
+            f"no backend that {ABILITIES[ability]} can be used" + (f" ({reasons})" if reasons else ""),
             hints or "no loaded plugin has one",
         )
     ready = (item for item in able if item.name in usable)
     best = max(ready, key=lambda item: (_works_there(item, context), item.rank))
-    return best.name, f"{FACTS[fact]}: {best.name} ({usable[best.name]})"
+    return best.name, f"{ABILITIES[ability]}: {best.name} ({usable[best.name]})"
 
 
 def own_calibration(

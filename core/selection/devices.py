@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from core.kinds.context import RunContext
 
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
-WORDS = "auto, cpu, cuda, cuda:N"
+DEVICES = "auto, cpu, cuda, cuda:N"
+"""The possible values of ``device=``, for messages."""
 
 
-def word_problem(device: str) -> HooklineError | None:
-    """Return the error for an unknown value of ``device=``; None for one of :data:`WORDS`."""
+def unknown_device(device: str) -> HooklineError | None:
+    """Return the error for an unknown value of ``device=``; None for one of :data:`DEVICES`."""
     if re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
         return None
     meant = _meant(device.strip().lower())
-    return HooklineError(f"unknown device '{device}'", f"{f'did you mean {meant}? ' if meant else ''}possible: {WORDS}")
+    return HooklineError(
+        f"unknown device '{device}'", f"{f'did you mean {meant}? ' if meant else ''}possible: {DEVICES}"
+    )
 
 
 def contradicts(part: AnyPart, device: str) -> bool:
@@ -80,10 +83,10 @@ def _family_problems(family: ModelFamily, context: RunContext) -> list[HooklineE
         return [error]
 
 
-def _meant(word: str) -> str:
+def _meant(device: str) -> str:
     """Return the nearest device. Other programs write ``0`` for ``cuda:0``."""
-    if number := re.fullmatch(r"(?:cuda|gpu)?[:\s]*([0-9]+)", word):
+    if number := re.fullmatch(r"(?:cuda|gpu)?[:\s]*([0-9]+)", device):
         return f"{CUDA}:{number.group(1)}"
-    if word.startswith(("gpu", CUDA)):
+    if device.startswith(("gpu", CUDA)):
         return CUDA
-    return next(iter(difflib.get_close_matches(word, [AUTO, CPU, CUDA], n=1, cutoff=0.5)), "")
+    return next(iter(difflib.get_close_matches(device, [AUTO, CPU, CUDA], n=1, cutoff=0.5)), "")

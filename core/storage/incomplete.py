@@ -65,10 +65,10 @@ def interrupted(run_dir: Path, work: IncompleteWork) -> Path | None:
     folder = latest(run_dir, work.stage)
     if folder is None:
         return None
-    former = _read(folder / MARKER)
-    if former.get("key") != work.key:
+    previous = _read(folder / MARKER)
+    if previous.get("key") != work.key:
         raise HooklineError(
-            f"the incomplete results in '{folder}' were made with {_difference(former.get('options'), work)}",
+            f"the incomplete results in '{folder}' were made with {_difference(previous.get('options'), work)}",
             "resume with the options of that run, or remove resume=true to start again",
         )
     return folder
@@ -80,13 +80,13 @@ def same_work(run_dir: Path, work: IncompleteWork) -> Path | None:
     return folder if folder is not None and _read(folder / MARKER).get("key") == work.key else None
 
 
-def _difference(former: Json, work: IncompleteWork) -> str:
+def _difference(previous: Json, work: IncompleteWork) -> str:
     """Return the differing options in the marker as text."""
-    if isinstance(former, dict):
-        names = [name for name, value in work.options.items() if former.get(name, value) != value]
+    if isinstance(previous, dict):
+        names = [name for name, value in work.options.items() if previous.get(name, value) != value]
         if names:
             return ", ".join(
-                f"{work.stage}.{name}={json.dumps(former[name])}, not {json.dumps(work.options[name])}"
+                f"{work.stage}.{name}={json.dumps(previous[name])}, not {json.dumps(work.options[name])}"
                 for name in names
             )
     return "other options, weights or versions"

@@ -31,7 +31,7 @@ def build(
 
 
 def select(config: BuildConfig, context: RunContext) -> Collection[type[Artifact]]:
-    """Return the input types: the model, and the table or data set for a runtime that quantises itself."""
+    """Return the input types: the model, and the table or data set for a runtime that quantises the model itself."""
     needed = config.calibration(context)
     if needed is CalibrationInput.table:
         return {GraftedModel, CalibrationTable}

@@ -101,6 +101,6 @@ def _refused_sizes(config: BuildConfig, runtimes: Mapping[str, Runtime]) -> Iter
     """Yield the size ranges that the runtime does not support."""
     supporting = sorted(name for name, runtime in runtimes.items() if runtime.shapes)
     others = f", or set backend={' or '.join(supporting)}" if supporting else ""
-    for word in ("batch", "imgsz"):
-        if getattr(config, word) is not None:
-            yield HooklineError(f"{config.backend} does not support build.{word}", f"remove it{others}")
+    for option in ("batch", "imgsz"):
+        if getattr(config, option) is not None:
+            yield HooklineError(f"{config.backend} does not support build.{option}", f"remove it{others}")

@@ -21,10 +21,10 @@ class BuildConfig:
         backend: The runtime that builds the engine.
         warmup: Number of inferences to warm up the new engine.
         precision: Precision of the engine; null: that of the model. The model must already have it, unless the runtime
-            quantises itself (``runtimes.tensorrt.int8=calibrator``).
+            quantises the model itself (``runtimes.tensorrt.int8=calibrator``).
         batch: Images per call: a number, or ``{min: 1, opt: 8, max: 16}``; null: that of the model.
         imgsz: Input size: pixels, ``[height, width]``, or ``{min: 320, opt: 640, max: 640}``; null: that of the model.
-        source: Calibration images for a runtime that quantises itself; default: those of ``calibrate``.
+        source: Calibration images for a runtime that quantises the model itself; default: those of ``calibrate``.
         data: Path of the data.yaml, if ``source`` is null.
         split: Split of the data set.
         pictures: Maximum number of images; if there are more, ``seed`` selects this many.

@@ -1,4 +1,4 @@
-"""Calibration images for a runtime that quantises itself: the same as those of the stage calibrate."""
+"""Calibration images for a runtime that quantises the model itself: the same as those of the stage calibrate."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def cache_problems(config: CalibrateConfig) -> Iterator[HooklineError]:
     elif not model_of(header) and not config.trust_cache:
         yield HooklineError(
             f"the calibration cache '{path}' does not say which model it was made for (its header is {shown(header)})",
-            "if it was made for exactly this ONNX file, set calibrate.trust_cache=true; else leave calibrate.cache out",
+            "if it was made for exactly this ONNX file, set calibrate.trust_cache=true; else omit calibrate.cache",
         )
 
 
@@ -66,7 +66,7 @@ def import_cache(config: CalibrateConfig, model: OnnxModel, context: RunContext)
         raise HooklineError(
             f"the calibration cache '{path}' was made for another model (sha256 {cache.model[:12]}..., "
             f"'{model.path.name}' has {digest[:12]}...): other weights, input size or export options",
-            "leave calibrate.cache out to calibrate this model",
+            "omit calibrate.cache to calibrate this model",
         )
     ranges = Ranges(
         method=METHOD,
@@ -113,7 +113,7 @@ def _fitting(path: Path, scales: Mapping[str, float], model: OnnxModel) -> str:
         raise HooklineError(
             f"the calibration cache '{path}' was made for another model: none of its {len(scales)} tensors is in "
             f"'{model.path.name}'",
-            "leave calibrate.cache out to calibrate this model",
+            "omit calibrate.cache to calibrate this model",
         )
     if not foreign and not lacking:
         return ""

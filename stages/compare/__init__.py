@@ -51,7 +51,7 @@ def check(config: CompareConfig, context: RunContext) -> Iterable[HooklineError]
     except HooklineError as error:
         yield error
     if config.source is None:
-        yield HooklineError("no images are given", "source=<images or video> names the images for both models")
+        yield HooklineError("no images are given", "give the images for both models with source=<images or video>")
     else:
         yield from _source_problems(config.source)
 

@@ -40,10 +40,10 @@ def read_reference(reference: str | None) -> AnyModel:
             was changed.
     """
     if not reference:
-        raise HooklineError("no reference is given", "compare.reference=<engine> names the model to compare with")
+        raise HooklineError("no reference is given", "give the model to compare with as compare.reference=<engine>")
     path = user_path(reference)
     if not is_file(path):
-        raise HooklineError(f"no file '{path}' to compare with", nearest_names(path))
+        raise HooklineError(f"the reference '{path}' does not exist", nearest_names(path))
     artifact = read_model(path)
     if not isinstance(artifact, AnyModel):
         found = (
@@ -51,7 +51,7 @@ def read_reference(reference: str | None) -> AnyModel:
             if artifact
             else "has no sidecar file (.json) that describes it"
         )
-        raise HooklineError(f"'{path}' {found}", "compare.reference= takes an engine that +stage=build made")
+        raise HooklineError(f"'{path}' {found}", "give an engine that +stage=build made")
     return artifact
 
 

@@ -17,13 +17,13 @@ class CompareConfig:
     """Options of the stage.
 
     Attributes:
-        reference: The model to compare with: a file that hookline built, next to its ``.json``.
-        source: Images or video to run both on.
+        reference: The model to compare with: a file that hookline built. Its ``.json`` must be in the same folder.
+        source: Images or video on which both models run.
         pictures: Maximum number of images, drawn from the source.
-        inferences: Minimum number of timed inferences per model; few images are run several times.
+        inferences: Minimum number of timed inferences per model. With fewer images, each is run several times.
         warmup: Untimed inferences per model at the start.
         conf: Minimum score of a box, 0..1; null: 0.25.
-        iou: NMS overlap, 0..1; null: 0.45.
+        iou: IoU threshold of NMS, 0..1; null: 0.45.
         max_det: Maximum number of boxes per image.
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.

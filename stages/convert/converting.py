@@ -50,8 +50,8 @@ def choose_classes(
             raise unknown("class in convert.names", old, names)
     chosen = tuple(dict.fromkeys(pairs.values()))
     if len(chosen) > MAX_CLASSES:
-        hint = f"the maximum is {MAX_CLASSES:,}; select some with convert.names"
-        raise HooklineError(f"too many classes: {len(chosen):,}", hint)
+        hint = f"the maximum is {MAX_CLASSES:,}: select fewer with convert.names"
+        raise HooklineError(f"the new data set would have {len(chosen):,} classes", hint)
     for name in chosen:
         if problem := name_problem(name):
             raise HooklineError(f"the class {shown(name)} {problem}", "rename it: convert.names={<old>: <new>}")

@@ -121,7 +121,7 @@ def split_images(
     Args:
         labelled: All images in stable order.
         shares: ``convert.split``; None keeps the splits of the source if it has any.
-        context: Gives the seed and takes messages.
+        context: For the seed and for messages.
 
     Raises:
         HooklineError: A split would be empty.

@@ -54,7 +54,7 @@ def _parse(file: Path) -> ElementTree.Element:
         content = read_regular(file, MAX_BYTES)
     except OSError as error:
         raise HooklineError(
-            f"cannot read '{file}' ({error.strerror})", "correct it, or move it out of the source"
+            f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
         ) from error
     scanner = expat.ParserCreate()
 
@@ -73,7 +73,7 @@ def _boxes(root: ElementTree.Element, file: Path, remarks: Counter[str]) -> Iter
     for item in root.iter("object"):
         name, frame = _text(item, "name"), item.find("bndbox")
         if not name:
-            raise HooklineError(f"an object in '{file}' has no name", "correct it")
+            raise HooklineError(f"an object in '{file}' has no name", "add its <name>, or remove the object")
         if frame is None:
             remarks["objects without a box, dropped"] += 1
             continue
@@ -88,7 +88,9 @@ def _corners(frame: ElementTree.Element, file: Path) -> Corners:
         if not all(map(math.isfinite, edges)):
             raise ValueError
     except ValueError:
-        raise HooklineError(f"a box in '{file}' needs finite numbers for {', '.join(EDGES)}", "correct it") from None
+        raise HooklineError(
+            f"a box in '{file}' needs finite numbers for {', '.join(EDGES)}", "correct the box"
+        ) from None
     return min(left, right), min(top, bottom), max(left, right), max(top, bottom)
 
 

@@ -137,7 +137,9 @@ def _is_labels(file: Path) -> bool:
 
 
 def _unreadable(file: Path, error: OSError) -> HooklineError:
-    return HooklineError(f"cannot read '{file}' ({error.strerror})", "correct it, or move it out of the source")
+    return HooklineError(
+        f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
+    )
 
 
 def _boxes(file: Path, image: Path, names: Sequence[str], remarks: Counter[str]) -> Iterator[Box]:

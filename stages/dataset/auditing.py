@@ -137,12 +137,12 @@ def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterato
     if not any(sample.label for samples in splits.values() for sample in samples):
         picture = next(iter(splits.values()))[0].image
         message = (
-            f"no image of '{audit.spec.path}' has a label file; the one of '{picture}' would be '{label_path(picture)}'"
+            f"no image of '{audit.spec.path}' has a label file; expected e.g. '{label_path(picture)}' for '{picture}'"
         )
         yield AuditFinding("unlabelled", "", None, None, message)
         return
     for split, stats in audit.statistics.items():
         if stats.pictures and not stats.objects:
             picture = audit.kept[split][0].image
-            message = f"split '{split}' has no objects; the labels of '{picture}' would be in '{label_path(picture)}'"
+            message = f"split '{split}' has no objects; expected e.g. labels in '{label_path(picture)}' for '{picture}'"
             yield AuditFinding("unlabelled-split", split, None, None, message)

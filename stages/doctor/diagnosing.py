@@ -53,10 +53,10 @@ def diagnose(config: DoctorConfig, context: RunContext) -> Diagnosis:
 def resolve_target(config: DoctorConfig, context: RunContext) -> tuple[Target, list[Examined]]:
     """Return the target, and the choice for each ``auto``."""
     names, examined = {"runtimes": config.backend, "processors": config.processor}, []
-    for kind, (_, word) in _KINDS.items():
+    for kind, (_, option) in _KINDS.items():
         if names[kind] == AUTO:
-            names[kind], finding = _best(kind, f"{word}={AUTO}", context, names["runtimes"])
-            examined.append(Examined(word, frozenset(), (finding,)))
+            names[kind], finding = _best(kind, f"{option}={AUTO}", context, names["runtimes"])
+            examined.append(Examined(option, frozenset(), (finding,)))
     return Target(names["runtimes"], names["processors"], context.device, store_root(config.store)), examined
 
 
@@ -66,9 +66,9 @@ def examine_parts(asked: Target, context: RunContext) -> Iterator[Examined]:
         if name:
             findings = _on_device(kind, context.registry.get(_KINDS[kind][0], name), context)
             yield Examined("device", frozenset(), tuple(findings))
-    for descriptor, word in _KINDS.values():
+    for descriptor, option in _KINDS.values():
         for part in context.registry.all(descriptor).values():
-            yield Examined(word, frozenset({part.name}), (_availability(word, part),))
+            yield Examined(option, frozenset({part.name}), (_availability(option, part),))
 
 
 def _best(kind: str, subject: str, context: RunContext, runtime: str) -> tuple[str, Finding]:
@@ -88,15 +88,15 @@ def _on_device(kind: str, part: DevicePart[object], context: RunContext) -> Iter
             yield broken("device", problem.message, remedy)
 
 
-def _availability(word: str, part: DevicePart[object]) -> Finding:
-    subject = f"{word} {part.name}"
+def _availability(option: str, part: DevicePart[object]) -> Finding:
+    subject = f"{option} {part.name}"
     try:
         state = part.available()
     except Exception as error:
         return broken(subject, f"its check failed: {type(error).__name__}: {error}", f"reinstall {part.name}")
     if state.usable:
         return fine(subject, state.reason)
-    return absent(subject, state.reason, state.hint or f"{word}={AUTO} takes one that can be used here")
+    return absent(subject, state.reason, state.hint or f"{option}={AUTO} takes one that can be used here")
 
 
 def run_checks(asked: Target, context: RunContext) -> list[Examined]:
@@ -129,7 +129,7 @@ def _run(check: Check, asked: Target, context: RunContext) -> tuple[Finding, ...
         origin = context.registry.origin("checks", check.name)
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         found = f"the check itself failed: {type(error).__name__}: {error} ({place})"
-        remedy = f"report it to {origin.distribution} {origin.version}; plugins.disable=[{origin.plugin}] leaves it out"
+        remedy = f"report it to {origin.distribution} {origin.version}, or set plugins.disable=[{origin.plugin}]"
         return (doubtful(check.name, found, remedy),)
 
 

@@ -24,7 +24,7 @@ class MultiLabel(str, Enum):
 
 
 class DecodeCost(str, Enum):
-    """Whether to measure the mAP that the decode of an engine costs, with a second inference of each image.
+    """Whether to measure the mAP that the decode step of an engine costs, with a second inference of each image.
 
     ``auto``: for up to 1,000 images, if the plan has the model before the graft. ``always``: also for more images; a
     plan without that model is an error. ``never``: no.
@@ -46,10 +46,10 @@ class EvaluateConfig:
         data: Path of the data.yaml.
         split: Split of the data set to measure on.
         conf: Minimum score of a box, 0..1; null: 0.001, for the whole precision-recall curve.
-        iou: NMS overlap, 0..1; null: 0.6.
+        iou: IoU threshold of NMS, 0..1; null: 0.6.
         max_det: Maximum number of boxes per image.
         multi_label: Which classes of a box count.
-        decode_cost: Measure what the decode in an engine costs: the score threshold and one class per box, each
+        decode_cost: Measure what the decode step in an engine costs: the score threshold and one class per box, each
             alone and both, with the model before the graft on the same images.
         classes: Only these classes, names or numbers; null: all.
         single_class: Treat all classes of the data set as one, for a model that was trained with single_class.

@@ -1,4 +1,4 @@
-"""Measure what the decode in an engine costs: its score threshold and its one class per box, each alone and both.
+"""Measure what the decode step in an engine costs: its score threshold and its one class per box, each alone and both.
 
 An engine returns decoded boxes only, without the boxes that it dropped and without further classes of a box. The model
 before the graft, in the same precision, still has them: it runs on the same images, and each inference is decoded in
@@ -61,7 +61,7 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Loss:
-    """The mAP with a decode, compared with every box and every class.
+    """The mAP with a decode step, compared with every box and every class.
 
     Attributes:
         decode: The decode.
@@ -82,7 +82,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the decode costs.
+    """What the decode step costs.
 
     Attributes:
         precision: Precision of the model before the graft.
@@ -91,7 +91,7 @@ class Cost:
         threshold: Objectness below which the engine drops a box.
         conf: Minimum score of a box in all figures.
         map50, map50_95: With every box and every class.
-        parts: The loss of each decode, in the order of :data:`PARTS`.
+        parts: The loss of each decode step, in the order of :data:`PARTS`.
     """
 
     precision: str
@@ -113,7 +113,7 @@ class Cost:
 
 
 def why_not(config: EvaluateConfig, heads: QuantizedModel | None, images: int) -> str:
-    """Return why the cost of the decode cannot be measured, and what to do; empty if it can.
+    """Return why the cost of the decode step cannot be measured, and what to do; empty if it can.
 
     The caller handles ``evaluate.decode_cost=never``.
     """

@@ -140,7 +140,7 @@ class Measurement:
             )
 
     def decode_cost(self, heads: QuantizedModel, engine: Session, wanted: Filter) -> tuple[Cost | None, str]:
-        """Measure what the decode of the engine costs; return the cost, or None and the reason.
+        """Measure what the decode step of the engine costs; return the cost, or None and the reason.
 
         Raises:
             HooklineError: ``heads`` cannot be opened, and ``evaluate.decode_cost=always``.
@@ -189,7 +189,7 @@ def _nothing_found(scores: Scores) -> tuple[str, ...]:
 def _filter(config: EvaluateConfig, layout: str, classes: tuple[int, ...]) -> Filter:
     if config.multi_label is MultiLabel.all and layout == DECODED:
         raise HooklineError(
-            "evaluate.multi_label=all needs the scores of all classes, and a grafted model gives the best class only",
+            "evaluate.multi_label=all needs the scores of all classes, and a grafted model outputs the best class only",
             "set evaluate.model=quantized (the same precision before the graft) or evaluate.multi_label=best",
         )
     return Filter(
@@ -202,7 +202,7 @@ def _filter(config: EvaluateConfig, layout: str, classes: tuple[int, ...]) -> Fi
 
 
 def _decodes(config: EvaluateConfig, session: Session, wanted: Filter) -> bool:
-    """Return whether the decode inside the model can cost mAP, and the options ask to measure it."""
+    """Return whether the decode step inside the model can cost mAP, and the options ask to measure it."""
     loses = session.score_threshold > wanted.conf or session.facts.num_classes > 1
     return config.decode_cost is not DecodeCost.never and session.layout == DECODED and loses
 
@@ -210,7 +210,7 @@ def _decodes(config: EvaluateConfig, session: Session, wanted: Filter) -> bool:
 def _cost_remark(
     config: EvaluateConfig, session: Session, wanted: Filter, heads: QuantizedModel | None, images: int
 ) -> str:
-    """Return why the cost of the decode cannot be measured; empty if it can, or if there is none.
+    """Return why the cost of the decode step cannot be measured; empty if it can, or if there is none.
 
     Raises:
         HooklineError: It cannot be measured, and ``evaluate.decode_cost=always``.

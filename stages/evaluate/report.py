@@ -24,7 +24,7 @@ DECODES = {"one_class": "one class per box", "both": "both, as in the engine"}
 
 
 def cost_table(cost: Cost, engine: Scores) -> str:
-    """Return the table of what each part of the decode costs, with the figures of the engine."""
+    """Return the table of what each part of the decode step costs, with the figures of the engine."""
     rows: list[tuple[str, ...]] = [("", "mAP50", "lost", "mAP50-95", "lost")]
     rows.append(("every box, every class", f"{cost.map50:.3f}", "", f"{cost.map50_95:.3f}", ""))
     titles = {"threshold": f"boxes below {cost.threshold:g} dropped", **DECODES}

@@ -29,7 +29,7 @@ def export(config: ExportConfig, checkpoint: Checkpoint, context: RunContext) ->
 def check(config: ExportConfig) -> Iterable[HooklineError]:
     """Yield errors in the options alone."""
     if config.layout == DECODED:
-        yield HooklineError(f"export.layout={DECODED} cannot be exported", "omit it; +stage=graft adds the decode")
+        yield HooklineError(f"export.layout={DECODED} cannot be exported", "omit it; +stage=graft adds the decode step")
     try:
         network_size(config.imgsz, 1)
     except HooklineError as error:

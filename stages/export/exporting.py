@@ -75,7 +75,10 @@ def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:
 
 def _differences(head: Head, expected: NDArray[np.number], found: NDArray[np.number]) -> dict[str, float]:
     if expected.shape != found.shape:
-        raise HooklineError(f"the exported file has an output {list(found.shape)}, PyTorch {list(expected.shape)}")
+        raise HooklineError(
+            f"the exported file has an output of shape {list(found.shape)}, but PyTorch returns {list(expected.shape)}",
+            "try another export.opset, or export.simplify=false",
+        )
     difference = np.abs(expected - found)
     if isinstance(head, PixelHead):
         boxes = head.pixels()
@@ -161,7 +164,7 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     except (RuntimeError, ValueError) as error:
         raise HooklineError(f"onnxsim cannot simplify the graph: {error}", hint) from error
     if not same:
-        raise HooklineError("onnxsim changed what the graph computes", hint)
+        raise HooklineError("onnxsim changed the outputs of the graph", hint)
     return simplified
 
 
@@ -175,7 +178,7 @@ def _set_shapes(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> None:
     names = [output.name for output in outputs]
     if names != list(shapes):
         raise HooklineError(
-            f"the exported file has the outputs {shown(names)}, the head of its family states {shown(list(shapes))}",
+            f"the exported file has the outputs {shown(names)}, but the head of its family has {shown(list(shapes))}",
             "report this to the author of the family",
         )
     for output in outputs:

@@ -1,4 +1,4 @@
-"""Stage ``graft``: append the decode to a model, so that it outputs boxes."""
+"""Stage ``graft``: append the decode step to a model, so that it outputs boxes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def graft(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
-    """Append the decode to ``model``."""
+    """Append the decode step to ``model``."""
     from stages.graft.grafting import graft_decode
 
     return graft_decode(config, model, context)
@@ -42,7 +42,7 @@ def known(inputs: Mapping[str, Known]) -> Known:
 
 
 def check_inputs(config: GraftConfig, inputs: Mapping[str, Known], context: RunContext) -> Iterable[HooklineError]:
-    """Yield why no decode can be appended: the layout of the model, or no suitable graft."""
+    """Yield why no decode step can be appended: the layout of the model, or no suitable graft."""
     from stages.graft.choosing import fitting_problems
 
     return fitting_problems(config, inputs.get("model", Known()), context)
@@ -53,7 +53,7 @@ def hookline_stages() -> Iterable[Stage]:
     """Register the stage."""
     yield Stage(
         name="graft",
-        summary="append the decode, so that the model outputs boxes",
+        summary="append the decode step, so that the model outputs boxes",
         run=graft,
         known=known,
         check_inputs=check_inputs,

@@ -76,11 +76,11 @@ def settled(config: GraftConfig, model: QuantizedModel, context: RunContext) -> 
 
 
 def fitting_problems(config: GraftConfig, model: Known, context: RunContext) -> Iterator[HooklineError]:
-    """Yield why no decode can be appended: the layout of the model, or no suitable graft."""
+    """Yield why no decode step can be appended: the layout of the model, or no suitable graft."""
     layouts = layouts_of(model, context)
     if layouts and model.layout not in {None, layouts[0]}:
         yield HooklineError(
-            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode can be appended",
+            f"{model.title or 'the model'} has the layout {model.layout}, to which no decode step can be appended",
             f"set export.layout={layouts[0]}; for an ONNX file, use the checkpoint instead, or predict.model=quantized",
         )
     elif layouts and (runtime := context.registry.all(Runtime).get(model.runtime or "")):

@@ -13,7 +13,7 @@ class GraftConfig:
     """Options of the stage.
 
     Attributes:
-        decode: The graft that appends the decode; auto: the first of the model family that the runtime can run.
+        decode: The graft that appends the decode step; auto: the first of the model family that the runtime can run.
         score_threshold: Minimum objectness of a box in the model, 0..1; in families without objectness, minimum best
             score. No later step can recover the boxes it drops: evaluate needs 0.001.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def graft_decode(config: GraftConfig, model: QuantizedModel, context: RunContext) -> GraftedModel:
-    """Append the decode to ``model``.
+    """Append the decode step to ``model``.
 
     Raises:
         HooklineError: No graft fits the family and the runtime of the model.

@@ -139,4 +139,7 @@ def _read(path: Path, context: RunContext) -> Checkpoint:
     if len(problems) == 1:
         raise next(iter(problems.values()))
     reasons = "; ".join(f"{family}: {problem.message}" for family, problem in problems.items())
-    raise HooklineError(f"no model family can read '{path}' ({reasons or 'none is loaded'})")
+    raise HooklineError(
+        f"no model family can read '{path}' ({reasons or 'none is loaded'})",
+        "give a checkpoint of one of these families, or install the plugin of its family",
+    )

@@ -51,7 +51,7 @@ def check(config: PredictConfig) -> Iterable[HooklineError]:
     if config.draw and config.preset not in PRESETS:
         yield unknown("predict.preset", config.preset, PRESETS)
     if config.resume and source.kind is SourceKind.stream:
-        yield HooklineError(f"the stream '{source.text}' cannot be resumed", "leave resume=true out")
+        yield HooklineError(f"the stream '{source.text}' cannot be resumed", "omit resume=true")
 
 
 def resumable(config: PredictConfig) -> bool:

@@ -27,7 +27,7 @@ class PredictConfig:
             weights in PyTorch.
         source: Image, folder, glob, .txt list, video, camera number or stream address; or a list of files.
         conf: Minimum score of a box; null: 0.25.
-        iou: NMS overlap, 0..1; null: 0.45.
+        iou: IoU threshold of NMS, 0..1; null: 0.45.
         max_det: Maximum number of boxes per image.
         classes: Only these classes, names or numbers; null: all.
         processor: Pre- and post-processing.

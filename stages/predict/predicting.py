@@ -10,7 +10,7 @@ from core.detections import Filter
 from core.errors import HooklineError, counted, reason_of
 from core.files.paths import output_below
 from core.inference.detector import Detector
-from core.inference.open_model import missed_boxes, open_model
+from core.inference.open_model import open_model, warning_of_missed_boxes
 from core.inference.pipeline import Clock, reading_threads
 from core.kinds.context import RunContext
 from core.kinds.processor import for_session
@@ -25,7 +25,7 @@ from stages.predict.records import BOXES
 from stages.predict.result_names import ResultNames
 from stages.predict.results import Results, write_stream_report
 from stages.predict.resume_state import ResumeState
-from stages.predict.resuming import Former, read_former
+from stages.predict.resuming import FinishedPart, read_finished_part
 
 CONF, IOU = 0.25, 0.45
 
@@ -37,7 +37,7 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
     """
     source = list_source(config.source).without(context.run_dir)
     names, state = ResultNames(source), ResumeState(context.workdir, source)
-    former = read_former(
+    previous = read_finished_part(
         state,
         context.workdir,
         source,
@@ -45,9 +45,9 @@ def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) 
         classes=model.facts.num_classes,
         missing=lambda name: config.draw and not output_below(context.workdir, names.annotated(name)).is_file(),
     )
-    _report_resumption(former, source, config, context)
+    _report_resumption(previous, source, config, context)
     with open_model(model, context, imgsz=config.imgsz) as session:
-        work = _PredictionRun(config, source, session, context, former=former, state=state)
+        work = _PredictionRun(config, source, session, context, previous=previous, state=state)
         predictions = work.run()
     state.remove()
     return predictions
@@ -63,11 +63,11 @@ class _PredictionRun:
         session: Session,
         context: RunContext,
         *,
-        former: Former,
+        previous: FinishedPart,
         state: ResumeState,
     ) -> None:
         self._config, self._source, self._session, self._context = config, source, session, context
-        self._former, self._state = former, state
+        self._previous, self._state = previous, state
         wanted = _filter(config, session, context)
         processor = for_session(context.processor(config.processor), session)
         self._detector = Detector(session, processor, context.head(session.facts, session.layout), wanted)
@@ -76,8 +76,8 @@ class _PredictionRun:
         self._tolerance = Tolerance(
             files_read(source), context.warn, config.on_error, "predict.on_error", config.max_pixels
         )
-        self._tolerance.damaged |= former.damaged if source.kind is SourceKind.pictures else {}
-        self._tolerance.damaged_frames += len(former.damaged) if source.kind is SourceKind.video else 0
+        self._tolerance.damaged |= previous.damaged if source.kind is SourceKind.pictures else {}
+        self._tolerance.damaged_frames += len(previous.damaged) if source.kind is SourceKind.video else 0
         self._clock = Clock()
         self._stopped = ""
 
@@ -90,7 +90,7 @@ class _PredictionRun:
             self._session.facts.names,
             self._context,
             clock=self._clock,
-            former=self._former,
+            previous=self._previous,
             finish=self._finish,
         )
         try:
@@ -104,14 +104,14 @@ class _PredictionRun:
         return replace(self._predictions(results), report=results.report())
 
     def _feed(self, results: Results) -> None:
-        config, done = self._config, len(self._former.ids)
+        config, done = self._config, len(self._previous.ids)
         frames = read_frames(
             self._source,
             self._tolerance,
             stride=config.vid_stride,
             limit=None if config.frames is None else max(0, config.frames - done),
             reconnect=config.reconnect,
-            finished=self._former.finished,
+            finished=self._previous.finished,
             exact=False,  # corrupt frames are used, and frame threads use every core
             threads=reading_threads(),
         )
@@ -171,12 +171,12 @@ def _file_of(frame: Frame) -> str:
     return frame.name.rpartition("#")[0]
 
 
-def _report_resumption(former: Former, source: Source, config: PredictConfig, context: RunContext) -> None:
+def _report_resumption(previous: FinishedPart, source: Source, config: PredictConfig, context: RunContext) -> None:
     if not config.resume:
         return
     noun = "image" if source.kind is SourceKind.pictures else "video"
-    finished = f"resumed: {len(former.finished)} of {counted(len(source.files), noun)} finished"
-    if not former.found:
+    finished = f"resumed: {len(previous.finished)} of {counted(len(source.files), noun)} finished"
+    if not previous.found:
         context.warn(f"resume=true, but '{context.workdir}' has no interrupted run: starting from the beginning")
     elif source.kind is SourceKind.pictures:
         context.note(finished)
@@ -186,7 +186,7 @@ def _report_resumption(former: Former, source: Source, config: PredictConfig, co
 
 def _filter(config: PredictConfig, session: Session, context: RunContext) -> Filter:
     conf = CONF if config.conf is None else config.conf
-    if missed := missed_boxes(session, conf):
+    if missed := warning_of_missed_boxes(session, conf):
         context.warn(missed)
     return Filter(
         conf=conf,

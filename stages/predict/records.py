@@ -55,11 +55,11 @@ class CocoRecord(_Live):
     Args:
         folder: Where ``predictions.json`` is written.
         names: For the image ids.
-        former: Entries of an interrupted run; the file begins with them.
+        previous: Entries of an interrupted run; the file begins with them.
     """
 
-    def __init__(self, folder: Path, names: ResultNames, former: Iterable[object] = ()) -> None:
-        super().__init__(json_list(folder / BOXES, former))
+    def __init__(self, folder: Path, names: ResultNames, previous: Iterable[object] = ()) -> None:
+        super().__init__(json_list(folder / BOXES, previous))
         self._names = names
 
     def add(self, frame: Frame, found: Detections) -> None:
@@ -83,11 +83,11 @@ class ImageRecord(_Live):
     Args:
         folder: Where ``images.json`` is written.
         names: For the image ids.
-        former: Entries of an interrupted run; the file begins with them.
+        previous: Entries of an interrupted run; the file begins with them.
     """
 
-    def __init__(self, folder: Path, names: ResultNames, former: Iterable[object] = ()) -> None:
-        super().__init__(json_list(folder / IMAGES, former))
+    def __init__(self, folder: Path, names: ResultNames, previous: Iterable[object] = ()) -> None:
+        super().__init__(json_list(folder / IMAGES, previous))
         self._names = names
 
     def add(self, frame: Frame, found: Detections) -> None:
@@ -137,11 +137,11 @@ class CsvRecord(_Live):
     Args:
         folder: Where ``predictions.csv`` is written.
         class_names: Index = class id.
-        former: Rows of an interrupted run; the file begins with them.
+        previous: Rows of an interrupted run; the file begins with them.
     """
 
-    def __init__(self, folder: Path, class_names: Sequence[str], former: Iterable[Sequence[object]] = ()) -> None:
-        super().__init__(LiveText(folder / TABLE, (_csv([row]) for row in former), head=_csv([CSV_COLUMNS])))
+    def __init__(self, folder: Path, class_names: Sequence[str], previous: Iterable[Sequence[object]] = ()) -> None:
+        super().__init__(LiveText(folder / TABLE, (_csv([row]) for row in previous), head=_csv([CSV_COLUMNS])))
         self._class_names = class_names
 
     def add(self, frame: Frame, found: Detections) -> None:

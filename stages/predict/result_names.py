@@ -63,7 +63,7 @@ def _check_folders(names: Iterable[str], results: Collection[str]) -> None:
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     if clash := sorted(folders.intersection(results)):
         raise HooklineError(
-            f"the source has a folder '{clash[0]}', and a result of predict has this name", "rename the folder"
+            f"the source has a folder '{clash[0]}', but a result of predict needs this name", "rename the folder"
         )
 
 

@@ -24,7 +24,7 @@ from stages.predict.annotated import ImageFiles, VideoFiles
 from stages.predict.config import PredictConfig
 from stages.predict.records import LABELS, CocoRecord, CsvRecord, ImageRecord, LabelRecord, RecordWriter
 from stages.predict.result_names import ResultNames
-from stages.predict.resuming import Former
+from stages.predict.resuming import FinishedPart
 from stages.predict.video_writer import VideoOptions, choose_codec
 
 REPORT = "stream.json"
@@ -73,9 +73,9 @@ class Results:
         config: The stage's options.
         source: The source of the frames.
         class_names: Index = class id.
-        context: Gives the folder.
+        context: For the folder and for messages.
         clock: For the phases ``draw`` and ``encode``.
-        former: The finished part of an interrupted run.
+        previous: The finished part of an interrupted run.
         finish: Called when a file is finished, with its last frame and the number of its frames.
     """
 
@@ -87,11 +87,11 @@ class Results:
         context: RunContext,
         *,
         clock: Clock,
-        former: Former,
+        previous: FinishedPart,
         finish: Callable[[Frame, int], None],
     ) -> None:
         self.counts = PredictionCounts()
-        self.resumed = len(former.ids)
+        self.resumed = len(previous.ids)
         self.in_file = 0
         self._class_names, self._context, self._clock, self._finish = class_names, context, clock, finish
         self._printed = source.kind is SourceKind.pictures and len(source.files) <= PRINTED_IMAGES
@@ -105,9 +105,11 @@ class Results:
             names = ResultNames(source)
             self._annotated = self._make_files(config, source, names)
             self._stack.enter_context(self._annotated)
-            self._records = [self._stack.enter_context(record) for record in self._make_records(config, names, former)]
+            self._records = [
+                self._stack.enter_context(record) for record in self._make_records(config, names, previous)
+            ]
             self._stack = self._stack.pop_all()
-        self._count_former(former)
+        self._count_finished(previous)
 
     def start(self, progress: Progress) -> None:
         """Start the clock; ``progress`` advances with every frame."""
@@ -187,24 +189,24 @@ class Results:
         if self._progress:
             self._progress.advance(1, counted(self.counts.boxes, "box"))
 
-    def _count_former(self, former: Former) -> None:
-        self.counts.frames = len(former.ids)
-        if former.ids:
-            self.counts.classes.update(self._class_names[number] for number in former.classes())
+    def _count_finished(self, previous: FinishedPart) -> None:
+        self.counts.frames = len(previous.ids)
+        if previous.ids:
+            self.counts.classes.update(self._class_names[number] for number in previous.classes())
 
-    def _make_records(self, config: PredictConfig, names: ResultNames, former: Former) -> list[RecordWriter]:
+    def _make_records(self, config: PredictConfig, names: ResultNames, previous: FinishedPart) -> list[RecordWriter]:
         """Return the records in the order of writing; images.json, which lists finished frames, is the last one.
 
         When a run is resumed, images.json is the first file to lose unfinished frames.
         """
         folder = self._context.workdir
-        images = ImageRecord(folder, names, former.images())
+        images = ImageRecord(folder, names, previous.images())
         records: list[RecordWriter] = []
         if config.save_txt:
             records.append(LabelRecord(folder / LABELS, names))
         if config.save_csv:
-            records.append(CsvRecord(folder, self._class_names, former.rows()))
-        return [*records, CocoRecord(folder, names, former.boxes()), images]
+            records.append(CsvRecord(folder, self._class_names, previous.rows()))
+        return [*records, CocoRecord(folder, names, previous.boxes()), images]
 
     def _make_files(self, config: PredictConfig, source: Source, names: ResultNames) -> ImageFiles | VideoFiles:
         folder = self._context.workdir

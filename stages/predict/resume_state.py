@@ -48,7 +48,7 @@ class ResumeState:
     def unchanged(self) -> set[str]:
         """Return the names of the files that have not changed since the interrupted run began; they may have moved."""
         rows = zip(self._source.names, self._source.files, self._now, self._content["content"], strict=True)
-        return {name for name, file, now, former in rows if now == former and _older(file, self._content["began"])}
+        return {name for name, file, now, previous in rows if now == previous and _older(file, self._content["began"])}
 
     def read(self) -> Mapping[str, int] | None:
         """Continue with the state of an interrupted run.
@@ -62,17 +62,17 @@ class ResumeState:
         if not self._path.is_file():
             return None
         try:
-            former = json.loads(self._path.read_text(encoding="utf-8"))
-            files, source, began = int(former["files"]), str(former["source"]), int(former["began"])
-            content = [str(state) for state in former["content"]]
-            finished = {str(name): int(frames) for name, frames in former["finished"].items()}
+            previous = json.loads(self._path.read_text(encoding="utf-8"))
+            files, source, began = int(previous["files"]), str(previous["source"]), int(previous["began"])
+            content = [str(state) for state in previous["content"]]
+            finished = {str(name): int(frames) for name, frames in previous["finished"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise damaged_file(self._path) from error
         if source != self._content["source"]:
             raise HooklineError(
-                f"the interrupted run in '{self._path.parent}' had another source, of {counted(files, 'file')}; now it "
-                f"has {self._content['files']}",
-                "give the same files, or leave resume=true out to start again",
+                f"the interrupted run in '{self._path.parent}' had another source: {counted(files, 'file')}, "
+                f"now {self._content['files']}",
+                "give the same files, or omit resume=true to start again",
             )
         if len(content) != len(self._now):
             raise damaged_file(self._path)
@@ -100,7 +100,7 @@ class ResumeState:
 
 def damaged_file(file: Path) -> HooklineError:
     """Return the error for a file of an interrupted run that cannot be read."""
-    return HooklineError(f"'{file}' is damaged", "leave resume=true out to start again")
+    return HooklineError(f"'{file}' is damaged", "omit resume=true to start again")
 
 
 def _state_of(file: Path) -> str:

@@ -15,7 +15,7 @@ from stages.predict.resume_state import ResumeState, damaged_file
 
 
 @dataclass(frozen=True)
-class Former:
+class FinishedPart:
     """The finished part of an interrupted run.
 
     Attributes:
@@ -52,9 +52,9 @@ class Former:
         return (row for row in _rows(self.folder / TABLE) if row[0] in self.names)
 
 
-def read_former(
+def read_finished_part(
     state: ResumeState, folder: Path, source: Source, *, table: bool, classes: int, missing: Callable[[str], bool]
-) -> Former:
+) -> FinishedPart:
     """Read the finished part: frames on which all result files agree, of source files that have not changed since.
 
     Args:
@@ -70,7 +70,7 @@ def read_former(
     """
     videos = state.read()
     if videos is None:
-        return Former(folder)
+        return FinishedPart(folder)
     entries, damage = _complete(folder, table=table, classes=classes)
     images = source.kind is SourceKind.pictures
     files = {name: [name] for name in entries} if images else _frames_of(videos, entries)
@@ -81,7 +81,7 @@ def read_former(
     else:
         finished = {name: max(entries[frame] for frame in frames) for name, frames in files.items() if frames}
     names = {frame for frames in files.values() for frame in frames}
-    return Former(
+    return FinishedPart(
         folder,
         found=True,
         finished=finished,
@@ -150,10 +150,10 @@ def _rows(file: Path) -> Iterator[list[str]]:
 
 def _whole_lines(lines: Iterable[str]) -> Iterator[str]:
     """Yield all lines; leave out a last line without a line end."""
-    former = ""
+    previous = ""
     for line in lines:
-        if former:
-            yield former
-        former = line
-    if former.endswith("\n"):
-        yield former
+        if previous:
+            yield previous
+        previous = line
+    if previous.endswith("\n"):
+        yield previous

@@ -62,7 +62,8 @@ def choose_codec(wanted: str, warn: Callable[[str], None]) -> str:
     if wanted != AUTO:
         if not _exists(wanted):
             raise HooklineError(
-                f"this build of FFmpeg has no video encoder '{wanted}'", "predict.codec=auto chooses an available one"
+                f"this build of FFmpeg has no video encoder '{wanted}'",
+                "set predict.codec=auto to use an available one",
             )
         return wanted
     if _exists(PREFERRED):

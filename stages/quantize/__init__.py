@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def quantize(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
-    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises itself."""
+    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises the model itself."""
     from stages.quantize.quantizing import quantize_model
 
     return quantize_model(config, model, table, context)

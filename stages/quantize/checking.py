@@ -48,5 +48,6 @@ def fitting_problems(config: QuantizeConfig, model: Known, context: RunContext) 
     elif model.layout == DECODED or (layouts and model.layout not in {None, layouts[0]}):
         remedy = f": set export.layout={layouts[0]}" if layouts else ""
         yield HooklineError(
-            f"a model of layout {model.layout} cannot be converted to {precision.value}", f"boxes need float32{remedy}"
+            f"a model of layout {model.layout} cannot be converted to {precision.value}",
+            f"decoded boxes need float32{remedy}",
         )

@@ -18,7 +18,7 @@ class QuantizeConfig:
 
     Attributes:
         precision: ``fp32`` keeps the model, ``fp16`` keeps float32 inputs and outputs, ``int8`` needs a calibration. If
-            the runtime quantises itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
+            the runtime quantises the model itself (``runtimes.tensorrt.int8=calibrator``), the model stays float32.
         backend: The runtime that sets the quantisation rules.
         quantizer: The quantizer that converts the model.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def quantize_model(
     config: QuantizeConfig, model: OnnxModel, table: CalibrationTable | None, context: RunContext
 ) -> QuantizedModel:
-    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises itself.
+    """Write ``model`` in the requested precision, or in float32 for a runtime that quantises the model itself.
 
     Raises:
         HooklineError: The quantizer or the runtime does not support the precision, or the model has another one.

@@ -27,12 +27,13 @@ def problems(config: TrainConfig, context: RunContext) -> Iterator[HooklineError
     yield from family_problems(context, variants_of(context).get(config.model or "", ""))
     if not isinstance(config.imgsz, int):
         yield HooklineError(
-            f"imgsz={shown(config.imgsz)} is not a single number", "training uses a square input: imgsz=640"
+            f"imgsz={shown(config.imgsz)} is not a single number",
+            "training uses a square input: give one number, e.g. imgsz=640",
         )
 
 
 def known_network(config: TrainConfig, inputs: Mapping[str, Known], context: RunContext) -> Known:
-    """Return what is known of the result: classes of the data set, network of ``train.model`` or of the weights."""
+    """Return the known facts of the result: classes of the data set, network of ``train.model`` or of the weights."""
     names = SINGLE_CLASS if config.single_class else inputs.get("dataset", Known()).names
     start = inputs.get("start", Known())
     family, stride = start.family, start.max_stride
@@ -62,7 +63,8 @@ def _family_problems(config: TrainConfig, family: str, start: Known, context: Ru
     if context.family(family).training is None:
         trained = [name for name, part in context.registry.all(ModelFamily).items() if part.training is not None]
         yield HooklineError(
-            f"the model family '{family}' cannot be trained", f"families that can: {', '.join(trained) or 'none'}"
+            f"the model family '{family}' cannot be trained",
+            f"choose a network of another family; possible: {', '.join(trained) or 'none'}",
         )
 
 

@@ -40,7 +40,7 @@ class TrainConfig:
         plots: Save plots at the end: curves, confusion matrix, predictions; also for a reused training without them.
         processor: Processor (pre- and post-processing) of the validation.
         max_pixels: Maximum width x height of an image in pixels, checked in the header before decoding.
-        training: Options of the model family, as train.<name> too.
+        training: Options of the model family. Each can also be set as train.<name>.
     """
 
     model: str | None = shared("model")

@@ -49,7 +49,7 @@ class TrainingFolder:
         self._record = record
 
     @property
-    def former(self) -> Path | None:
+    def previous(self) -> Path | None:
         """Folder of the latest training with the same options, data and weights; None without a record."""
         known = self._known()
         return Path(known.folder) if known else None
@@ -80,7 +80,7 @@ class TrainingFolder:
         except Timeout:
             if RANKS.world > 1:
                 raise HooklineError(
-                    f"another run is training with the same options in '{self.former}'",
+                    f"another run is training with the same options in '{self.previous}'",
                     "wait until it has finished, or change an option",
                 ) from None
             note("another run is training with the same options; waiting for it")
@@ -99,20 +99,20 @@ class TrainingFolder:
         Raises:
             HooklineError: ``resume`` is set, but there is no training to resume.
         """
-        former = self.former
+        previous = self.previous
         if not RANKS.leader:
-            if not resume or former is None or not (former / STATE).is_file():
+            if not resume or previous is None or not (previous / STATE).is_file():
                 return False
-            self.path = former
+            self.path = previous
             return True
         if resume and not (self.path / STATE).is_file():
-            resume = self._continue(former, note)
-        elif not resume and former is not None and (former / STATE).is_file():
-            note(f"starting again; the unfinished training in '{former}' is kept (resume=true continues it)")
+            resume = self._continue(previous, note)
+        elif not resume and previous is not None and (previous / STATE).is_file():
+            note(f"starting again; the unfinished training in '{previous}' is kept (resume=true continues it)")
         for left in self.path.glob(".*"):  # temporary files of a killed process
             if left.name != STATE and left.is_file():
                 left.unlink()
-        if resume or former is None or not (former / STATE).is_file():
+        if resume or previous is None or not (previous / STATE).is_file():
             self._write(resumable=resume)  # otherwise the previous state remains the one to resume
         return resume
 
@@ -124,25 +124,25 @@ class TrainingFolder:
         """Record that the results are complete."""
         self._write(resumable=True, finished=True)
 
-    def take(self, former: Path) -> None:
-        """Copy the results of the training in ``former``, without its state."""
-        _copy(former, self.path)
+    def take(self, previous: Path) -> None:
+        """Copy the results of the training in ``previous``, without its state."""
+        _copy(previous, self.path)
 
-    def _continue(self, former: Path | None, note: Callable[[str], None]) -> bool:
+    def _continue(self, previous: Path | None, note: Callable[[str], None]) -> bool:
         """Copy the state of the previous run; return whether it had one."""
-        if former is None:
+        if previous is None:
             raise self._nothing_to_resume()
-        if not former.is_dir() and self._resumable:
+        if not previous.is_dir() and self._resumable:
             raise HooklineError(
-                f"resume=true, but the folder '{former}' of the interrupted training does not exist",
+                f"resume=true, but the folder '{previous}' of the interrupted training does not exist",
                 "restore the folder, or omit resume=true to train from the beginning",
             )
-        if not (former / STATE).is_file():
+        if not (previous / STATE).is_file():
             note("the interrupted run had not finished an epoch: starting again")
             return False
-        note(f"continuing the training in '{former}', which is kept")
-        _copy(former, self.path)
-        shutil.copy2(former / STATE, self.path / STATE)  # copied last: its presence shows that the copy is complete
+        note(f"continuing the training in '{previous}', which is kept")
+        _copy(previous, self.path)
+        shutil.copy2(previous / STATE, self.path / STATE)  # copied last: its presence shows that the copy is complete
         return True
 
     def _nothing_to_resume(self) -> HooklineError:
@@ -155,8 +155,8 @@ class TrainingFolder:
         if left is None:
             return HooklineError(problem, hint)
         return HooklineError(
-            f"{problem}: the one in '{left}' has different ones, or was started by a version of hookline with another "
-            "weights format",
+            f"{problem}: the interrupted training in '{left}' has different ones, or was started by another version of "
+            "hookline",
             f"{hint}, with the same version; or start a new training with weights={left / LAST}",
         )
 

@@ -101,9 +101,9 @@ def _trained(
 
 def _reused(folder: TrainingFolder, family: str, context: RunContext) -> Checkpoint:
     """Return the result of a training that has already ended; the family reads the facts from the weights."""
-    if folder.former is not None and folder.former != folder.path:
-        context.note(f"using the result of the run with the same options in '{folder.former}'")
-        folder.take(folder.former)
+    if folder.previous is not None and folder.previous != folder.path:
+        context.note(f"using the result of the run with the same options in '{folder.previous}'")
+        folder.take(folder.previous)
     best = folder.path / BEST
     return _checkpoint(context.model(family).read(best, best), read_figures(folder.path))
 

@@ -1,4 +1,4 @@
-"""The package of tests/plugins, importable from its source for unit tests. No entry point lies there."""
+"""The package of tests/plugins, importable from its source for unit tests, without an entry point."""
 
 from __future__ import annotations
 

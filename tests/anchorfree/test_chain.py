@@ -1,4 +1,4 @@
-"""A family from outside through the whole chain, with no line of hookline changed for it."""
+"""The family of a plugin through the whole chain, without any change in hookline."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def fp32(run: Run, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def int8(run: Run, folder: Path, fp32: Path) -> Path:
-    """After ``fp32``, whose training it takes from the store."""
+    """A run after ``fp32``; it reuses its training."""
     return finished(run, folder, "int8")
 
 
@@ -142,7 +142,7 @@ def test_its_files_say_how_images_become_input(fp32: Path) -> None:
 
 
 def test_its_engine_is_opened_by_itself(run: Run, fp32: Path) -> None:
-    """Another day, from the file alone; and the checkpoint by its own framework."""
+    """In a later run, from the file alone; and the checkpoint in its own framework."""
     engine = next((fp32 / "build").glob("*.json")).with_suffix("")
     for more in (f"weights={engine}", f"weights={fp32}/train/best.safetensors predict.model=checkpoint imgsz=96"):
         done = run("+stage=predict", *more.split(), "source=toy/toy/images/val/000000.jpg", "device=cpu")

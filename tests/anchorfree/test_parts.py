@@ -163,7 +163,7 @@ def test_each_image_has_its_own_objects_and_an_empty_one_none() -> None:
 
 
 def test_a_cell_that_two_objects_want_learns_the_cheaper_one() -> None:
-    """One predicts the class of the second object, all else being equal."""
+    """Both objects are equal except for their class, and the prediction has that of the second."""
     levels = logits()
     levels[2][0, 5 + 1] = 8.0
     levels[2][0, 4] = 8.0
@@ -255,7 +255,7 @@ def test_a_checkpoint_survives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "no anchorfree checkpoint of version 1"),
+        ({"version": 2}, "not a version 1 checkpoint of anchorfree"),
         ({"names": []}, "metadata of .* is damaged"),
         ({"names": ["a", 1]}, "metadata of .* is damaged"),
         ({"widths": [8, 16, 32, 48]}, "metadata of .* is damaged"),
@@ -276,7 +276,7 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path: Path) -> None:
     given = weights()
     broken = given.state | {"stem.norm.bias": torch.full((8,), torch.nan)}
     checkpoint.save(replace(given, state=broken), tmp_path / "x.safetensors")
-    with pytest.raises(HooklineError, match="holds numbers that are not finite"):
+    with pytest.raises(HooklineError, match="contains numbers that are not finite"):
         checkpoint.load(tmp_path / "x.safetensors")
 
 
@@ -284,5 +284,5 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "x.safetensors").write_bytes(content)
-    with pytest.raises(HooklineError, match="is no anchorfree checkpoint"):
+    with pytest.raises(HooklineError, match="is not a checkpoint of anchorfree"):
         checkpoint.load(tmp_path / "x.safetensors")

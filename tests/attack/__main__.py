@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="one case of the kind of --only")
-    parser.add_argument("--each", type=int, help="so many cases of each kind instead of all; 0: every variant once")
+    parser.add_argument("--each", type=int, help="number of cases of each kind instead of all; 0: every variant once")
     parser.add_argument("--jobs", type=int, default=2, help="cases at once")
     parser.add_argument(
         "--base", type=Path, help="folder of the good files of an earlier run; made where it is missing"

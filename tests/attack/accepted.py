@@ -5,7 +5,7 @@ A variant is listed only if some of its cases are harmless. What must be refused
 
 from __future__ import annotations
 
-_UNREAD = "the change lies where nothing is read that has an effect: an attribute, a key or a byte that no YOLOv5 needs"
+_UNREAD = "the change is in an attribute, a key or a byte that has no effect on a YOLOv5"
 _OTHER_STAGE = "the option belongs to a stage or part that the plan does not contain, where it has no effect"
 _SURROUNDINGS = "the command does not depend on it, or has a documented default instead"
 
@@ -21,9 +21,9 @@ REASONS: dict[str, str] = {
     "safetensors/counts": "anchors are finite numbers above 0 of any size; facts repeat the description of the network",
     "safetensors/mutated": "a digit of an anchor or a letter of a name is another one",
     "sidecars/edited": "the edit gave a value that was there before, e.g. an empty list for an empty list",
-    "sidecars/edited-and-signed": "the digest is no signature: who writes one can say anything in range (SECURITY.md)",
-    "sidecars/facts": "the digest is no signature: who writes one can say anything in range (SECURITY.md)",
-    "sidecars/facts-again": "the digest is no signature: who writes one can say anything in range (SECURITY.md)",
+    "sidecars/edited-and-signed": "the digest is not a signature: anyone can write one for values in range",
+    "sidecars/facts": "the digest is not a signature: anyone can write one for values in range",
+    "sidecars/facts-again": "the digest is not a signature: anyone can write one for values in range",
     "sidecars/other-kind": "the sidecar is that of the file itself in one case of three",
     "sidecars/no-json": "the same JSON with a mark of its encoding, or in UTF-16, is JSON",
     "sidecars/mutated": "white space between the values changed",

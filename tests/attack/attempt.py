@@ -58,7 +58,7 @@ class Attempt:
 
     @property
     def unargued(self) -> bool:
-        """Whether it was accepted and nobody has said why that is right."""
+        """Whether it was accepted without an entry in the list of accepted cases."""
         return self.found.verdict is Verdict.accepted and not REASONS.get(f"{self.job.kind}/{self.job.variant}")
 
 

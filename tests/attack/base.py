@@ -99,7 +99,7 @@ class _Runs:
         self.root = root
 
     def __call__(self, name: str, *arguments: str) -> Path:
-        """Run the command; gives the run's directory."""
+        """Run the command and return the run directory."""
         from tests.attack.case import Case
         from tests.attack.children import forked
         from tests.attack.limits import Limits

@@ -52,7 +52,7 @@ class Scene:
     base: Base
 
     def write(self, name: str, content: bytes | str) -> str:
-        """Write a file, with its folders; gives ``name``."""
+        """Write a file with its folders, and return ``name``."""
         path = self.here / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
@@ -71,7 +71,7 @@ def load(weights: str, *more: str) -> Case:
 def damaged(
     make: Callable[[Scene], tuple[bytes, str]], change: Callable[[bytes, random.Random], bytes]
 ) -> Callable[[Scene], tuple[bytes, str]]:
-    """Return a maker of files that ``make`` gives and ``change`` damages; a file is its content and its suffix."""
+    """Return a maker of files that ``make`` returns and ``change`` damages; a file is its content and its suffix."""
 
     def made(scene: Scene) -> tuple[bytes, str]:
         content, suffix = make(scene)

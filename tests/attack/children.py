@@ -56,7 +56,7 @@ def program() -> int:
 
 
 def forked(case: Case, place: Place, limits: Limits, main: Callable[[], int] = program) -> Ended:
-    """Run the command of a case in a fork of this process, which has to have imported what is heavy."""
+    """Run the command of a case in a fork of this process, which must have imported the heavy modules."""
     space, before = address_space(), resident()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -76,7 +76,7 @@ def forked(case: Case, place: Place, limits: Limits, main: Callable[[], int] = p
 
 
 def fresh(case: Case, place: Place, limits: Limits) -> Ended:
-    """Run ``python -m core.run`` of a case in a process of its own, started by a shell where the case says how."""
+    """Run ``python -m core.run`` of a case in a separate process, started by a shell if the case names one."""
     command = [sys.executable, "-m", "core.run", *case.arguments]
     if case.shell != DIRECT:
         command = [SHELL, "-c", case.shell, SHELL, *command]

@@ -28,7 +28,7 @@ class Kind:
     Attributes:
         variants: Makers of cases by name.
         cases: How many the whole suite runs.
-        fresh_every: Each so many cases run in a process of their own.
+        fresh_every: Number of cases that share a process.
     """
 
     variants: Variants

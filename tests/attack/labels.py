@@ -136,7 +136,7 @@ def _bytes(scene: Scene) -> bytes:
 
 
 def _places(scene: Scene) -> Case:
-    """A label file that is no regular file."""
+    """A label file that is not a regular file."""
     write_dataset(scene.here, {"train": {"a": [], "b": [(0, 0.5, 0.5, 0.2, 0.2)]}}, names=("class0", "class1"))
     with (scene.here / "data.yaml").open("a") as file:
         file.write("val: images/train\n")

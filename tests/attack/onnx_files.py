@@ -111,7 +111,7 @@ def _properties(scene: Scene, model: Any) -> None:
 
 
 def _loop(scene: Scene, model: Any) -> None:
-    """A node takes what a later one gives."""
+    """A node reads the output of a later node."""
     nodes = model.graph.node
     what = scene.chance.randrange(4)
     first, last = sorted(scene.chance.sample([place for place, node in enumerate(nodes) if node.input], 2))

@@ -1,4 +1,4 @@
-"""Writes pickles opcode by opcode: what ``pickle.dumps`` never would, and the zip files that hold them."""
+"""Write pickles opcode by opcode that ``pickle.dumps`` would never write, and the zip files that contain them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETITEMS, APPENDS, NONE = b"u", b"e", b"N"
 
 
 def name(module: str, attribute: str) -> bytes:
-    """The object that a name gives (GLOBAL)."""
+    """The object of a name (GLOBAL)."""
     return b"c" + f"{module}\n{attribute}\n".encode()
 
 

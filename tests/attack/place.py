@@ -74,7 +74,7 @@ class Place:
 
 
 def _free(name: str) -> bool:
-    """Whether an entry may change: it lies in a folder of results, or is one of the folders above these."""
+    """Whether an entry may change: it is in a folder of results, or is a parent of one."""
     above = {".", "cwd", "home", "home/.cache", "stdout", "stderr", "status", "first"}
     return name in above or any(name == top or name.startswith(f"{top}/") for top in WRITABLE)
 

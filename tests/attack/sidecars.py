@@ -33,7 +33,7 @@ def _with_sidecar(change: Callable[[Scene, dict[str, Any]], str | bytes]) -> Cal
 
 
 def _signed(content: dict[str, Any]) -> str:
-    """The text with a digest that fits, as somebody writes it who knows how."""
+    """The text with a valid digest, as an attacker can write it."""
     try:
         content[DIGEST] = sidecar_digest(content)
     except (TypeError, ValueError, RecursionError):

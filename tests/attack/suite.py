@@ -34,7 +34,7 @@ def jobs(seed: int, *, only: Sequence[str] = (), each: int | None = None) -> lis
 def run_all(
     wanted: Sequence[Job], workers: int, report: Callable[[Result], None], base: Path | None = None
 ) -> list[Result]:
-    """Run the cases; ``report`` sees each result as it comes.
+    """Run the cases; ``report`` receives each result.
 
     Args:
         wanted: The cases.

@@ -1,4 +1,4 @@
-"""The fuzz targets run on their seeds, on some thousand mutations of these, and on what atheris has found."""
+"""The fuzz targets run on their seeds, on some thousand mutations of these, and on the findings of atheris."""
 
 from __future__ import annotations
 

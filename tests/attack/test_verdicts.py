@@ -26,7 +26,7 @@ IMPATIENT = Case((), patience=1)
 
 
 def judged(place: Place, main: Callable[[], int]) -> Found:
-    """What the suite says of a program."""
+    """The verdicts of the suite on a program."""
     place.make()
     before = place.guarded()
     ended = forked(IMPATIENT, place, TIGHT, main)

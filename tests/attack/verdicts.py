@@ -53,7 +53,7 @@ def judge(
     leftovers: Sequence[str],
     heard: bool = True,
 ) -> Found:
-    """Return the worst that can be said of a case.
+    """Return the worst verdict of a case.
 
     Args:
         ended: What the command did.

@@ -74,7 +74,7 @@ def _wrong_suffix(scene: Scene) -> tuple[bytes, str]:
 
 
 def _headers(scene: Scene) -> tuple[bytes, str]:
-    """Sizes, times and counts in the headers are absurd; the names of the fields say which."""
+    """Sizes, times and counts in the headers are absurd; the names of the fields tell which."""
     suffix = scene.chance.choice((".mp4", ".avi"))
     content = bytearray(_made(scene.here.parent / "tmp", suffix))
     marks = (
@@ -129,7 +129,7 @@ def _places(scene: Scene) -> Case:
         path.symlink_to(scene.chance.choice(("/dev/zero", "/dev/random", "/dev/stdin", "/dev/full")))
     elif what == 4:
         with path.open("wb") as file:
-            file.truncate(1 << 30)  # more takes long to hash, which is no fault
+            file.truncate(1 << 30)  # more takes long to hash, which is not a fault
     else:
         path.symlink_to(path.name)
     return _read(scene, "in/x.mp4")

@@ -109,7 +109,7 @@ def _tags(scene: Scene) -> str:
 
 
 def _names(scene: Scene) -> str:
-    """Very many classes, very long names, names that are equal or hold signs."""
+    """Very many classes, very long names, equal names, or names with special characters."""
     return _with(names=scene.chance.choice((
         "[" + ",".join(f"c{key}" for key in range(300_000)) + "]", "[" + "x" * 2_000_000 + "]", "[a, a]", "['']",
         "[' ']",

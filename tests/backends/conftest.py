@@ -1,4 +1,4 @@
-"""A machine of files for the checks of all backends."""
+"""A simulated file system of a machine, for the checks of all backends."""
 
 from __future__ import annotations
 

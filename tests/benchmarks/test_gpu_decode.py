@@ -52,7 +52,7 @@ def test_a_difference_is_not_timed():
 def test_sizes_are_multiples_of_the_largest_stride(capsys):
     with pytest.raises(SystemExit):
         benchmark.read_arguments(["--levels", "4", "--imgsz", "96"])
-    assert "--imgsz 96 is no multiple of 64" in capsys.readouterr().err
+    assert "--imgsz 96 is not a multiple of 64" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -13,7 +13,7 @@ from tests.backends.trt.engines import opened_session
 
 
 def test_a_path_that_is_no_engine(tmp_path):
-    with pytest.raises(SystemExit, match=r"'.*a\.engine' has no sidecar of an engine"):
+    with pytest.raises(SystemExit, match=r"'.*a\.engine' has no engine sidecar"):
         benchmark.main([str(tmp_path / "a.engine")])
 
 

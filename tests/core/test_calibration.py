@@ -97,7 +97,7 @@ def test_regular_files_of_some_size_only(tmp_path: Path, kind: str, monkeypatch:
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e39])
 def test_ranges_that_no_file_can_hold_are_not_written(tmp_path: Path, value: float) -> None:
-    """They come from weights that overflow; TensorRT's text holds float32."""
+    """They come from weights that overflow; TensorRT's text contains float32 values."""
     found = Ranges("minmax", 1, "m", "d", "p", {"a": TensorRange(-value, value, -1, 1, value)})
     with pytest.raises(HooklineError, match="the observed ranges are invalid"):
         found.write(tmp_path / "t.json")

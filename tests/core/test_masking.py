@@ -79,7 +79,7 @@ def test_the_log() -> None:
 
 def test_a_printed_command_says_that_the_password_is_missing() -> None:
     line = command(["+stage=predict", "source='rtsp://u:secret@h'"])
-    assert line.endswith("# replace *** by the password")
+    assert line.endswith("# replace *** with the password")
     assert shell_words(line)[-1] == "source='rtsp://u:***@h'"
 
 

@@ -147,10 +147,10 @@ def test_an_image_of_its_placed_size_is_copied(device):
     ("source_image", "place", "options", "message"),
     [
         (DeviceImage(0, 0, 5, 15), LetterboxPlacement(1, 1, 0, 0), {}, "5x0 pixels"),
-        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(0, 1, 0, 0), {}, "at 1x0"),
-        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"border": 256}, "border of 256"),
-        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"scale": -1.0}, "scale of -1"),
-        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"offset": float("nan")}, "offset of nan"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(0, 1, 0, 0), {}, "resized to 1x0"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"border": 256}, "border=256"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"scale": -1.0}, "scale=-1"),
+        (DeviceImage(0, 5, 5, 15), LetterboxPlacement(1, 1, 0, 0), {"offset": float("nan")}, "offset=nan"),
     ],
 )
 def test_what_cannot_be_is_refused(source_image, place, options, message):

@@ -36,7 +36,7 @@ def names(asked):
 
 def test_the_newest_where_any_will_do(opened):
     with pytest.raises(
-        UnavailableError, match=r"^no NVRTC \(the compiler of CUDA sources\) is installed; pip install nvidia"
+        UnavailableError, match=r"^NVRTC, the compiler of CUDA sources, is not installed; pip install nvidia"
     ):
         nvrtc.library()
     assert names(opened[:3]) == ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"]
@@ -45,6 +45,9 @@ def test_the_newest_where_any_will_do(opened):
 
 def test_that_of_tensorrts_cuda_and_no_other(opened):
     """A driver for CUDA 12 cannot read the PTX of NVRTC 13."""
-    with pytest.raises(UnavailableError, match=r"^no NVRTC of CUDA 12 .*pip install nvidia-cuda-nvrtc-cu12,"):
+    with pytest.raises(
+        UnavailableError,
+        match=r"^NVRTC of CUDA 12, the compiler .* is not installed; pip install nvidia-cuda-nvrtc-cu12,",
+    ):
         nvrtc.library("12")
     assert names(opened) == ["libnvrtc.so.12"] * 2

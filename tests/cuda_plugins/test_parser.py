@@ -37,5 +37,5 @@ def test_what_is_missing_fails_the_parser_and_is_named(repo_root):
     assert shown(repo_root, "num_classes", "anchors") == [
         "registered: python",
         "parsed: False",
-        "errors: YoloLayer_TRT has no num_classes, anchors; add these attributes to the node",
+        "errors: the node YoloLayer_TRT has no num_classes, anchors; add these attributes to the node",
     ]

@@ -155,10 +155,10 @@ def test_two_runs_are_equal_to_the_last_bit(device):
 @pytest.mark.parametrize(
     ("levels", "anchors", "message"),
     [
-        (5, 30, "5 heads"),
-        (0, 18, "0 heads"),
-        (3, 17, "17 numbers in anchors"),
-        (3, 0, "0 numbers in anchors"),
+        (5, 30, "decode 5 heads"),
+        (0, 18, "decode 0 heads"),
+        (3, 17, "anchors has 17 values"),
+        (3, 0, "anchors has 0 values"),
         (3, 54, "9 anchors per level"),
     ],
 )
@@ -173,7 +173,7 @@ def launch_of(heads, **options):
 
 
 def test_boxes_that_are_not_aligned_are_refused():
-    with pytest.raises(HooklineError, match=r"0x108; .*16 bytes"):
+    with pytest.raises(HooklineError, match=r"0x108 of the boxes is not aligned; .*16 bytes"):
         set_addresses(launch_of([LevelInput(0, 2, 2)]), [0], Decoded(0, 0x108, 0, 0))
 
 

@@ -104,7 +104,7 @@ def test_a_missing_attribute_is_named_and_kept_for_the_caller(trt, creator, capl
         creator.create_plugin("node", trt.PluginFieldCollection(fields), trt.TensorRTPhase.BUILD)
     assert callbacks.take_errors() == (raised.value,)
     assert callbacks.take_errors() == ()
-    assert "create_plugin failed: HooklineError: YoloLayer_TRT has no max_stride" in caplog.text
+    assert "create_plugin failed: HooklineError: the node YoloLayer_TRT has no max_stride" in caplog.text
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, SETTINGS_P6])

@@ -130,7 +130,7 @@ class TestCall:
     @pytest.mark.parametrize(
         ("given", "problem"),
         [
-            ("bus.jpg", r"an image is a NumPy array, not 'bus.jpg'; hookline.read_image\(path\) reads a file"),
+            ("bus.jpg", r"an image must be a NumPy array, not 'bus.jpg'; hookline.read_image\(path\) reads a file"),
             (np.zeros((4, 4, 3), np.float32), r"uint8 \[height, width, 3\], not float32 \[4, 4, 3\]"),
             (np.zeros((4, 4), np.uint8), r"not uint8 \[4, 4\]"),
             (np.zeros((4, 4, 4), np.uint8), r"not uint8 \[4, 4, 4\]"),
@@ -201,24 +201,24 @@ def test_an_engine_whose_runtime_cannot_be_used_is_refused(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *more: None if name == "onnxruntime" else find(name, *more)
     )
-    told = "^onnxruntime cannot be used here: the package onnxruntime is not installed; pip install onnxruntime$"
-    with pytest.raises(hookline.HooklineError, match=told):
+    message = "^onnxruntime cannot be used here: the package onnxruntime is not installed; pip install onnxruntime$"
+    with pytest.raises(hookline.HooklineError, match=message):
         hookline.open(models["engine"], backend=backend, quiet=True)
     line = [f"weights={models['engine'].path}", f"source={material / 'pictures'}", f"backend={backend}"]
-    with pytest.raises(hookline.PlanError, match=told):
+    with pytest.raises(hookline.PlanError, match=message):
         hookline.run("+stage=predict", *line, quiet=True)
 
 
 @pytest.mark.usefixtures("here")
 def test_an_engine_whose_runtime_no_plugin_has_is_refused(models: dict[str, hookline.Artifact], material: Path) -> None:
     disabled = "plugins.disable=[backends.ort.plugin]"
-    told = (
+    message = (
         "'tiny-fp32.onnx' was built by the runtime 'onnxruntime', but no loaded plugin has it; install its plugin; "
         f"{disabled} may exclude it"
     )
-    with pytest.raises(hookline.HooklineError, match=f"^{re.escape(told)}$"):
+    with pytest.raises(hookline.HooklineError, match=f"^{re.escape(message)}$"):
         hookline.open(models["engine"], disabled, quiet=True)
-    with pytest.raises(hookline.PlanError, match=f"^{re.escape(told)}$"):
+    with pytest.raises(hookline.PlanError, match=f"^{re.escape(message)}$"):
         hookline.run(
             "+stage=predict",
             f"weights={models['engine'].path}",
@@ -320,15 +320,15 @@ def test_a_plugin_that_fails_is_named_as_in_a_run(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     place = odd("odd_call", calling="raise KeyError('odd')")
-    told = rf"failed in code of \$HOOKLINE_PLUGINS \w{{12}} \(plugin 'odd_call'\): KeyError: 'odd' \({place}:8\)"
-    told += r"; plugins\.disable=\[odd_call\] leaves it out$"
+    message = rf"failed in code of \$HOOKLINE_PLUGINS \w{{12}} \(plugin 'odd_call'\): KeyError: 'odd' \({place}:8\)"
+    message += r"; disable the plugin with plugins\.disable=\[odd_call\]$"
     with hookline.open(models["engine"], processor="odd") as model, pytest.raises(KeyError, match="odd"):
         model(image)
-    assert re.search("^warning: 'tiny-fp32.onnx' " + told, capfd.readouterr().err, re.MULTILINE)
+    assert re.search("^warning: 'tiny-fp32.onnx' " + message, capfd.readouterr().err, re.MULTILINE)
     line = [f"weights={models['engine'].path}", f"source={material / 'pictures'}", "processor=odd"]
     with pytest.raises(KeyError, match="odd"):
         hookline.run("+stage=predict", *line)
-    assert re.search("^warning: stage 'predict' " + told, capfd.readouterr().err, re.MULTILINE)
+    assert re.search("^warning: stage 'predict' " + message, capfd.readouterr().err, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("here")
@@ -346,7 +346,7 @@ def test_a_plugin_does_not_end_the_process_of_a_script(
     models: dict[str, hookline.Artifact], image: NDArray[np.uint8], odd: Callable[..., str]
 ) -> None:
     place = odd("odd_end", calling="raise SystemExit(3)")
-    told = rf"^'tiny-fp32.onnx' was ended by code of .*\(plugin 'odd_end'\), which raised SystemExit \({place}:8\)"
+    message = rf"^'tiny-fp32.onnx' was ended by code of .*\(plugin 'odd_end'\), which raised SystemExit \({place}:8\)"
     with hookline.open(models["engine"], processor="odd", quiet=True) as model:  # noqa: SIM117
-        with pytest.raises(hookline.HooklineError, match=told):
+        with pytest.raises(hookline.HooklineError, match=message):
             model(image)

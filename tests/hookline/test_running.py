@@ -63,7 +63,7 @@ def test_a_build_by_the_command_is_reused_by_the_function_and_the_other_way_roun
     assert set(status(result).values()) == {"reused"}
 
 
-def test_a_users_mistake_is_raised_in_one_line_and_leaves_nothing(
+def test_a_user_error_is_raised_in_one_line_and_leaves_nothing(
     here: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(hookline.HooklineError, match="unknown stage 'exprot'; did you mean export"):
@@ -202,7 +202,7 @@ def test_values_become_arguments() -> None:
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("argument", [["+stage=build"], None, 5, b"+stage=build"])
 def test_an_argument_that_is_no_string_is_refused(argument: object) -> None:
-    with pytest.raises(hookline.HooklineError, match="an argument is a string, not "):
+    with pytest.raises(hookline.HooklineError, match="an argument must be a string, not "):
         hookline.run(argument)  # type: ignore[arg-type]
 
 

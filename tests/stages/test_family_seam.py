@@ -1,4 +1,4 @@
-"""A family without anchors through load, export, ONNX Runtime, processors and evaluate: nothing knows its formula."""
+"""A family without anchors through load, export, ONNX Runtime, processors and evaluate, with its own formula."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.support.stage_tools import load_config, make_context
 
 
 class Backend:
-    """The implementation of the family: exports the file that always gives the same objects."""
+    """The implementation of the family: exports a file that always outputs the same objects."""
 
     def __init__(self, change: Any = lambda model: None) -> None:
         self.change = change
@@ -79,7 +79,7 @@ def context_in(folder: Path, family: ModelFamily | None = None) -> RunContext:
 
 
 def test_boxes_of_a_foreign_file(tmp_path: Path) -> None:
-    """The families are asked for it, and its own head finds the boxes."""
+    """Its family recognises it, and the head of the family finds the boxes."""
     context = context_in(tmp_path)
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
     model = load(load_config(str(tmp_path / "x.onnx")), context)
@@ -118,10 +118,10 @@ def test_a_file_that_no_family_recognises_is_refused_in_one_line(tmp_path: Path)
     """Raw outputs are never decoded by the rule of another family."""
     context = context_in(tmp_path, grid_family.family(recognise=lambda: None))
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
-    with pytest.raises(HooklineError, match=r"no model family recognises '.*' by its outputs s8 \[1, ") as told:
+    with pytest.raises(HooklineError, match=r"no model family recognises '.*' by its outputs s8 \[1, ") as caught:
         load(load_config(str(tmp_path / "x.onnx")), context)
-    assert "(families: yolov5, grid)" in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "(families: yolov5, grid)" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_two_families_that_take_one_file(tmp_path: Path) -> None:
@@ -135,13 +135,13 @@ def test_two_families_that_take_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"facts": replace(grid_family.FACTS, family="yolov5")}, "must return the family 'grid', not 'yolov5'"),
         ({"layout": "decoded"}, r"must return one of the layouts \('grid',\), not 'decoded'"),
     ],
 )
-def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
     """A file that a family assigns to another one would be decoded by the rules of that one."""
 
     def recognise(signature: OnnxSignature) -> ModelMetadata:
@@ -149,7 +149,7 @@ def test_a_family_answers_for_itself_alone(tmp_path: Path, changes: dict[str, An
 
     grid_family.write_onnx(tmp_path / "x.onnx", ours=False)
     context, _ = make_context(tmp_path, models=[grid_family.family(recognise=recognise)])
-    with pytest.raises(HooklineError, match=told):
+    with pytest.raises(HooklineError, match=expected):
         load(load_config(str(tmp_path / "x.onnx")), context)
 
 
@@ -200,18 +200,18 @@ def _off(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (
             _rename,
-            r"the exported file has the outputs \['p3', 's16'\], the head of its family states \['s8', 's16'\]",
+            r"the exported file has the outputs \['p3', 's16'\], but the head of its family has \['s8', 's16'\]",
         ),
         (_off, "outputs of the exported ONNX file differ from PyTorch: maximum difference outputs "),
     ],
 )
-def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, told: str) -> None:
+def test_an_exporter_that_does_not_keep_its_word(tmp_path: Path, change: Any, expected: str) -> None:
     context = context_in(tmp_path, grid_family.family(load=lambda: Backend(change)))
-    with pytest.raises(HooklineError, match=told):
+    with pytest.raises(HooklineError, match=expected):
         export(ExportConfig(imgsz=[64, 96], simplify=False), checkpoint_in(tmp_path), context)
 
 

@@ -190,7 +190,7 @@ def _run(*command: object, folder: Path | None = None) -> str:
 
 
 def main() -> None:
-    """Fetch and build it, for ``make test``; says what cannot be had, for the tests then skip."""
+    """Fetch and build it, for ``make test``; report what is unavailable, whose tests are skipped."""
     try:
         obtain()
     except Unobtainable as error:

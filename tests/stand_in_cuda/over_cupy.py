@@ -61,7 +61,7 @@ def test_a_gpu_is_found_by_its_uuid_without_a_context():
     before = DRIVER.stand_in_contexts()
     gpu = Gpu("GPU-10001111-1111-1111-1111-111111111102", "Stand-in", "9.0", 0, 0, "580")
     with pytest.raises(
-        UnavailableError, match=r"cannot be distinguished from 2 other\(s\) by CuPy"
+        UnavailableError, match=r"cannot be distinguished from 2 other GPUs by CuPy"
     ):  # it reads one byte of each
         ordinal(gpu, cupy.cuda.runtime)
     assert DRIVER.stand_in_contexts() == before
@@ -134,7 +134,7 @@ def test_pinned_memory_is_read_when_the_stream_comes_to_it(device):
 
 
 def test_arrays_of_others_are_complete(device):
-    """Their work stands on a stream of their own, which ``adopt`` waits for."""
+    """Their work is on a separate stream, for which ``adopt`` waits."""
     with device.here():
         array = cupy.empty((2, 3), np.float32)
         stream = cupy.cuda.Stream(non_blocking=True)
@@ -187,9 +187,9 @@ def test_an_engine_that_cannot_be_captured_goes_on_without_graphs(caplog):
         for seed in range(5):
             images = images_of(2, seed)
             np.testing.assert_allclose(session.run(images)["boxes"], expected(images)["boxes"], atol=1e-6)
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(told) == 1
-    assert told[0].startswith("the engine cannot be captured as a CUDA graph")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("the engine cannot be captured as a CUDA graph")
 
 
 def test_what_is_no_array_of_a_gpu(device):
@@ -198,13 +198,13 @@ def test_what_is_no_array_of_a_gpu(device):
 
 
 def test_no_memory_on_the_gpu(device):
-    with pytest.raises(HooklineError, match=r"^cuda:2 has no memory left: Out of memory allocating .*device=cuda:N"):
+    with pytest.raises(HooklineError, match=r"^cuda:2 is out of memory \(Out of memory allocating .*device=cuda:N"):
         device.empty((65 * MIB,), np.uint8, device.new_stream())
 
 
 def test_no_page_locked_memory(device):
     with pytest.raises(
-        HooklineError, match=r"^the host has no page-locked memory left for 17 MiB \(cudaErrorMemoryAll"
+        HooklineError, match=r"^the host cannot allocate 17 MiB of page-locked memory \(cudaErrorMemoryAll"
     ):
         device.pinned(17 * MIB)
 

@@ -100,7 +100,7 @@ thread_local cudaError_t last = cudaSuccess;
 
 #define LOCKED std::lock_guard<std::recursive_mutex> guard(machine.lock)
 
-cudaError_t told(cudaError_t error) {
+cudaError_t recorded(cudaError_t error) {
     if (error != cudaSuccess) last = error;
     return error;
 }
@@ -108,7 +108,7 @@ cudaError_t told(cudaError_t error) {
 // Opens the context of the current device, which most functions do by themselves.
 cudaError_t open_context() {
     const char *taken = std::getenv("HOOKLINE_STAND_IN_TAKEN");
-    if (taken && std::strchr(taken, '0' + current)) return told(cudaErrorDevicesUnavailable);
+    if (taken && std::strchr(taken, '0' + current)) return recorded(cudaErrorDevicesUnavailable);
     machine.contexts.insert(current);
     return cudaSuccess;
 }
@@ -172,7 +172,7 @@ void give_back(Blocks &blocks, Blocks::iterator block) {
 
 RUNTIME cudaGetDeviceCount(int *count) {
     *count = machine.devices;
-    return told(machine.devices ? cudaSuccess : cudaErrorNoDevice);
+    return recorded(machine.devices ? cudaSuccess : cudaErrorNoDevice);
 }
 
 RUNTIME cudaGetDevice(int *device) {
@@ -181,7 +181,7 @@ RUNTIME cudaGetDevice(int *device) {
 }
 
 RUNTIME cudaSetDevice(int device) {
-    if (device < 0 || device >= machine.devices) return told(cudaErrorInvalidDevice);
+    if (device < 0 || device >= machine.devices) return recorded(cudaErrorInvalidDevice);
     LOCKED;
     current = device;
     return open_context();
@@ -189,7 +189,7 @@ RUNTIME cudaSetDevice(int device) {
 
 // The UUID holds a zero byte, as that of one GPU in sixteen does: 10001110-1111-1111-1111-11111111110N.
 RUNTIME cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
-    if (device < 0 || device >= machine.devices) return told(cudaErrorInvalidDevice);
+    if (device < 0 || device >= machine.devices) return recorded(cudaErrorInvalidDevice);
     std::memset(properties, 0, sizeof *properties);
     std::snprintf(properties->name, sizeof properties->name, "Stand-in %d", device);
     std::memset(properties->uuid.bytes, 0x11, 16);
@@ -221,7 +221,7 @@ RUNTIME cudaRuntimeGetVersion(int *version) {
 
 RUNTIME cudaDeviceSynchronize() {
     IN_CONTEXT;
-    if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
+    if (spoils_capture()) return recorded(cudaErrorStreamCaptureUnsupported);
     run_all();
     return cudaSuccess;
 }
@@ -242,15 +242,15 @@ extern "C" const char *cudaGetErrorName(cudaError_t error) {
            : error == cudaErrorDevicesUnavailable       ? "cudaErrorDevicesUnavailable"
                                                         : "another error";
 }
-extern "C" const char *cudaGetErrorString(cudaError_t) { return "told by the stand-in for CUDA"; }
+extern "C" const char *cudaGetErrorString(cudaError_t) { return "reported by the stand-in for CUDA"; }
 
 // ---- Memory -----------------------------------------------------------------------------------------------------------
 
 RUNTIME cudaMalloc(void **address, size_t size) {
     IN_CONTEXT;
-    if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
+    if (spoils_capture()) return recorded(cudaErrorStreamCaptureUnsupported);
     size_t &used = machine.used[current];
-    if (used + size > machine.memory) return told(cudaErrorMemoryAllocation);
+    if (used + size > machine.memory) return recorded(cudaErrorMemoryAllocation);
     used += size;
     *address = take(machine.device_blocks, size);
     return cudaSuccess;
@@ -259,9 +259,9 @@ RUNTIME cudaMalloc(void **address, size_t size) {
 RUNTIME cudaFree(void *address) {
     IN_CONTEXT;
     if (!address) return cudaSuccess;
-    if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
+    if (spoils_capture()) return recorded(cudaErrorStreamCaptureUnsupported);
     auto block = machine.device_blocks.find((const char *)address);
-    if (block == machine.device_blocks.end()) return told(cudaErrorInvalidValue);
+    if (block == machine.device_blocks.end()) return recorded(cudaErrorInvalidValue);
     machine.used[block->second.device] -= block->second.size;
     give_back(machine.device_blocks, block);
     return cudaSuccess;
@@ -269,8 +269,8 @@ RUNTIME cudaFree(void *address) {
 
 RUNTIME cudaHostAlloc(void **address, size_t size, unsigned int) {
     IN_CONTEXT;
-    if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
-    if (size > machine.pinned_memory) return told(cudaErrorMemoryAllocation);
+    if (spoils_capture()) return recorded(cudaErrorStreamCaptureUnsupported);
+    if (size > machine.pinned_memory) return recorded(cudaErrorMemoryAllocation);
     *address = take(machine.pinned_blocks, size);
     return cudaSuccess;
 }
@@ -278,7 +278,7 @@ RUNTIME cudaHostAlloc(void **address, size_t size, unsigned int) {
 RUNTIME cudaFreeHost(void *address) {
     LOCKED;
     auto block = machine.pinned_blocks.find((const char *)address);
-    if (block == machine.pinned_blocks.end()) return told(cudaErrorInvalidValue);
+    if (block == machine.pinned_blocks.end()) return recorded(cudaErrorInvalidValue);
     give_back(machine.pinned_blocks, block);
     return cudaSuccess;
 }
@@ -308,8 +308,8 @@ RUNTIME cudaMemcpyAsync(void *target, const void *source, size_t size, cudaMemcp
     bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
     bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     if (kind != cudaMemcpyDefault) {
-        if (to_device != holds(machine.device_blocks, target, size)) return told(cudaErrorInvalidValue);
-        if (from_device != holds(machine.device_blocks, source, size)) return told(cudaErrorInvalidValue);
+        if (to_device != holds(machine.device_blocks, target, size)) return recorded(cudaErrorInvalidValue);
+        if (from_device != holds(machine.device_blocks, source, size)) return recorded(cudaErrorInvalidValue);
     }
     bool waits = true;
     for (const void *side : {(const void *)target, source})
@@ -317,7 +317,7 @@ RUNTIME cudaMemcpyAsync(void *target, const void *source, size_t size, cudaMemcp
     Stream &stream = stream_of(handle);
     if (!waits && stream.capture) {
         stream.invalid = true;
-        return told(cudaErrorStreamCaptureUnsupported);
+        return recorded(cudaErrorStreamCaptureUnsupported);
     }
     stream.begin([=] { std::memcpy(target, source, size); });
     if (!waits) stream.run(stream.begun());
@@ -326,7 +326,7 @@ RUNTIME cudaMemcpyAsync(void *target, const void *source, size_t size, cudaMemcp
 
 RUNTIME cudaMemcpy(void *target, const void *source, size_t size, cudaMemcpyKind kind) {
     LOCKED;
-    if (spoils_capture()) return told(cudaErrorStreamCaptureUnsupported);
+    if (spoils_capture()) return recorded(cudaErrorStreamCaptureUnsupported);
     cudaError_t error = cudaMemcpyAsync(target, source, size, kind, nullptr);
     Stream &stream = stream_of(nullptr);
     stream.run(stream.begun());
@@ -335,7 +335,7 @@ RUNTIME cudaMemcpy(void *target, const void *source, size_t size, cudaMemcpyKind
 
 RUNTIME cudaMemsetAsync(void *target, int value, size_t size, cudaStream_t handle) {
     LOCKED;
-    if (!holds(machine.device_blocks, target, size)) return told(cudaErrorInvalidValue);
+    if (!holds(machine.device_blocks, target, size)) return recorded(cudaErrorInvalidValue);
     stream_of(handle).begin([=] { std::memset(target, value, size); });
     return cudaSuccess;
 }
@@ -369,7 +369,7 @@ RUNTIME cudaStreamSynchronize(cudaStream_t handle) {
     Stream &stream = stream_of(handle);
     if (stream.capture) {
         stream.invalid = true;
-        return told(cudaErrorStreamCaptureUnsupported);
+        return recorded(cudaErrorStreamCaptureUnsupported);
     }
     stream.run(stream.begun());
     return cudaSuccess;
@@ -379,7 +379,7 @@ RUNTIME cudaStreamSynchronize(cudaStream_t handle) {
 RUNTIME cudaStreamQuery(cudaStream_t handle) {
     LOCKED;
     Stream &stream = stream_of(handle);
-    if (stream.capture) return told(cudaErrorStreamCaptureUnsupported);
+    if (stream.capture) return recorded(cudaErrorStreamCaptureUnsupported);
     if (stream.waiting.empty()) return cudaSuccess;
     stream.run(stream.done + 1);
     return cudaErrorNotReady;
@@ -427,9 +427,9 @@ RUNTIME cudaEventQuery(cudaEvent_t event) {
 
 RUNTIME cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode) {
     LOCKED;
-    if ((size_t)handle <= 1) return told(cudaErrorStreamCaptureUnsupported);  // the default stream
+    if ((size_t)handle <= 1) return recorded(cudaErrorStreamCaptureUnsupported);  // the default stream
     Stream &stream = stream_of(handle);
-    if (stream.capture) return told(cudaErrorIllegalState);
+    if (stream.capture) return recorded(cudaErrorIllegalState);
     stream.capture = new std::vector<Work>;
     stream.invalid = false;
     return cudaSuccess;
@@ -439,10 +439,10 @@ RUNTIME cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t *graph) {
     LOCKED;
     Stream &stream = stream_of(handle);
     *graph = nullptr;
-    if (!stream.capture) return told(cudaErrorIllegalState);
+    if (!stream.capture) return recorded(cudaErrorIllegalState);
     std::unique_ptr<std::vector<Work>> captured(stream.capture);
     stream.capture = nullptr;
-    if (stream.invalid) return told(cudaErrorStreamCaptureInvalidated);
+    if (stream.invalid) return recorded(cudaErrorStreamCaptureInvalidated);
     *graph = (cudaGraph_t)captured.release();
     return cudaSuccess;
 }

@@ -15,12 +15,12 @@ ENGINES = "tests/cuda_plugins/test_engine.py"
 @pytest.mark.slow
 @pytest.mark.parametrize(("folder", "least"), [("tests/cuda_plugins", 250), ("tests/backends/gpu", 40)])
 def test_kernels_and_processor_by_the_real_cupy(stand_in: StandIn, folder: str, least: int) -> None:
-    told = stand_in.pytest("-m", "gpu", folder, f"--ignore={ENGINES}", "-rs")
-    passed = re.search(r"(\d+) passed", told)
-    assert passed, told
-    assert int(passed.group(1)) >= least, told
+    output = stand_in.pytest("-m", "gpu", folder, f"--ignore={ENGINES}", "-rs")
+    passed = re.search(r"(\d+) passed", output)
+    assert passed, output
+    assert int(passed.group(1)) >= least, output
 
 
 def test_nvrtc_compiles_what_is_compiled_ahead_of_time(stand_in: StandIn) -> None:
-    told = stand_in.pytest("tests/cuda_plugins/test_compile.py", "-k", "nvrtc", "-rs")
-    assert re.search(r"^3 passed", told, re.MULTILINE), told
+    output = stand_in.pytest("tests/cuda_plugins/test_compile.py", "-k", "nvrtc", "-rs")
+    assert re.search(r"^3 passed", output, re.MULTILINE), output

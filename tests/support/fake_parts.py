@@ -68,7 +68,7 @@ def _type(name: str) -> type[np.number]:
 
 @dataclass
 class FakeSession:
-    """A session that takes ``seconds`` per inference; its last output has the name of the engine file."""
+    """A session that needs ``seconds`` per inference; its last output has the name of the engine file."""
 
     engine: OnnxModel | Engine
     seconds: float = 0.0

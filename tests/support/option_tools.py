@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from core.kinds.family_options import FamilyOptions, family_options_of, own_fields, place_of
+from core.kinds.family_options import FamilyOptions, family_field, family_options_of, own_fields
 
 
 def with_option(config: Any, name: str, value: Any) -> Any:
@@ -15,4 +15,4 @@ def with_option(config: Any, name: str, value: Any) -> Any:
     former = family_options_of(config)
     values: Any = former.values
     given = FamilyOptions(replace(values, **{name: value}), former.given | {name})
-    return replace(config, **{place_of(type(config)): given})
+    return replace(config, **{family_field(type(config)): given})

@@ -73,8 +73,8 @@ class Program:
             workdir=run_dir,
             run_dir=run_dir,
             cache_dir=self.folder / "cache",
-            seed=request.words.seed,
-            device=request.words.device,
+            seed=request.top_level.seed,
+            device=request.top_level.device,
             registry=registry,
             options=lambda kind, name: request.options[kind, name],
             reporter=console,
@@ -85,7 +85,7 @@ class Program:
         """Run the command line ``overrides``."""
         request, context, console = self.prepare(*overrides)
         run_dir = context.run_dir
-        plan = make_plan(request.stages, request.configs, context, request.words)
+        plan = make_plan(request.stages, request.configs, context, request.top_level)
         recorder = SummaryRecorder(Summary(run_dir / "summary.json", "", list(overrides)))
         manager = plugins().manager
         manager.register(recorder)

@@ -98,7 +98,7 @@ def load_state(folder: Path, config: Mapping[str, object]) -> TrainingState:
     except _DAMAGED as error:
         raise TrainingError(f"'{path}' is damaged and cannot be resumed from", _START_AGAIN) from error
     if state is None:
-        raise TrainingError(f"'{path}' has format {written}, this version reads {FORMAT}", _START_AGAIN)
+        raise TrainingError(f"'{path}' has format {written}, but this version reads {FORMAT}", _START_AGAIN)
     if different := [name for name in config if state.config.get(name) != config[name] and name != "anchors"]:
         raise TrainingError(
             f"'{path}' belongs to another architecture ({different[0]} is {state.config.get(different[0])}, "

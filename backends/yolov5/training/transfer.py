@@ -21,7 +21,7 @@ class Transfer:
     """Result of a transfer.
 
     Attributes:
-        loaded: Number of tensors that were copied, including Detect tensors without the outputs of unknown classes.
+        loaded: Number of tensors that were copied, including Detect tensors with the outputs of some classes only.
         total: Number of tensors of the network.
         left: Tensors that were not copied: name, shape in the checkpoint (None if missing) and shape in the network.
         known: Number of classes with copied outputs.
@@ -49,7 +49,7 @@ class Transfer:
 
 @torch.no_grad()
 def transfer(
-    state: Mapping[str, Tensor], model: YOLOv5, names: Sequence[str] = (), wanted: Sequence[str] = ()
+    state: Mapping[str, Tensor], model: YOLOv5, names: Sequence[str] = (), target_names: Sequence[str] = ()
 ) -> Transfer:
     """Copy tensors of the same name and shape into ``model``.
 
@@ -60,13 +60,13 @@ def transfer(
         state: Weights of a :class:`YOLOv5`, of any precision.
         model: The network, modified in place.
         names: Class names of ``state``, index = class id; empty if unknown.
-        wanted: Class names of ``model``, index = class id; empty if unknown.
+        target_names: Class names of ``model``, index = class id; empty if unknown.
     """
     own = model.state_dict()
     left: list[tuple[str, Shape | None, Shape]] = []
     anchors = model.config.anchors_per_level
     count = _classes(state, anchors, names)
-    pairs = list(_class_pairs(count, model.config.num_classes, names, wanted))
+    pairs = list(_class_pairs(count, model.config.num_classes, names, target_names))
     for name, tensor in own.items():
         given = state.get(name)
         detect = name.startswith(_DETECT)
@@ -88,11 +88,13 @@ def _classes(state: Mapping[str, Tensor], anchors: int, names: Sequence[str]) ->
     return outputs - 5
 
 
-def _class_pairs(given: int | None, own: int, names: Sequence[str], wanted: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _class_pairs(
+    given: int | None, own: int, names: Sequence[str], target_names: Sequence[str]
+) -> Iterator[tuple[int, int]]:
     """Yield the class id in the checkpoint and in the network, for each class that both have."""
     known = {name: index for index, name in enumerate(names)}
     for index in range(own):
-        name = wanted[index] if wanted else None
+        name = target_names[index] if target_names else None
         if name is not None and name in known:
             yield known[name], index
         elif given == own:

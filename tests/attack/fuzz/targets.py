@@ -20,7 +20,7 @@ class Target:
         run: Gives it bytes; any exception that comes out is a finding.
         seeds: Inputs to start from.
         modules: Those whose coverage guides the fuzzer.
-        words: What it inserts besides bytes.
+        words: Texts that it inserts in addition to bytes.
     """
 
     run: Callable[[bytes], None]
@@ -88,7 +88,7 @@ def cache(content: bytes) -> None:
 
 
 def metadata(content: bytes) -> None:
-    """The metadata of an ONNX file: ours, and the names as others write them."""
+    """The metadata of an ONNX file: that of hookline, and class names as other exporters write them."""
     from core.errors import HooklineError
     from core.storage.metadata import KEY, from_properties, parse_names, to_properties
 

@@ -90,7 +90,7 @@ def test_a_constant_tensor(load, kind, value):
 
 
 def plain_divergence(counts, keep, levels):
-    """The definition, bin by bin."""
+    """The definition, implemented bin by bin."""
     reference = [float(count) for count in counts[:keep]]
     reference[-1] += float(sum(counts[keep:]))
     kept = float(sum(counts[:keep]))
@@ -133,7 +133,7 @@ def test_one_observer_takes_many_tensors_from_many_threads():
 def test_not_a_number_names_the_tensor(name):
     part = next(item for item in hookline_calibrators() if item.name == name)
     observer = part.load(part.options())
-    with pytest.raises(HooklineError, match="tensor 'conv 1' holds NaN"):
+    with pytest.raises(HooklineError, match="tensor 'conv 1' contains NaN"):
         observer.observe("conv 1", np.array([np.nan], np.float32))
 
 

@@ -25,7 +25,7 @@ class CudaError(RuntimeError):
 
 
 def test_errors_of_the_machine_are_converted_and_bugs_are_not():
-    assert str(user_error(CudaError(2), "cuda:1")).startswith("cuda:1 has no memory left (error 2); end other")
+    assert str(user_error(CudaError(2), "cuda:1")).startswith("cuda:1 is out of memory (error 2); close other")
     assert isinstance(user_error(CudaError(46), "cuda:1"), UnavailableError)
     for bug in (CudaError(1), CudaError(700), RuntimeError("of another kind")):
         assert user_error(bug, "cuda:1") is None

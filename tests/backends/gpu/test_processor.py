@@ -220,7 +220,7 @@ def test_only_the_boxes_are_found_on_the_stream_of_the_session():
 
 
 def test_a_session_on_the_host_gets_arrays_of_numpy(device):
-    processor = CupyProcessor(lambda number: device, number=lambda word: 0)
+    processor = CupyProcessor(lambda number: device, number_of=lambda choice: 0)
     session: Any = type("HostSession", (), {"layout": DECODED, "facts": FACTS})()
     assert for_session(processor, session) is processor
     source_images = [make_picture(33, 200), make_picture(5, 4)]
@@ -321,7 +321,7 @@ def test_for_a_session_on_the_host_it_works_on_the_gpu_of_the_run(monkeypatch, w
 
 def test_a_session_on_a_gpu_is_followed_whatever_the_run_says():
     opened = []
-    processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number), number=pytest.fail)
+    processor = CupyProcessor(lambda number: opened.append(number) or ShimDevice(number), number_of=pytest.fail)
     session = session_of(ShimDevice(), {})
     session.device = 5
     for_session(processor.on_device("cuda:1"), session)
@@ -345,7 +345,7 @@ def test_missing_fields_are_named(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda name, *_, **__: pytest.fail(f"{name} was loaded"))
     assert "CuPy is not installed" in plugin.probe().reason
     there.append("cupy")
-    problem = broken("NVIDIA driver", "libcuda.so.1 is there, and no kernel module is loaded", "sudo modprobe nvidia")
+    problem = broken("NVIDIA driver", "libcuda.so.1 exists, but no kernel module is loaded", "sudo modprobe nvidia")
     monkeypatch.setattr(driver, "driver_problem", lambda here: problem)
     assert plugin.probe() == Availability(usable=False, reason=problem.found, hint=problem.remedy)
     monkeypatch.setattr(driver, "driver_problem", lambda here: None)

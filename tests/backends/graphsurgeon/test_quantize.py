@@ -74,7 +74,7 @@ def test_fp16_refuses_weights_that_do_not_fit(model, tmp_path):
         if tensor.name == "b1.bias":
             tensor.CopyFrom(numpy_helper.from_array(np.full(16, 1e5, np.float32), tensor.name))
     onnx.save(graph, model.path)
-    with pytest.raises(HooklineError, match=r"weight 'b1\.bias' reaches 100000, the maximum of float16 is 65504"):
+    with pytest.raises(HooklineError, match=r"weight 'b1\.bias' reaches 100000, above the float16 maximum 65504"):
         quantize(model, None, tmp_path / "half.onnx", precision=Precision.fp16, style=STYLE)
     assert not (tmp_path / "half.onnx").exists()
 
@@ -98,5 +98,5 @@ def test_a_model_of_that_precision_is_written_as_it_is(model, tmp_path, precisio
 
 
 def test_int8_for_a_runtime_without_a_style(model, tmp_path):
-    with pytest.raises(HooklineError, match=r"has no Q/DQ rules for int8; its descriptor must set Runtime\.qdq"):
+    with pytest.raises(HooklineError, match=r"has no Q/DQ rules for int8; set another backend, or set Runtime\.qdq"):
         quantize(model, table_for(model, tmp_path), tmp_path / "q.onnx", precision=Precision.int8, style=None)

@@ -155,7 +155,7 @@ def test_refuses_what_has_no_heads(tmp_path):
         "is already grafted": replace(model, path=tmp_path / "d.onnx"),
         "cannot decode the layout 'classic' of the family 'yolov5'": replace(model, layout="classic"),
         "its anchors and classes need 24": replace(model, facts=replace(model.facts, names=("a", "b", "c"))),
-        "but the decode needs p3, p4, p5; export it": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
+        "but the graft needs p3, p4, p5; export it": write_heads(tmp_path / "four.onnx", levels=4, facts=model.facts),
         "opset 12": write_heads(tmp_path / "old.onnx", opset=12),
     }
     for message, wrong in cases.items():

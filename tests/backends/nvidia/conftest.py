@@ -1,4 +1,4 @@
-"""No test meets the NVML or the choices of the machine that it runs on."""
+"""Isolate the tests from NVML and the environment of the machine."""
 
 from __future__ import annotations
 

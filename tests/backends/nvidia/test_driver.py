@@ -1,4 +1,4 @@
-"""Every way in which a driver is missing, half there or refused."""
+"""A driver that is missing, incomplete or refused."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_a_container_without_gpus(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("places", "found", "remedy"),
     [
-        ((), "and no driver", "install NVIDIA's driver"),
-        (("/run/.containerenv",), "and no driver", "on the host"),
+        ((), "but no driver", "install NVIDIA's driver"),
+        (("/run/.containerenv",), "but no driver", "on the host"),
     ],
 )
 def test_gpu_without_a_driver(machine: Machine, places: tuple[str, ...], found: str, remedy: str) -> None:

@@ -103,7 +103,7 @@ def test_numbers_count_visible_gpus(set_visible) -> None:
 @pytest.mark.usefixtures("machine")
 def test_nothing_is_visible(set_visible) -> None:
     set_visible("")
-    with pytest.raises(UnavailableError, match=r"CUDA_VISIBLE_DEVICES= leaves none of 2.*stage=doctor"):
+    with pytest.raises(UnavailableError, match=r"CUDA_VISIBLE_DEVICES= hides all 2 GPUs; .*stage=doctor"):
         choose("auto")
 
 
@@ -259,16 +259,18 @@ def test_the_only_instance_is_found_whatever_its_uuid_in_cuda(machine: Machine) 
 def test_of_several_instances_only_the_named_one_is_found(set_visible) -> None:
     small, large, _ = gpus()
     for instance in (small, large):
-        with pytest.raises(UnavailableError, match=r"is not among CUDA's 1; set CUDA_VISIBLE_DEVICES to its UUID, and"):
+        with pytest.raises(
+            UnavailableError, match=r"is not one of the 1 that CUDA sees; set CUDA_VISIBLE_DEVICES to its UUID, and"
+        ):
             ordinal(instance, cuda(UUIDS[0]))
     set_visible(large.uuid)
     assert ordinal(large, cuda(UUIDS[0])) == 0
-    with pytest.raises(UnavailableError, match="not among"):
+    with pytest.raises(UnavailableError, match="is not one of"):
         ordinal(small, cuda(UUIDS[0]))
 
 
 def as_cupy_reads(uuid: str) -> bytes:
-    """CuPy reads the bytes as a C string: what follows in memory comes along, up to the first zero."""
+    """CuPy reads the bytes as a C string: it includes the following memory up to the first zero."""
     return (bytes.fromhex(uuid.partition("-")[2].replace("-", "")) + b"luid").partition(b"\0")[0]
 
 
@@ -301,7 +303,7 @@ def test_cuda_has_an_order_of_its_own(uuid: str) -> None:
 @pytest.mark.usefixtures("machine")
 def test_cuda_does_not_see_it() -> None:
     first, second = gpus()
-    said = r"L4 \(GPU-1.*\) is not among CUDA's 1; set CUDA_VISIBLE_DEVICES.*PCI_BUS_ID"
+    said = r"L4 \(GPU-1.*\) is not one of the 1 that CUDA sees; set CUDA_VISIBLE_DEVICES.*PCI_BUS_ID"
     with pytest.raises(UnavailableError, match=said):
         ordinal(first, cuda(second.uuid))
 
@@ -309,13 +311,13 @@ def test_cuda_does_not_see_it() -> None:
 def test_gpus_that_cupy_cannot_distinguish() -> None:
     twins = [f"GPU-1100{number}222-aaaa-bbbb-cccc-123456789abc" for number in (1, 2)]
     with pytest.raises(
-        UnavailableError, match=r"cannot be distinguished from 1 other\(s\) by CuPy; set CUDA_VISIBLE_DEVICES"
+        UnavailableError, match=r"cannot be distinguished from 1 other GPU by CuPy; set CUDA_VISIBLE_DEVICES"
     ):
         ordinal(numbered(twins[0]), cuda(*twins))
 
 
 def test_auto_stays_on_its_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no longer the most free memory once an engine is on it."""
+    """After an engine is opened, it no longer has the most free memory."""
     now = [numbered(UUIDS[0]), replace(numbered(UUIDS[1]), free=2 << 30)]
     monkeypatch.setattr(module, "gpus", lambda: tuple(now))
     first = choose("auto")

@@ -141,7 +141,7 @@ def test_a_decode_that_does_not_fit_the_facts(tmp_path, runtime):
     fewer = replace(model, facts=replace(model.facts, names=model.facts.names[:1]))
     with (
         runtime.open(grafted(fewer, tmp_path / "d.onnx"), device="cpu") as session,
-        pytest.raises(HooklineError, match=r"'d.onnx' outputs a box with class id 3, and has 1 class"),
+        pytest.raises(HooklineError, match=r"'d.onnx' outputs a box with class id 3, but has 1 class"),
     ):
         session.run(images(model, 1))
     with runtime.open(fewer, device="cpu") as session:

@@ -1,4 +1,4 @@
-"""The real Python bindings of TensorRT 10 and 11 over libraries that do nothing.
+"""The real Python bindings of TensorRT 10 and 11 over stub libraries.
 
 The bindings are a small wheel per release. The libraries that they load are large and need a GPU. Stand-in libraries of
 the same names, in which every function returns null, let Python import the module: each class, enum and signature

@@ -44,7 +44,7 @@ class Native:
         return ctypes.CFUNCTYPE(result, POINTER, *kinds)(place)(self.address, *arguments)
 
     def batch(self) -> int | None:
-        """Return the address of a batch, as TensorRT gets it."""
+        """Return the address of a batch, as TensorRT receives it."""
         bindings, names = (POINTER * 1)(), (ctypes.c_char_p * 1)(b"images")
         given = self.call("get_batch", ctypes.c_bool, bindings, names, ctypes.c_int32(1))
         return int(bindings[0] or 0) if given else None

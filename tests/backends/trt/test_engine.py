@@ -125,7 +125,7 @@ def feed(*counts: int, fails: bool = False) -> CalibrationFeed:
         for number, count in enumerate(counts):
             yield np.full((count, 3, contract.height, contract.width), number, np.float32)
         if fails:
-            raise HooklineError("'5.png' is no picture", "repair it")
+            raise HooklineError("'5.png' is not an image", "repair it")
 
     return CalibrationFeed("digest of the images", None, batches)
 
@@ -203,7 +203,7 @@ def test_engines_for_a_group_of_gpus_that_this_one_is_not_of(tmp_path, monkeypat
     older = replace(bench.place, gpu=replace(L4, name="an older one", capability=capability))
     job, options = bench.job(model_of(tmp_path)), TrtOptions(hardware=hardware)
     with pytest.raises(
-        HooklineError, match=f"hardware={hardware.value} needs compute capability .* the an older one here has"
+        HooklineError, match=f"hardware={hardware.value} needs compute capability .*, but the an older one has"
     ):
         build_engine(job, options, older)
     assert bench.trt.calls == []
@@ -235,7 +235,7 @@ def test_other_images_are_calibrated_again(tmp_path, monkeypatch):
 def test_what_fails_in_the_calibration_is_the_cause(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, 10, layer("stem", "Int8"))
     bench.trt.script.plan = None
-    with pytest.raises(HooklineError, match=r"'5\.png' is no picture; repair it"):
+    with pytest.raises(HooklineError, match=r"'5\.png' is not an image; repair it"):
         bench.build(model_of(tmp_path, Precision.fp32), calibration=feed(1, fails=True))
 
 

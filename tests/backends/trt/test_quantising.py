@@ -209,7 +209,7 @@ def test_a_range_that_tensorrt_refuses():
 
 
 def test_the_table_of_a_detector_fits_what_the_parser_makes_of_it(tmp_path, repo_root):
-    pytest.importorskip("tensorrt_rtx", reason="its parser is the one of TensorRT (Linux on x86-64 only)")
+    pytest.importorskip("tensorrt_rtx", reason="it has the parser of TensorRT (Linux on x86-64 only)")
     tiny_checkpoint(tmp_path / "tiny.safetensors")
     model, seen = official(tmp_path, tmp_path / "tiny.safetensors", dynamic=False)
     command = [sys.executable, "-c", PARSE, str(model.path)]

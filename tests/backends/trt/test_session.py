@@ -236,8 +236,8 @@ def test_another_context_runs_in_another_thread():
         thread.start()
         thread.join()
         same(found, first)
-    first, beside, graph = (context.scratch.ctypes.data for context in (engine.contexts))
-    assert first == graph != beside
+    first, other, graph = (context.scratch.ctypes.data for context in (engine.contexts))
+    assert first == graph != other
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_static_engine():
 
 
 def test_no_room_for_a_context():
-    with pytest.raises(HooklineError, match="not enough GPU memory to run the engine: out of memory; end other"):
+    with pytest.raises(HooklineError, match="not enough GPU memory to run the engine: out of memory; close other"):
         opened_session(room=False)
 
 

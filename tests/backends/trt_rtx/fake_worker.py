@@ -1,4 +1,4 @@
-"""A worker that behaves as its job says, to test the waiting program."""
+"""A worker that behaves as its job requests, to test the waiting program."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class Here:
         return nullcontext()
 
 
-@pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="says what happens where there is no driver")
+@pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="tests the message without a driver")
 def test_library_itself_refuses_without_a_driver(engine):
     with pytest.raises(HooklineError, match=r"'tiny\.engine' cannot be opened: .*cudaError 35"):
         open_session(engine, load("tensorrt_rtx"), Here(), graphs=False)

@@ -88,7 +88,9 @@ def test_reads_official_and_own(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
-    with pytest.raises(HooklineError, match=r"holds a state dict, not a YOLOv5 model; plain YOLOv5 detectors of v5\.0"):
+    with pytest.raises(
+        HooklineError, match=r"contains a state dict, not a YOLOv5 model; plain YOLOv5 detectors of v5\.0"
+    ):
         YOLOv5Backend().read(tmp_path / "x.pt", tmp_path / "x.safetensors")
     assert [file.name for file in tmp_path.iterdir()] == ["x.pt"]
 

@@ -54,7 +54,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, name: str, valu
     changed = weights.state[name].clone()
     changed.view(-1)[-1] = value
     save(replace(weights, state={**weights.state, name: changed}), tmp_path / "x.safetensors")
-    with pytest.raises(CheckpointError, match=rf"'{name}' in '.*x\.safetensors' holds NaN or infinity"):
+    with pytest.raises(CheckpointError, match=rf"'{name}' in '.*x\.safetensors' contains NaN or infinity"):
         load(tmp_path / "x.safetensors")
 
 
@@ -125,7 +125,7 @@ def _edit(path: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda content: content.update(format=3), "has format 3, this version reads up to 2"),
+        (lambda content: content.update(format=3), "has format 3, but this version reads up to 2"),
         (lambda content: content["facts"].update(family="yolox"), "of the family 'yolox'"),
         (lambda content: content["facts"].update(names=["a"]), "names 1 class of 3"),
         (lambda content: content.pop("model"), "metadata of .* is damaged"),

@@ -96,7 +96,7 @@ def _grouped(model: Any) -> None:
     [
         (_leaky, "has the activation 'LeakyReLU', not SiLU"),
         (_fused, "batch normalisation of .* is already fused"),
-        (_diverged, "'stem.conv.weight' in .* holds NaN or infinity; the training diverged"),
+        (_diverged, "'stem.conv.weight' in .* contains NaN or infinity; the training diverged"),
         (_grouped, r"'stages.0.down.conv.weight' has shape \(16, 4, 3, 3\), expected \(16, 8, 3, 3\)"),
         (_without_last, "its model ends in 'models.common.C3', not in 'Detect'"),
         (_set("model.1.conv.stride", (1, 1)), r"'stages.0.down.conv' in .* has stride \(1, 1\), a plain YOLOv5 has"),
@@ -124,18 +124,18 @@ def test_what_is_not_plain_is_refused(tmp_path: Path, change: Callable[[Any], No
 @pytest.mark.parametrize("model_class", ["models.yolo.SegmentationModel", "ultralytics.nn.tasks.DetectionModel"])
 def test_other_architectures_are_refused_by_name(tmp_path: Path, model_class: str) -> None:
     write_official(tmp_path / "x.pt", P5, model_class=model_class)
-    with pytest.raises(CheckpointError, match=f"holds a '{model_class}', not a YOLOv5 detector"):
+    with pytest.raises(CheckpointError, match=f"contains a '{model_class}', not a YOLOv5 detector"):
         read(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"model": {"weight": torch.zeros(2)}}, "holds a state dict, not a YOLOv5 model"),
-        ({"weight": torch.zeros(2)}, "holds a state dict, not a YOLOv5 model"),
-        ({"model": None}, "holds a NoneType, not a YOLOv5 model"),
-        ([1, 2], "holds a list, not a YOLOv5 model"),
-        ({"model": nn.Conv2d(1, 1, 1)}, "holds a 'torch.nn.modules.conv.Conv2d', not a YOLOv5 detector"),
+        ({"model": {"weight": torch.zeros(2)}}, "contains a state dict, not a YOLOv5 model"),
+        ({"weight": torch.zeros(2)}, "contains a state dict, not a YOLOv5 model"),
+        ({"model": None}, "contains a NoneType, not a YOLOv5 model"),
+        ([1, 2], "contains a list, not a YOLOv5 model"),
+        ({"model": nn.Conv2d(1, 1, 1)}, "contains a 'torch.nn.modules.conv.Conv2d', not a YOLOv5 detector"),
     ],
 )
 def test_other_contents_are_refused(tmp_path: Path, content: object, expected: str) -> None:

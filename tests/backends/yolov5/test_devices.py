@@ -185,7 +185,7 @@ def test_training_reports_its_device(
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Sets what is wrong with the driver."""
+    """Sets the fault of the driver."""
     return lambda problem: monkeypatch.setattr("backends.nvidia.driver.driver_problem", lambda here=None: problem)
 
 

@@ -123,7 +123,7 @@ def test_a_state_of_another_format_is_refused(monkeypatch: pytest.MonkeyPatch, t
     del content["batch"]  # which format 1 had not
     torch.save(content, tmp_path / STATE)
     monkeypatch.undo()
-    with pytest.raises(TrainingError, match="has format 1, this version reads 2"):
+    with pytest.raises(TrainingError, match="has format 1, but this version reads 2"):
         load_state(tmp_path, TINY.to_dict())
 
 

@@ -132,7 +132,7 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["--multirn"], "did you mean --multirun"),
         (["--imgsz=320"], "options have no dashes: imgsz=320"),
         (["--cfg"], "argument --cfg/-c"),
-        (["--cfg", "job", "-m"], "exclude each other"),
+        (["--cfg", "job", "-m"], "cannot be combined"),
         (["--resolve"], "--resolve works only with --cfg"),
         (["--experimental-rerun", "x"], "is not supported"),
         (["-m"], "nothing to do"),

@@ -16,7 +16,7 @@ from core.kinds.stage import Stage
 from core.model_facts import Precision
 from core.options.fields import chosen, shared
 from core.options.ranges import Range
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.plugins.loading import load_plugins
 from core.plugins.registry import Registry
 from hookline import Artifact, Calibrator, RunContext, hookimpl, testing
@@ -158,7 +158,7 @@ def test_the_list_of_stages_comes_with_the_top_level_options(registry: Registry)
     text = usage([], registry)
     assert options(text, "stages") == ["blur make it unsharp"]
     shown = {line.partition("=")[0] for line in options(text, "top-level options")}
-    assert shown == set(Words.__dataclass_fields__) - {"plugins", "stage"}
+    assert shown == set(TopLevelOptions.__dataclass_fields__) - {"plugins", "stage"}
     assert "stages:" not in usage(["+stage=blur"], registry)
 
 

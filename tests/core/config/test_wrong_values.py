@@ -50,7 +50,7 @@ def test_in_a_yaml_file(given: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ({"graft": "onnx"}, "'graft' is now 'decode'"),
         ({"predict": 4}, "'predict' is a group of options and has no value; set its options: predict."),
@@ -61,12 +61,12 @@ def test_in_a_yaml_file(given: dict[str, object]) -> None:
         ({"backend": {"name": "x"}}, "'backend' is not a group of options; write backend=<value>"),
     ],
 )
-def test_a_word_is_no_group_and_a_group_no_word(given: dict[str, object], told: str) -> None:
+def test_a_word_is_no_group_and_a_group_no_word(given: dict[str, object], expected: str) -> None:
     with initialize_config_module("conf", version_base="1.3"):
         config = compose("config", ["+stage=build"])
     with pytest.raises(OmegaConfBaseException) as failed:
         OmegaConf.merge(config, given)
-    assert str(explain(failed.value, plugins().registry)).startswith(told)
+    assert str(explain(failed.value, plugins().registry)).startswith(expected)
 
 
 def test_a_name_that_was_never_an_option_in_a_yaml_file() -> None:

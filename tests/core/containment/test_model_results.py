@@ -78,7 +78,7 @@ def _shrink_input(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "expected"),
     [
         (lambda _model, _target: None, r"did not write 'made\.onnx'"),
         (lambda _model, target: target.mkdir(), r"must write .* not as a link or a folder"),
@@ -94,11 +94,13 @@ def _shrink_input(model: onnx.ModelProto) -> None:
         (_copy, "must give precision=int8, but wrote a model without Q/DQ pairs and int8 tensors"),
     ],
 )
-def test_a_model_that_a_quantizer_wrote(tmp_path: Path, write: Callable[[OnnxModel, Path], object], told: str) -> None:
+def test_a_model_that_a_quantizer_wrote(
+    tmp_path: Path, write: Callable[[OnnxModel, Path], object], expected: str
+) -> None:
     model, target = grid_family.write_onnx(tmp_path / "grid.onnx"), tmp_path / "made.onnx"
     context, _ = make_context(tmp_path, runtimes=[runtime_part("fake")])
     write(model, target)
-    with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {told}"):  # noqa: SIM117
+    with pytest.raises(PluginError, match=rf"tests 0 \(plugin 'tests'\): backend 'fake': {expected}"):  # noqa: SIM117
         with faults_of("runtimes", "fake", context.registry):
             check_model(target, model, Precision.int8)
 

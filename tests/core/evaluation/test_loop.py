@@ -27,21 +27,21 @@ def test_every_picture_in_order(tmp_path: Path, batch: int) -> None:
     samples = make_samples(tmp_path, 5)
     session = FakeSession(fake_engine(tmp_path))
     processor = FakeProcessor({"fake": [detections((0, 0, index + 1, 1, 0.5, 0)) for index in range(5)]})
-    told: list[int] = []
+    advanced: list[int] = []
     result = evaluate_session(
         session,
         samples,
         processor,
         Filter(),
-        Tolerance(5, told.append),
+        Tolerance(5, advanced.append),
         head=head_for(session),
         batch=batch,
-        advance=told.append,  # type: ignore[arg-type]
+        advance=advanced.append,  # type: ignore[arg-type]
     )
     assert [(seen.index, seen.width, seen.height) for seen in result.images] == [(i, 40 + i, 30) for i in range(5)]
     assert [seen.found.boxes[0, 2] for seen in result.images] == [1, 2, 3, 4, 5]
     assert session.calls[0] == session.contract.batch  # the warm-up
-    assert sum(session.calls[1:]) == sum(told) == 5
+    assert sum(session.calls[1:]) == sum(advanced) == 5
     assert max(session.calls) <= batch
 
 

@@ -76,7 +76,7 @@ def test_average_precision_by_hand() -> None:
 
 
 def test_loose_box_counts_up_to_its_overlap() -> None:
-    """A box of IoU 0.72 is right at 0.5, 0.55 ... 0.7: 5 of 10 thresholds."""
+    """A box of IoU 0.72 is correct at 0.5, 0.55 ... 0.7: 5 of 10 thresholds."""
     scores = score(*make_case([[(0, 0, 100, 100, 0)]], [[(0, 0, 100, 72, 0.9, 0)]]))
     assert scores.all.map50 == pytest.approx(1)
     assert scores.all.map50_95 == pytest.approx(0.5)

@@ -158,7 +158,7 @@ def test_errors_while_running_are_one_line(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_while_running(tmp_path: Path) -> None:
-    """The size is computed from the image, so nothing knows it before."""
+    """The size is computed from the image, so it is unknown before."""
 
     def change(model: Any) -> None:
         model.graph.initializer.append(numpy_helper.from_array(np.array([1 << 34], np.int64), "many"))
@@ -199,7 +199,7 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_nodes_are_put_in_order(tmp_path: Path) -> None:
-    """Also around a subgraph, which takes what is made outside."""
+    """Also around a subgraph, which reads values from outside."""
     model = write_heads(tmp_path / "x.onnx")
     graph = onnx.load(model.path)
     branch = helper.make_graph(

@@ -143,9 +143,9 @@ def test_lines_of_keys_and_items(tmp_path: Path) -> None:
         ("train",): 1, ("names",): 2, ("names", 0): 3, ("names", 1): 4, ("val",): 5, ("val", 0): 5, ("val", 1): 6,
         ("map",): 7, ("map", "k"): 8,
     }  # fmt: skip
-    assert found.place("names", 1) == f"'{file}' (line 4)"
-    assert found.place("names", 7) == f"'{file}' (line 2)"
-    assert found.place("gone") == f"'{file}'"
+    assert found.location("names", 1) == f"'{file}' (line 4)"
+    assert found.location("names", 7) == f"'{file}' (line 2)"
+    assert found.location("gone") == f"'{file}'"
 
 
 def test_only_a_regular_file_of_a_bounded_size(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ PIECES = (
 
 
 def answered(file: Path) -> DataSpec | str:
-    """What the file says, or the line of the error."""
+    """The content of the file, or the line of the error."""
     try:
         return read_data_yaml(file)
     except HooklineError as error:

@@ -1,4 +1,4 @@
-"""A session that states another model, or gives other outputs than its head has, is refused by the name of its part."""
+"""A session of another model, or with other outputs than those of its head, is refused; the error names its part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Change = Callable[[dict[str, Any]], Any]
 
 @dataclass
 class Odd:
-    """A session that states and gives what it is told to."""
+    """A session with the given attributes and outputs."""
 
     change: Change
     decoded: bool = False
@@ -53,7 +53,7 @@ class Odd:
 
 
 def boxes() -> dict[str, Any]:
-    """Outputs of a grafted model with a box and a row that holds none."""
+    """Outputs of a grafted model with a box and a row without one."""
     return {
         NUM: np.array([[1]], np.int32),
         BOXES: np.array([[[1, 1, 9, 9], [np.nan] * 4]], np.float32),
@@ -85,20 +85,20 @@ TITLE = r"'x\.onnx', opened by the backend 'odd' of tests 0 \(plugin 'tests'\),"
 
 
 @pytest.mark.parametrize(
-    ("stated", "told"),
+    ("stated", "expected"),
     [
-        ({"facts": replace(grid_family.FACTS, names=("a", "b"))}, r"states facts\.names=\('a', 'b'\), not \('person'"),
+        ({"facts": replace(grid_family.FACTS, names=("a", "b"))}, r"has facts\.names=\('a', 'b'\), not \('person'"),
         ({"facts": None}, "has None as 'facts'"),
-        ({"contract": InputContract(1, 96, 96)}, r"states contract\.height=96, not 64"),
-        ({"contract": replace(CONTRACT, channels="bgr")}, r"states contract\.channels='bgr', not 'rgb'"),
+        ({"contract": InputContract(1, 96, 96)}, r"has contract\.height=96, not 64"),
+        ({"contract": replace(CONTRACT, channels="bgr")}, r"has contract\.channels='bgr', not 'rgb'"),
         ({"contract": {}}, r"has \{\} as 'contract'"),
-        ({"layout": DECODED}, "states layout='decoded', not 'grid'"),
-        ({"score_threshold": 0.5}, r"states score_threshold=0\.5, not 0\.0"),
+        ({"layout": DECODED}, "has layout='decoded', not 'grid'"),
+        ({"score_threshold": 0.5}, r"has score_threshold=0\.5, not 0\.0"),
     ],
 )
-def test_a_session_of_another_model(tmp_path: Path, stated: dict[str, Any], told: str) -> None:
+def test_a_session_of_another_model(tmp_path: Path, stated: dict[str, Any], expected: str) -> None:
     session = Odd(nothing, stated=stated)
-    with pytest.raises(HooklineError, match=f"the session of {TITLE} {told}"):
+    with pytest.raises(HooklineError, match=f"the session of {TITLE} {expected}"):
         opened(tmp_path, session)
     assert session.closed
 
@@ -118,12 +118,12 @@ S8 = grid_family.objects()["s8"]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
-        (lambda _: [], r"gives \[\], not arrays by name"),
-        (lambda _: {1: S8}, "gives .*, not arrays by name"),
-        (put("s8", S8.tolist()), "gives .* as output 's8', not an array"),
-        (lambda outputs: outputs.pop("s16") * 0, "gives .*, not arrays by name"),
+        (lambda _: [], r"returned \[\], not arrays by name"),
+        (lambda _: {1: S8}, "returned .*, not arrays by name"),
+        (put("s8", S8.tolist()), "returned .* as output 's8', not an array"),
+        (lambda outputs: outputs.pop("s16") * 0, "returned .*, not arrays by name"),
         (lambda outputs: {"s8": outputs["s8"]}, r"has no output 's16', only \['s8'\]"),
         (put("s8", S8[:, :, :4]), r"output 's8' of .* is \[1, 6, 4, 12\], not \[1, 6, 8, 12\]"),
         (put("s8", S8[0]), r"output 's8' of .* is \[6, 8, 12\], not \[1, 6, 8, 12\]"),
@@ -134,30 +134,30 @@ S8 = grid_family.objects()["s8"]
         (put("s8", np.where(S8 > 0, np.float32(np.inf), S8)), "has inf in the first batch"),
     ],
 )
-def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, told: str) -> None:
-    with opened(tmp_path, Odd(change)) as session, pytest.raises(HooklineError, match=told) as caught:
+def test_outputs_that_the_head_does_not_have(tmp_path: Path, change: Change, expected: str) -> None:
+    with opened(tmp_path, Odd(change)) as session, pytest.raises(HooklineError, match=expected) as caught:
         session.run(IMAGES)
     assert "opened by the backend 'odd' of tests 0 (plugin 'tests')" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (put(SCORES, np.array([[np.nan, 0.0]], np.float32)), "DecodeDetectionScores' of .* has nan"),
         (put(SCORES, np.array([[0.9, 0.5]], np.float32)), "DecodeDetectionBoxes' of .* has nan"),
-        (put(CLASSES, np.array([[2, 0]], np.int32)), "outputs a box with class id 2, and has 2 classes"),
+        (put(CLASSES, np.array([[2, 0]], np.int32)), "outputs a box with class id 2, but has 2 classes"),
         (put(CLASSES, np.array([[1.0, 0.0]], np.float32)), "DecodeDetectionClasses' of .* is float32, not int32"),
         (put(CLASSES, np.array([[1]], np.int32)), r"the numbers of boxes, scores and classes of .* differ: \[1, 2\]"),
     ],
 )
-def test_boxes_that_are_none(tmp_path: Path, change: Change, told: str) -> None:
+def test_boxes_that_are_none(tmp_path: Path, change: Change, expected: str) -> None:
     with opened(tmp_path, Odd(change, decoded=True), decoded=True) as session:  # noqa: SIM117
-        with pytest.raises(HooklineError, match=told):
+        with pytest.raises(HooklineError, match=expected):
             session.run(IMAGES)
 
 
 def test_good_outputs_pass_as_they_are_and_only_the_first_ones_are_checked(tmp_path: Path) -> None:
-    """A row without a score holds no box, whatever stands in it."""
+    """A row without a score is ignored, whatever its values."""
     given: list[dict[str, Any]] = []
     session = Odd(given.append, decoded=True)
     with opened(tmp_path, session, decoded=True) as model:
@@ -198,9 +198,12 @@ def test_a_session_of_a_device_stays_one(method: str) -> None:
     assert isinstance(session, CheckedDeviceSession)
     assert (session.device, session.stream, session.input_dtype) == (1, 7, "float16")
     assert getattr(session, method)(OnDevice((1, 3, 64, 96), "<f2")) is outputs
-    for wrong, told in ((OnDevice((1, 6, 8, 13)), r"is \[1, 6, 8, 13\]"), (OnDevice((1, 6, 8, 12), "<i4"), "is int32")):
+    for wrong, expected in (
+        (OnDevice((1, 6, 8, 13)), r"is \[1, 6, 8, 13\]"),
+        (OnDevice((1, 6, 8, 12), "<i4"), "is int32"),
+    ):
         odd: Any = checked(OddOnDevice(put("s8", wrong)), "it", head)
-        with pytest.raises(HooklineError, match=told):
+        with pytest.raises(HooklineError, match=expected):
             getattr(odd, method)(OnDevice((1, 3, 64, 96), "<f2"))
 
 

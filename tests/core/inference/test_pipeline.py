@@ -155,7 +155,7 @@ def test_frames_before_a_failure_come_first_and_its_type_stays(
 def test_an_error_ends_the_threads_and_closes_the_source_while_it_is_handled(
     tmp_path: Path, place: str, depth: int
 ) -> None:
-    """The traceback holds the generators: they must not wait for the garbage collector to be closed."""
+    """The traceback refers to the generators: closing them must not depend on the garbage collector."""
     detector, session, processor = make_detector(tmp_path, 1000)
     reader = Reader(1000)
 

@@ -26,10 +26,10 @@ class Recorder:
 
     breaks: str = ""
     error: Exception = field(default_factory=lambda: OSError(28, "No space left on device"))
-    told: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
     def _note(self, name: str) -> None:
-        self.told.append(name)
+        self.calls.append(name)
         if name == self.breaks:
             raise self.error
 
@@ -59,8 +59,10 @@ def make_run(folder: Path) -> RunInfo:
     return RunInfo("run", folder, {})
 
 
-@pytest.mark.parametrize(("names", "told"), [(["a", "b"], "ab"), ("b", "b"), (None, ""), ([], ""), (["a", "a"], "a")])
-def test_those_that_are_named_are_told(tmp_path: Path, names: Any, told: str) -> None:
+@pytest.mark.parametrize(
+    ("names", "expected"), [(["a", "b"], "ab"), ("b", "b"), (None, ""), ([], ""), (["a", "a"], "a")]
+)
+def test_named_trackers_receive_all_calls(tmp_path: Path, names: Any, expected: str) -> None:
     recorders = {"a": Recorder(), "b": Recorder()}
     context, memory = context_with(tmp_path, **recorders)
     with context.trackers(names, make_run(tmp_path)) as trackers:
@@ -68,23 +70,23 @@ def test_those_that_are_named_are_told(tmp_path: Path, names: Any, told: str) ->
         trackers.image("page", tmp_path / "page.png", 1)
     trackers.close()
     everything = ["start", "scalars", "image", "close"]
-    assert {name: recorder.told for name, recorder in recorders.items()} == {
-        name: everything if name in told else [] for name in recorders
+    assert {name: recorder.calls for name, recorder in recorders.items()} == {
+        name: everything if name in expected else [] for name in recorders
     }
     assert memory.warnings == []
 
 
 @pytest.mark.parametrize("breaks", ["scalars", "image", "close"])
-def test_one_that_fails_is_told_once_and_the_others_go_on(tmp_path: Path, breaks: str) -> None:
+def test_one_that_fails_is_reported_once_and_the_others_go_on(tmp_path: Path, breaks: str) -> None:
     bad, good = Recorder(breaks), Recorder()
     context, memory = context_with(tmp_path, bad=bad, good=good)
     with context.trackers(["bad", "good"], make_run(tmp_path)) as trackers:
         for epoch in (1, 2):
             trackers.scalars({}, epoch)
             trackers.image("page", tmp_path / "page.png", epoch)
-    assert good.told == ["start", *["scalars", "image"] * 2, "close"]
-    assert bad.told[-1] == breaks
-    assert bad.told.count(breaks) == 1
+    assert good.calls == ["start", *["scalars", "image"] * 2, "close"]
+    assert bad.calls[-1] == breaks
+    assert bad.calls.count(breaks) == 1
     (warning,) = memory.warnings
     assert warning.startswith("tracker 'bad' failed and is disabled, the training continues: OSError: [Errno 28]")
 
@@ -94,10 +96,10 @@ def test_one_that_cannot_start_stops_before_anything_is_lost(tmp_path: Path) -> 
     context, _ = context_with(tmp_path, good=good, bad=bad)
     with pytest.raises(HooklineError, match=r"tracker 'bad' cannot start \(OSError: .*No space.*remove it"):
         context.trackers(["good", "bad"], make_run(tmp_path))
-    assert good.told == ["start", "close"]
+    assert good.calls == ["start", "close"]
 
 
-def test_a_users_mistake_at_the_start_is_told_as_it_is(tmp_path: Path) -> None:
+def test_a_user_error_at_the_start_is_reported_unchanged(tmp_path: Path) -> None:
     bad = Recorder("start", HooklineError("no account", "log in"))
     context, _ = context_with(tmp_path, bad=bad)
     with pytest.raises(HooklineError, match=r"^no account; log in$"):

@@ -138,7 +138,7 @@ def test_headers_without_end(start: bytes, repeated: bytes) -> None:
 
 @pytest.mark.parametrize("length", [0x7FFFFFFF, 0xCE001720, 0xFFFFFFFF])
 def test_a_png_chunk_that_lies_about_its_length_takes_no_memory(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenCV reserves as many bytes as a chunk says: 3.7 GB for a file of 6 kB."""
+    """OpenCV allocates as many bytes as a chunk declares: 3.7 GB for a file of 6 kB."""
     content = encoded("png")
     start = content.index(b"IDAT") - 4
     monkeypatch.setattr(picture_module, "_decode", refused)

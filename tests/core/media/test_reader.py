@@ -158,7 +158,7 @@ def without_frames(path: Path) -> None:
 
 
 def truncated(path: Path) -> None:
-    """Without the moov box, which stands at the end."""
+    """Without the moov box, which is at the end."""
     path.write_bytes(write_levels(path, 5).read_bytes()[:-900])
 
 

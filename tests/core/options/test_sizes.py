@@ -89,7 +89,7 @@ def test_one_number_and_three():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (0, r"build\.batch=0: 0 is not a number of images; possible: integers, 1 to 65536"),
         (True, "is not a number of images"),
@@ -100,8 +100,8 @@ def test_one_number_and_three():
         ({"min": 1, "opt": 32, "max": 16}, "is not in order"),
     ],
 )
-def test_no_batch(value, told):
-    with pytest.raises(HooklineError, match=told):
+def test_no_batch(value, expected):
+    with pytest.raises(HooklineError, match=expected):
         read_batch(value)
 
 

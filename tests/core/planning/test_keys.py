@@ -1,4 +1,4 @@
-"""The store's keys hold content and never paths: over every option of every stage that is stored."""
+"""Store keys contain content and never paths: over every option of every stage that is stored."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def program(tmp_path: Path) -> Program:
 
 @contextmanager
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The paths that the block asks the file system for."""
+    """Record the paths that the block accesses."""
     asked: list[str] = []
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,12 +135,12 @@ INPUTS: dict[tuple[str, str], type[Artifact]] = {
 
 
 CALIBRATED = ("build.backend=tensorrt", "runtimes.tensorrt.int8=calibrator", "precision=int8")
-"""Options with which build takes images."""
+"""Options with which build reads images."""
 
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorRT is not asked for the machine."""
+    """TensorRT is not queried for the machine facts."""
     monkeypatch.setattr("backends.trt.runtime.TensorRt.machine", lambda _self, _device: {"gpu": "a GPU"})
 
 
@@ -195,7 +195,7 @@ PLACES: dict[tuple[str, str], Case] = {
 
 
 def test_every_place_is_covered() -> None:
-    """A new place needs a line in ``PLACES`` or ``INPUTS``, and with it these tests."""
+    """A new path option must be in ``PLACES`` or ``INPUTS``, so that these tests cover it."""
     assert options_out_of_the_key("place") == {*PLACES, *INPUTS}
 
 
@@ -331,7 +331,7 @@ def test_the_default_size_is_the_same_as_640(program: Program) -> None:
 
 
 def test_a_field_out_of_the_key_says_why() -> None:
-    """There are three reasons and no other way out."""
+    """There are exactly three exceptions."""
     for stage in stored_stages():
         for _, item in option_fields_of(stage.signature.config, plugins().registry):
             reasons = [word for word in ("presentation", "place", "fingerprinted") if item.metadata.get(word)]

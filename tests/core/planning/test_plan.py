@@ -1,4 +1,4 @@
-"""Planning: what is added, in which order, and every problem at once."""
+"""Planning: the added stages, their order, and all problems at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.kinds.context import RunContext
 from core.kinds.stage import Stage
 from core.model_facts import Precision
 from core.options.fields import presentation
-from core.options.words import Words
+from core.options.top_level import TopLevelOptions
 from core.planning.keys import key_of
 from core.planning.planner import make_plan
 from tests.support import toys
@@ -125,7 +125,7 @@ def fuse(config: toys.Plain, context: RunContext, model: OnnxModel) -> Metrics:
 
 
 @pytest.mark.parametrize(
-    ("asked", "given", "told"),
+    ("asked", "given", "reported"),
     [
         (["fuse"], QuantizedModel, "'fuse' needs an OnnxModel, but the given model is already a QuantizedModel"),
         (["build"], Engine, "'build' needs a QuantizedModel, but the given model is already an Engine"),
@@ -133,7 +133,7 @@ def fuse(config: toys.Plain, context: RunContext, model: OnnxModel) -> Metrics:
     ],
 )
 def test_a_model_that_is_past_what_is_needed_is_refused_for_the_stage_that_was_asked_for(
-    tmp_path: Path, asked: list[str], given: type[Artifact], told: str
+    tmp_path: Path, asked: list[str], given: type[Artifact], reported: str
 ) -> None:
     def source(config: toys.Plain, context: RunContext) -> Checkpoint | QuantizedModel | Engine:
         raise NotImplementedError
@@ -147,7 +147,7 @@ def test_a_model_that_is_past_what_is_needed_is_refused_for_the_stage_that_was_a
         make_plan(asked, toys.configs(fuse=toys.Plain()), toys.context(tmp_path, toys.registry(*stages)))
     problems = [str(problem) for problem in caught.value.problems]
     way_out = ", or omit 'export'" if asked[0] == "export" else ""
-    assert problems == [f"stage {told}; give an earlier form with weights={way_out}"]
+    assert problems == [f"stage {reported}; give an earlier form with weights={way_out}"]
 
 
 def first(config: toys.Plain, context: RunContext, model: OnnxModel) -> Checkpoint:
@@ -180,22 +180,22 @@ def test_a_mistake_that_a_check_raises_is_one_problem_of_all(tmp_path: Path) -> 
 
 @dataclass
 class Shown:
-    """Options of which one is only for show."""
+    """Options, one of them for presentation only."""
 
     text: str = "x"
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "0"])
-def test_an_unknown_device_is_told_once_and_alone(tmp_path: Path, device: str) -> None:
+def test_an_unknown_device_is_reported_once_and_alone(tmp_path: Path, device: str) -> None:
     with pytest.raises(PlanError, match=f"^unknown device '{device}'; did you mean cuda") as caught:
         make_plan(["biuld", "build"], toys.configs(), replace(toys.context(tmp_path), device=device))
     assert len(caught.value.problems) == 1
 
 
 def test_seed_out_of_range(tmp_path: Path) -> None:
-    """NumPy takes none below 0."""
+    """NumPy accepts no seed below 0."""
     with pytest.raises(PlanError, match="seed=-1 is out of range; possible: 0 to "):
-        make_plan(["build"], toys.configs(), toys.context(tmp_path), Words(seed=-1))
+        make_plan(["build"], toys.configs(), toys.context(tmp_path), TopLevelOptions(seed=-1))
 
 
 @pytest.mark.parametrize("change", ["config", "inputs", "part", "outside", "seed", "hookline", "same"])

@@ -139,7 +139,7 @@ HINT = "set device=auto (each part then chooses a device), or processor=opencv"
 
 
 @pytest.mark.parametrize(
-    ("config", "unusable", "device", "told"),
+    ("config", "unusable", "device", "message"),
     [
         (
             Options(),
@@ -161,14 +161,14 @@ HINT = "set device=auto (each part then chooses a device), or processor=opencv"
         ),
     ],
 )
-def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, unusable, device, told):
+def test_where_none_can_be_used_each_is_reported_with_what_to_do(tmp_path, config, unusable, device, message):
     problems: list[HooklineError] = []
     resolve_parts(config, context(tmp_path, *unusable, device=device), problems, [])
-    assert [str(problem) for problem in problems] == [told]
+    assert [str(problem) for problem in problems] == [message]
 
 
 @pytest.mark.parametrize(
-    ("processor", "device", "told"),
+    ("processor", "device", "messages"),
     [
         ("opencv", "cuda:7", []),
         ("cupy", "cuda:1", []),
@@ -180,10 +180,10 @@ def test_where_none_can_be_used_each_is_told_with_what_to_do(tmp_path, config, u
         ),
     ],
 )
-def test_a_processor_that_was_named_fits_the_device(tmp_path, processor, device, told):
+def test_a_processor_that_was_named_fits_the_device(tmp_path, processor, device, messages):
     problems: list[HooklineError] = []
     resolve_parts(Options(processor), context(tmp_path, device=device), problems, [])
-    assert [str(problem) for problem in problems] == told
+    assert [str(problem) for problem in problems] == messages
 
 
 def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_what_needs_a_gpu_and_cannot_be_used_points_at_doctor(tmp_path: Path) ->
 @pytest.mark.parametrize("backend", ["auto", "onnxruntime", "tensorrt"])
 @pytest.mark.parametrize("device", ["auto", "cuda:0"])
 def test_a_part_must_state_the_fact_that_a_stage_needs(tmp_path: Path, backend: str, device: str) -> None:
-    """Whatever the device: where the only one that can works on another, it does."""
+    """The only runtime with the ability is chosen even if it works on another device."""
     machine = replace(context(tmp_path, device=device), backend=backend)
     problems, choices = list[HooklineError](), list[str]()
     assert resolve_parts(CalibrateOptions(), machine, problems, choices).runtime == "onnxruntime"
@@ -208,5 +208,5 @@ def test_a_part_must_state_the_fact_that_a_stage_needs(tmp_path: Path, backend: 
     assert (problems, choices) == ([], [f"records activations: onnxruntime ({why})"])
     resolve_parts(CalibrateOptions("tensorrt"), machine, problems, choices)
     assert [str(problem) for problem in problems] == [
-        "the backend 'tensorrt' is not one that records activations; possible: auto, onnxruntime"
+        "the backend 'tensorrt' cannot be used: a stage needs one that records activations; possible: auto, onnxruntime"
     ]

@@ -1,4 +1,4 @@
-"""What steps of a plan build and open, and whether that suits the device of the run; told before anything runs."""
+"""What steps of a plan build and open, and whether that suits the device of the run, reported before anything runs."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ ON_GPU = "works with device=cuda only, but device=cpu is set; set device=auto (e
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "expected"),
     [
         ((["look"], "cuda:0", "onnxruntime", "engine"), f"backend=onnxruntime {ON_CPU}, or backend=trt or rtx"),
         ((["build"], "cuda:0", "onnxruntime", "engine"), f"backend=onnxruntime {ON_CPU}, or backend=trt or rtx"),
@@ -164,10 +164,12 @@ ON_GPU = "works with device=cuda only, but device=cpu is set; set device=auto (e
         ((["build", "tune", "look"], "cuda:7", "rtx", "engine"), "rtx: no GPU for cuda:7"),
     ],
 )
-def test_what_contradicts_is_told_by_the_plan(tmp_path: Path, what: tuple[list[str], str, str, str], told: str) -> None:
+def test_what_contradicts_is_reported_by_the_plan(
+    tmp_path: Path, what: tuple[list[str], str, str, str], expected: str
+) -> None:
     with pytest.raises(PlanError) as caught:
         planned(tmp_path, *what)
-    assert [str(problem) for problem in caught.value.problems] == [told]
+    assert [str(problem) for problem in caught.value.problems] == [expected]
 
 
 def test_each_is_asked_once(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_each_is_asked_once(tmp_path: Path) -> None:
         (["build", "tune", "look"], "trt", "engine", "cupy"),
     ],
 )
-def test_the_processor_is_beside_the_session(
+def test_the_processor_uses_the_device_of_the_session(
     tmp_path: Path, asked: list[str], backend: str, model: str, processor: str
 ) -> None:
     assert planned(tmp_path, asked, "auto", backend, model).steps[-1].config.processor == processor
@@ -231,7 +233,7 @@ MISSING = "'x.npu' was built by the runtime 'npu', but no loaded plugin has it; 
 
 
 @pytest.mark.parametrize(
-    ("runtime", "device", "gone", "told"),
+    ("runtime", "device", "gone", "expected"),
     [
         ("onnxruntime", "auto", "", ""),
         ("trt", "cuda:0", "", ""),
@@ -244,7 +246,7 @@ MISSING = "'x.npu' was built by the runtime 'npu', but no loaded plugin has it; 
     ],
 )
 def test_an_engine_that_was_given_is_checked_by_the_plan(
-    tmp_path: Path, runtime: str, device: str, gone: str, told: str
+    tmp_path: Path, runtime: str, device: str, gone: str, expected: str
 ) -> None:
     machine = context(tmp_path, device, known_engine(runtime), *STAGES[-4:], gone=gone)
     for asked in (["look"], ["tune", "look"]):
@@ -253,20 +255,20 @@ def test_an_engine_that_was_given_is_checked_by_the_plan(
             plan_given(machine, asked)
         except PlanError as error:
             problems = error.problems
-        assert [str(problem) for problem in problems] == ([told] if told else [])
+        assert [str(problem) for problem in problems] == ([expected] if expected else [])
 
 
 def test_an_engine_that_no_stage_opens_needs_no_runtime(tmp_path: Path) -> None:
     plan_given(context(tmp_path, "auto", known_engine("npu"), *STAGES[-4:]), ["publish"])
 
 
-def test_the_processor_is_beside_the_session_of_an_engine_that_was_given(tmp_path: Path) -> None:
+def test_the_processor_uses_the_device_of_the_session_of_an_engine_that_was_given(tmp_path: Path) -> None:
     machine = context(tmp_path, "auto", known_engine("onnxruntime"), *STAGES[-4:])
     assert plan_given(machine, ["look"]).steps[-1].config.processor == "opencv"  # auto alone takes trt, and cupy
 
 
 @pytest.mark.parametrize(
-    ("broken", "disabled", "told"),
+    ("broken", "disabled", "expected"),
     [
         ((), ("npu",), f"{MISSING}; plugins.disable=[npu] may exclude it"),
         ((("x 1: no module", ()),), (), f"{MISSING}; it may belong to a broken plugin: x 1: no module"),
@@ -278,7 +280,7 @@ def test_the_processor_is_beside_the_session_of_an_engine_that_was_given(tmp_pat
     ],
 )
 def test_why_the_runtime_of_an_engine_is_missing(
-    tmp_path: Path, broken: tuple[Any, ...], disabled: tuple[str, ...], told: str
+    tmp_path: Path, broken: tuple[Any, ...], disabled: tuple[str, ...], expected: str
 ) -> None:
     machine = context(tmp_path, "auto", known_engine("npu"), *STAGES[-4:])
     for line, names in broken:
@@ -288,5 +290,5 @@ def test_why_the_runtime_of_an_engine_is_missing(
     with pytest.raises(PlanError) as caught:
         plan_given(whole, ["look"])
     (problem,) = caught.value.problems
-    assert str(problem) == told
+    assert str(problem) == expected
     assert isinstance(problem, UnavailableError)

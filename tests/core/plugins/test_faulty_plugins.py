@@ -1,4 +1,4 @@
-"""A plugin's failure is its own: runs that do not need it go on unchanged, runs that do are refused in one line."""
+"""A broken plugin affects only runs that need it: they are refused in one line, all others are unchanged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(tmp_path: Path) -> Command:
 
 
 def digests(folder: Path) -> list[str]:
-    """What a run of the stage toy gave."""
+    """The result of a run of the stage toy."""
     (summary,) = folder.glob("work/outputs/*/*/summary.json")
     return [stage["artifact"]["sha256"] for stage in json.loads(summary.read_text())["stages"]]
 
@@ -98,7 +98,7 @@ def test_a_run_that_needs_it_is_refused_in_one_line(command: Command, tmp_path: 
     assert plugin.reason in line
     assert plugin.name in line
     assert "$HOOKLINE_PLUGINS" in line
-    assert f"plugins.disable=[{plugin.name}] leaves it out" in line
+    assert f"disable the plugin with plugins.disable=[{plugin.name}]" in line
 
 
 def test_all_of_them_are_listed_with_the_reason(command: Command, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ INSTALLED = [item for item in LOADING if item.name in CHOSEN]
 
 
 def install(folder: Path, distribution: str, version: str, entry: str) -> None:
-    """Leave the metadata that pip leaves."""
+    """Write the metadata that pip writes."""
     metadata = folder / f"{distribution}-{version}.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
@@ -135,7 +135,7 @@ def install(folder: Path, distribution: str, version: str, entry: str) -> None:
 
 
 def test_faulty_distributions_are_named_with_their_version(command: Command, tmp_path: Path) -> None:
-    """Installed packages, as pip leaves them: a module, and metadata with an entry point."""
+    """Installed packages, as pip writes them: a module, and metadata with an entry point."""
     for number, plugin in enumerate(INSTALLED):
         plugin.write(tmp_path)
         install(tmp_path, f"hookline_{plugin.name}", f"1.{number}", f"plug-{plugin.name} = {plugin.name}")
@@ -146,7 +146,7 @@ def test_faulty_distributions_are_named_with_their_version(command: Command, tmp
         assert f"broken plugin: hookline_{plugin.name} 1.{number} (plugin 'plug-{plugin.name}'): " in line
         assert plugin.reason in line
         assert plugin.place in line
-        assert line.endswith(f"; plugins.disable=[plug-{plugin.name}] leaves it out")
+        assert line.endswith(f"; disable the plugin with plugins.disable=[plug-{plugin.name}]")
 
 
 def test_two_distributions_with_one_plugin_name(command: Command, tmp_path: Path) -> None:

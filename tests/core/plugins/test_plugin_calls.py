@@ -230,7 +230,7 @@ def toys_warnings(context: object) -> list[str]:
 # --- interruptions ------------------------------------------------------------------------------
 
 
-def test_what_a_plugin_raises_is_told_from_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_plugin_raises_is_reported_from_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt), contained(OUTSIDE, "x"):
         signal.raise_signal(signal.SIGINT)  # Python's own handler: as in a script without core.run
     monkeypatch.setattr(signal, "default_int_handler", None)

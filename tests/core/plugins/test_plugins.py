@@ -62,13 +62,13 @@ def test_broken_package_is_named_and_does_not_stop_others(python: Python) -> Non
     assert "hookline_broken.py:3" in broken["error"]
 
 
-def test_broken_package_is_told_when_a_name_is_not_found(python: Python) -> None:
+def test_broken_package_is_reported_when_a_name_is_not_found(python: Python) -> None:
     result = python("core.run", "+stage=shapren")
     assert result.returncode == 2
     line = result.stderr.strip().splitlines()[-1]
     assert "unknown stage 'shapren'; did you mean sharpen?" in line
     assert "hookline-broken 1.2.3" in line
-    assert "plugins.disable=[broken] leaves it out" in line
+    assert "disable the plugin with plugins.disable=[broken]" in line
 
 
 def test_disable(python: Python) -> None:
@@ -110,7 +110,7 @@ def test_single_file_plugin_by_environment(python: Python, tmp_path: Path) -> No
         ("@hookimpl\ndef hookline_stages():\n    raise KeyError('gone')\n", "KeyError: 'gone'"),
     ],
 )
-def test_plugin_authors_mistakes_are_told(
+def test_plugin_authors_mistakes_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, error: str
 ) -> None:
     monkeypatch.syspath_prepend(write_plugin(tmp_path, body))

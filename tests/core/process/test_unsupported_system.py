@@ -1,4 +1,4 @@
-"""On another system than Linux every entrance gives one line and no traceback."""
+"""On other systems than Linux every entry point prints one line and no traceback."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ from core.kinds.part import Availability
 from core.kinds.processor import Processor
 from core.kinds.runtime import Runtime
 from core.plugins.registry import Registry
-from core.selection.devices import contradicts, family_problems, word_problem
+from core.selection.devices import contradicts, family_problems, unknown_device
 from tests.support import grid_family, toys
 
 
 @pytest.mark.parametrize("word", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
 def test_words(word: str) -> None:
-    assert word_problem(word) is None
+    assert unknown_device(word) is None
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,16 @@ def test_words(word: str) -> None:
         ("aut", "auto"),
     ],
 )
-def test_the_nearest_word_is_told(word: str, meant: str) -> None:
-    told = f"unknown device '{word}'; did you mean {meant}? possible: auto, cpu, cuda, cuda:N"
-    assert str(word_problem(word)) == told
+def test_the_nearest_word_is_reported(word: str, meant: str) -> None:
+    message = f"unknown device '{word}'; did you mean {meant}? possible: auto, cpu, cuda, cuda:N"
+    assert str(unknown_device(word)) == message
 
 
 @pytest.mark.parametrize("word", ["", "mps", "xpu"])
 def test_words_that_are_near_to_none(word: str) -> None:
-    told = str(word_problem(word))
-    assert told.startswith(f"unknown device '{word}'; ")
-    assert "cuda:N" in told
+    message = str(unknown_device(word))
+    assert message.startswith(f"unknown device '{word}'; ")
+    assert "cuda:N" in message
 
 
 def described(kind: type[Any], device: str) -> Any:
@@ -81,7 +81,7 @@ def test_what_names_no_device_contradicts_none() -> None:
     assert not contradicts(SimpleNamespace(name="x"), "cuda:0")
 
 
-def test_families_are_told_where_all_object(tmp_path: Path) -> None:
+def test_families_are_reported_where_all_object(tmp_path: Path) -> None:
     registry = Registry()
     for name, problems in {"yolov5": [HooklineError("no GPU 7")], "other": []}.items():
         family = grid_family.family(name=name, summary="x", load=lambda: None, check_device=lambda p=problems: p)

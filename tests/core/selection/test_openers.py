@@ -31,7 +31,7 @@ def session_of(checkpoint: Checkpoint, contract: InputContract, layout: str) -> 
 
 @dataclass
 class FakeFamily:
-    """Remembers how it was asked to open a checkpoint."""
+    """Records the arguments of ``open``."""
 
     asked: list[tuple[InputContract, str, str]] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "device", "told"),
+    ("changes", "device", "message"),
     [
         ({"available": lambda: Availability(False, "no driver")}, "auto", "fake cannot be used here: no driver"),
         ({}, "cuda:0", "fake, which opens 'fake.engine', works with device=cpu only, but device=cuda:0 is set"),
@@ -77,14 +77,14 @@ def test_an_engine_is_opened_by_its_own_runtime(tmp_path: Path) -> None:
     ],
 )
 def test_an_engine_is_refused_before_its_runtime_is_loaded(
-    tmp_path: Path, changes: dict[str, Any], device: str, told: str
+    tmp_path: Path, changes: dict[str, Any], device: str, message: str
 ) -> None:
     runtime = FakeRuntime()
     part = replace(runtime_part("fake", runtime), **changes)
     context, _ = make_context(tmp_path, runtimes=[part], models=[grid_family.family(name="fake")])
     with pytest.raises(HooklineError) as caught:
         open_model(fake_engine(tmp_path), replace(context, device=device))
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert runtime.sessions == []
 
 
@@ -130,11 +130,11 @@ def test_who_opens_onnx_files(
     name, line = runtime_with("opens_onnx", context)
     assert name == expected
     assert line == f"opens ONNX files: {name} ({'the backend' if name == backend else 'there'})"
-    told = [str(problem) for problem in opening_problems(OnnxModel, "", context, "x.onnx")]
+    messages = [str(problem) for problem in opening_problems(OnnxModel, "", context, "x.onnx")]
     if name in unusable:
-        assert told == [f"{name} cannot be used here: broken"]
+        assert messages == [f"{name} cannot be used here: broken"]
     else:
-        assert bool(told) is (name == "small" and device == "cuda:0")
+        assert bool(messages) is (name == "small" and device == "cuda:0")
 
 
 def test_nobody_opens_onnx_files(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_checkpoint_is_opened_by_its_family_in_the_size_asked_for(tmp_path: Pa
 
 @dataclass
 class PlacedFamily:
-    """Opens sessions that say where they compute."""
+    """Opens sessions that report their device."""
 
     place: str = ""
     doubt: str = ""
@@ -169,7 +169,7 @@ class PlacedFamily:
 
 
 @pytest.mark.parametrize(("place", "doubt"), [("cuda:1 (NVIDIA L40)", ""), ("", "the driver is too old"), ("", "")])
-def test_it_is_told_where_a_checkpoint_runs(tmp_path: Path, place: str, doubt: str) -> None:
+def test_it_is_reported_where_a_checkpoint_runs(tmp_path: Path, place: str, doubt: str) -> None:
     family: Any = PlacedFamily(place, doubt)
     context = context_with(tmp_path, family)
     memory: Any = context.reporter
@@ -179,7 +179,7 @@ def test_it_is_told_where_a_checkpoint_runs(tmp_path: Path, place: str, doubt: s
 
 
 class PlacedRuntime(FakeRuntime):
-    """Opens sessions that say where they compute."""
+    """Opens sessions that report their device."""
 
     def open(self, model: Any, *, device: str) -> Any:
         session: Any = super().open(model, device=device)
@@ -187,7 +187,7 @@ class PlacedRuntime(FakeRuntime):
         return session
 
 
-def test_it_is_told_where_an_engine_runs(tmp_path: Path) -> None:
+def test_it_is_reported_where_an_engine_runs(tmp_path: Path) -> None:
     engine, context = fake_engine(tmp_path), context_with(tmp_path, fake=PlacedRuntime())
     memory: Any = context.reporter
     open_model(engine, context)
@@ -209,7 +209,7 @@ def test_an_engine_that_leaves_its_size_open_is_opened_in_the_size_asked_for(tmp
 
 
 class MachineRuntime(FakeRuntime):
-    """Says what it runs on."""
+    """Reports its device."""
 
     def machine(self, device: str = "auto") -> dict[str, str]:
         return {"gpu": f"L40 for {device}"}
@@ -255,7 +255,7 @@ def test_every_form_has_an_artifact() -> None:
 
 
 class Strict:
-    """A session that compares the outputs of its model with a head; remembers what it was told."""
+    """A session that compares the outputs of its model with a head; records the head."""
 
     layout, score_threshold = "grid", 0.0
 
@@ -290,7 +290,7 @@ def open_strict(tmp_path: Path, session: Strict) -> Any:
     return open_model(model, context)
 
 
-def test_a_session_is_told_the_head_of_its_model(tmp_path: Path) -> None:
+def test_a_session_receives_the_head_of_its_model(tmp_path: Path) -> None:
     session = Strict(grid_family.FACTS)
     open_strict(tmp_path, session)
     assert session.heads == [grid_family.GridHead(grid_family.FACTS)]

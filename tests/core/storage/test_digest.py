@@ -183,7 +183,7 @@ def test_no_order_of_changes_gives_a_former_digest(tmp_path: Path, seed: int) ->
 def test_a_broken_cache_has_no_effect(tmp_path: Path) -> None:
     file, cache = write_old(tmp_path / "x", b"abc"), tmp_path / "cache"
     cache.mkdir()
-    (cache / CACHE_NAME).write_bytes(b"this is no database" * 100)
+    (cache / CACHE_NAME).write_bytes(b"this is not a database" * 100)
     assert file_digest(file, cache) == hashlib.sha256(b"abc").hexdigest()
 
 

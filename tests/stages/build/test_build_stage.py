@@ -58,7 +58,7 @@ def test_a_given_file_with_a_bare_node_is_refused_in_the_build(tmp_path, context
         ("imgsz", {"min": 32, "opt": 64, "max": 64}),
     ],
 )
-def test_what_a_runtime_does_not_take_is_told_before_anything_runs(context, word, value):
+def test_what_a_runtime_does_not_take_is_reported_before_anything_runs(context, word, value):
     config = BuildConfig(backend="onnxruntime", precision=Precision.int8, **{word: value})
     assert list(map(str, check(config, context))) == [f"onnxruntime does not support build.{word}; remove it"]
 

@@ -1,4 +1,4 @@
-"""A runtime that quantises itself: the calibration that its options request, and the images that it gets."""
+"""A runtime that quantises the model itself: the calibration that its options request, and the images that it gets."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def test_few_inferences_take_every_picture_once(tmp_path: Path) -> None:
     assert (comparison.values["pictures"], comparison.values["inferences"]) == (3, 3)
 
 
-def test_other_thresholds_are_told(tmp_path: Path) -> None:
+def test_other_thresholds_are_reported(tmp_path: Path) -> None:
     comparison, memory, _ = run(tmp_path, threshold=0.4)
     assert memory.warnings == ["the engine drops boxes below 0.4 and the reference below 0.25: set conf=0.4"]
     assert comparison.notes == tuple(memory.warnings)
@@ -180,7 +180,7 @@ def test_check(tmp_path: Path) -> None:
         "no images are given",
     ]
     missing, unseen = check(make_config(tmp_path), context)
-    assert "no file" in str(missing)
+    assert "does not exist" in str(missing)
     assert "no such source" in str(unseen)
     write_picture(tmp_path / "pictures" / "a.png")
     engine = fake_engine(tmp_path, "reference")
@@ -190,14 +190,16 @@ def test_check(tmp_path: Path) -> None:
     assert list(check(make_config(tmp_path), context)) == []
 
 
-@pytest.mark.parametrize(("device", "told"), [("auto", 0), ("cpu", 0), ("cuda:0", 1)])
-def test_a_reference_on_another_device_is_told_before_anything_runs(tmp_path: Path, device: str, told: int) -> None:
+@pytest.mark.parametrize(("device", "count"), [("auto", 0), ("cpu", 0), ("cuda:0", 1)])
+def test_a_reference_on_another_device_is_reported_before_anything_runs(
+    tmp_path: Path, device: str, count: int
+) -> None:
     parts, _, _ = fake_parts([])
     context, _ = make_context(tmp_path, **parts)
     write_picture(tmp_path / "pictures" / "a.png")
     write_sidecar(complete(fake_engine(tmp_path, "reference")))
     problems = [str(problem) for problem in check(make_config(tmp_path), replace(context, device=device))]
-    assert len(problems) == told
+    assert len(problems) == count
     assert all(
         problem.startswith("fake, which opens compare.reference, works with device=cpu only, but device=cuda:0 is set")
         for problem in problems
@@ -205,7 +207,7 @@ def test_a_reference_on_another_device_is_told_before_anything_runs(tmp_path: Pa
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "absent"])
-def test_a_reference_of_a_runtime_that_cannot_be_used_is_told_before_anything_runs(
+def test_a_reference_of_a_runtime_that_cannot_be_used_is_reported_before_anything_runs(
     tmp_path: Path, runtime: str
 ) -> None:
     parts, _, _ = fake_parts([])

@@ -215,5 +215,5 @@ def test_three_hundred_thousand_classes(tmp_path: Path) -> None:
     pictures(source, "a.jpg")
     (source / "classes.txt").write_text("".join(f"c{number}\n" for number in range(300_000)), encoding="utf-8")
     (source / "a.txt").write_text("299999 .5 .5 .5 .5\n", encoding="utf-8")
-    with pytest.raises(HooklineError, match=r"too many classes: 300,000; the maximum is 20,000"):
+    with pytest.raises(HooklineError, match=r"the new data set would have 300,000 classes; the maximum is 20,000"):
         run(tmp_path, source=str(source))

@@ -139,8 +139,9 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
         with pytest.raises(HooklineError) as caught:
             dataset(plain(file, bad), context)
         assert str(caught.value) == (
-            f"no image of '{file}' has a label file; the one of '{tmp_path / 'set' / 'images' / 'val' / 'a.png'}' "
-            f"would be '{label}'; correct the errors; '{context.run_dir / 'dataset' / 'report.json'}' lists all"
+            f"no image of '{file}' has a label file; expected e.g. '{label}' for "
+            f"'{tmp_path / 'set' / 'images' / 'val' / 'a.png'}'; "
+            f"correct the errors; '{context.run_dir / 'dataset' / 'report.json'}' lists all"
         )
 
 

@@ -112,7 +112,7 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     ("stray-label", copy("labels/train/a.txt", "labels/train/z.txt"),
      "the label file '{root}/labels/train/z.txt' has no image in '{root}/images/train'"),
     ("unlabelled-split", empty_val,
-     "split 'val' has no objects; the labels of '{root}/images/val/b.png' would be in '{root}/labels/val/b.txt'"),
+     "split 'val' has no objects; expected e.g. labels in '{root}/labels/val/b.txt' for '{root}/images/val/b.png'"),
     ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no objects in any split"),
     ("untrained-class", rows("1 .5 .5 .2 .2\n"), "class 0 'person' has no objects in 'train', but 1 in 'val'"),
     ("near-identical-box", rows(ROWS + "1 .5 .505 .2 .2\n"),

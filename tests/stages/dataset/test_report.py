@@ -21,7 +21,7 @@ from tests.support.stage_tools import make_context
 
 SMALL, LARGE = (0, 0.25, 0.25, 0.1, 0.2), (1, 0.5, 0.5, 1, 1)
 PICTURES = ["class_balance.png", "box_shapes.png", "box_centres.png", "samples_train.jpg", "samples_val.jpg"]
-ODD = ("<b>&", "$x$ 行人", "a name that is far too long to stand beside a bar")
+ODD = ("<b>&", "$x$ 行人", "a name that is far too long for the label of a bar")
 
 
 def make(folder: Path, **options: bool) -> tuple[Dataset, Path]:
@@ -69,9 +69,9 @@ def test_the_page_shows_all_images_and_nothing_from_outside(tmp_path: Path) -> N
 def test_documented_keys(tmp_path: Path, repo_root: Path) -> None:
     _, folder = make(tmp_path, report=False)
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    told = set(re.findall(r"`(\w+)`", (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")))
+    documented = set(re.findall(r"`(\w+)`", (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")))
     rows = [content, content["splits"]["train"], content["classes"][0], content["findings"][0]]
-    assert {key for row in rows for key in row} <= told
+    assert {key for row in rows for key in row} <= documented
 
 
 @pytest.mark.parametrize("classes", [1, 200])

@@ -40,9 +40,9 @@ def test_a_known_content_is_not_decoded_again_wherever_it_lies(tmp_path: Path, m
     forbid_decoding(monkeypatch)
     (tmp_path / "set").rename(tmp_path / "moved")
     second = run_audit(*list_splits(str(tmp_path / "moved" / "data.yaml")), context)
-    told = [finding.message.replace("moved", "set") for finding in second.findings]
-    assert told == [finding.message for finding in first.findings]
-    assert len(told) == 1
+    messages = [finding.message.replace("moved", "set") for finding in second.findings]
+    assert messages == [finding.message for finding in first.findings]
+    assert len(messages) == 1
     assert second.statistics["train"].sizes.tolist() == [[64, 48], [64, 48]]
 
 
@@ -100,7 +100,7 @@ def test_other_checks_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_broken_cache_is_only_slow(tmp_path: Path) -> None:
     context, _ = make_context(tmp_path)
     context.cache_dir.mkdir()
-    (context.cache_dir / CACHE_NAME).write_bytes(b"this is no database" * 100)
+    (context.cache_dir / CACHE_NAME).write_bytes(b"this is not a database" * 100)
     assert run_audit(*list_splits(str(write_many(tmp_path / "set", 2))), context).statistics["train"].pictures == 2
 
 

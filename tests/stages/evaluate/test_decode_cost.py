@@ -71,7 +71,7 @@ def grid_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArray[
 
 
 def decoded_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArray[Any]]:
-    """What an engine gives for the same box."""
+    """The outputs of an engine for the same box."""
     x, y, width, height = BOX
     best = int(np.argmax(classes))
     score = objectness * classes[best] if objectness >= THRESHOLD else 0.0
@@ -86,7 +86,7 @@ def decoded_of(objectness: float, classes: tuple[float, ...]) -> dict[str, NDArr
 
 @dataclass
 class Answers:
-    """A session that gives one answer after another; the first inference is the warm-up."""
+    """A session that returns the given answers in order; the first inference is the warm-up."""
 
     model: OnnxModel | Engine
     calls: int = -1

@@ -1,4 +1,4 @@
-"""The accuracy of yolov5n that was measured by other means comes out on real pictures."""
+"""The accuracy of yolov5n on real images equals that of other tools."""
 
 from __future__ import annotations
 

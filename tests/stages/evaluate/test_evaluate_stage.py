@@ -153,7 +153,7 @@ def test_table(tmp_path: Path) -> None:
     assert "3 images in" in speed
 
 
-def test_class_without_objects_is_told(tmp_path: Path) -> None:
+def test_class_without_objects_is_reported(tmp_path: Path) -> None:
     parts, _, _ = fake_parts(FOUND)
     context, _ = make_context(tmp_path, **parts)
     data = make_data(tmp_path, names=("person", "dog", "cat"))

@@ -1,4 +1,4 @@
-"""The ONNX file gives what PyTorch gives, says what it is, and a difference stops the run."""
+"""The ONNX file has the outputs of PyTorch and the right metadata; a difference stops the run."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ def test_layouts_and_axes(
     tmp_path: Path, dynamic: list[Axis], p3: list[Any], output0: list[Any], simplify: bool
 ) -> None:
     heads, said = exported(tmp_path / "h", batch=2, dynamic=dynamic, simplify=simplify)
-    classic, told = exported(tmp_path / "c", batch=2, dynamic=dynamic, simplify=simplify, layout="classic")
+    classic, recorded = exported(tmp_path / "c", batch=2, dynamic=dynamic, simplify=simplify, layout="classic")
     assert list(shapes(heads)) == ["p3", "p4", "p5"]
     assert shapes(heads)["p3"] == p3
     assert shapes(classic) == {"output0": output0}
     assert heads.contract == InputContract(2, 64, 128, dynamic=tuple(axis.value for axis in dynamic))
     assert said.notes[0].startswith("export: ONNX Runtime and PyTorch differ by at most outputs ")
-    assert "boxes " in told.notes[0]
-    assert "scores " in told.notes[0]
+    assert "boxes " in recorded.notes[0]
+    assert "scores " in recorded.notes[0]
 
 
 def test_dynamic_files_take_other_sizes(tmp_path: Path) -> None:
@@ -158,29 +158,29 @@ def test_a_name_cannot_leave_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"imgsz": 100}, "imgsz=100 is not a multiple of the model's largest stride 32; nearest: 96 or 128"),
         ({"imgsz": [64, 100]}, "imgsz=100 is not a multiple"),
     ],
 )
-def test_sizes_that_do_not_fit(tmp_path: Path, options: Any, told: str) -> None:
-    with pytest.raises(HooklineError, match=told):
+def test_sizes_that_do_not_fit(tmp_path: Path, options: Any, message: str) -> None:
+    with pytest.raises(HooklineError, match=message):
         exported(tmp_path, **options)
     assert list((tmp_path / "work").iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"layout": DECODED}, "export.layout=decoded cannot be exported; omit it"),
         ({"imgsz": "big"}, "imgsz='big' is not an input size"),
         ({"imgsz": [1, 2, 3]}, "is not an input size"),
     ],
 )
-def test_options_are_checked_before_anything_runs(tmp_path: Path, options: Any, told: str) -> None:
+def test_options_are_checked_before_anything_runs(tmp_path: Path, options: Any, message: str) -> None:
     (problem,) = check(ExportConfig(**{"imgsz": 64, **options}))
-    assert told in str(problem)
+    assert message in str(problem)
 
 
 def test_sound_options(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_sound_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("layout", "value"), [("heads", 0.01), ("classic", float("nan"))])
-def test_a_file_that_is_off_is_told(tmp_path: Path, layout: str, value: float) -> None:
+def test_a_file_that_is_off_is_reported(tmp_path: Path, layout: str, value: float) -> None:
     """The bias of one Detect convolution is changed after the export."""
     model, _ = exported(tmp_path, layout=layout)
     file = onnx.load(model.path)

@@ -90,7 +90,7 @@ def test_a_graft_may_name_families_that_do_not_know_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("decode", "runtime", "family", "told"),
+    ("decode", "runtime", "family", "expected"),
     [
         ("plugin", CPU, FAMILY, "cpu cannot run the graft 'plugin': it needs the operator My_TRT; possible: decode=pl"),
         ("plain", CPU, grid_family.family(), "'plain' does not support the model family 'grid'; possible: none"),
@@ -104,8 +104,8 @@ def test_a_graft_may_name_families_that_do_not_know_it(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_refused(tmp_path: Path, decode: str, runtime: Runtime, family: Any, told: str) -> None:
-    with pytest.raises(HooklineError, match=told):
+def test_what_is_refused(tmp_path: Path, decode: str, runtime: Runtime, family: Any, expected: str) -> None:
+    with pytest.raises(HooklineError, match=expected):
         choose(decode, family, runtime, with_grafts(tmp_path, PLUGIN, FUNCTION, PLAIN))
 
 
@@ -156,7 +156,7 @@ def test_the_graft_gets_the_head_of_the_family(tmp_path: Path) -> None:
     wrong, _ = make_context(tmp_path, **{**parts, "grafts": [make_graft("plain", Appending(["boxes"]))]})
     with pytest.raises(HooklineError, match=r"graft 'plain': wrote the outputs \['boxes'\], not \['DecodeNum"):
         graft(GraftConfig("auto"), model_in(tmp_path), wrong)
-    with pytest.raises(HooklineError, match=r"tiles, to which no decode can be appended; set export\.layout=grid"):
+    with pytest.raises(HooklineError, match=r"tiles, to which no decode step can be appended; set export\.layout=grid"):
         graft(GraftConfig("auto"), model_in(tmp_path, layout="tiles"), context)
 
 

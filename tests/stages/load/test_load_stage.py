@@ -132,7 +132,7 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("weights", "told"),
+    ("weights", "reported"),
     [
         (None, "no weights are given; set weights="),
         ("yolo5s", "weights 'yolo5s' is neither a file nor an official name; did you mean yolov5s"),
@@ -143,10 +143,10 @@ def test_a_file_wins_over_an_official_name(tmp_path: Path, monkeypatch: pytest.M
         ("/", "weights '/' is a folder"),
     ],
 )
-def test_no_such_weights(tmp_path: Path, weights: str | None, told: str) -> None:
+def test_no_such_weights(tmp_path: Path, weights: str | None, reported: str) -> None:
     context, _ = the_context(tmp_path)
     (problem,) = problems(weights, context)
-    assert told in problem
+    assert reported in problem
     with pytest.raises(HooklineError):
         load(load_config(weights), context)
 
@@ -169,7 +169,7 @@ def test_a_failed_download_names_the_weights_that_an_index_provides(tmp_path: Pa
 def test_what_the_family_cannot_read_is_its_error(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pt")
     context, _ = the_context(tmp_path)
-    with pytest.raises(HooklineError, match=r"x\.pt' holds a state dict, not a YOLOv5 model; plain YOLOv5"):
+    with pytest.raises(HooklineError, match=r"x\.pt' contains a state dict, not a YOLOv5 model; plain YOLOv5"):
         load(load_config(str(tmp_path / "x.pt")), context)
     assert list(context.workdir.iterdir()) == []
 
@@ -377,7 +377,7 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"metadata": {}}, "lacks the metadata 'names'"),
         (
@@ -388,8 +388,8 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"metadata": {"stride": "24", "names": "['a', 'b']"}}, "is not a YOLOv5 detector of 2 classes and stride 24"),
         ({"outputs": {"output0": [1, 6, 84]}}, "is an anchor-free detector"),
         ({"outputs": {"p3": [1, 21, 8, 8], "p4": [1, 21, 4, 4]}}, "no model family recognises .* by its outputs p3 "),
-        ({"outputs": {"output0": [1, 100, 7]}}, "gives 100 boxes, not a multiple of its 84 cells"),
-        ({"outputs": {"output0": [1, 84, 7]}}, "gives 84 boxes for 84 cells: one per cell, as an anchor-free model"),
+        ({"outputs": {"output0": [1, 100, 7]}}, "outputs 100 boxes, not a multiple of its 84 cells"),
+        ({"outputs": {"output0": [1, 84, 7]}}, "outputs 84 boxes for 84 cells: one per cell, as an anchor-free model"),
         ({"outputs": {"DecodeDetectionBoxes": [1, 5, 4]}}, r"grafted model without its sidecar 'x\.onnx\.json'"),
         (
             {"image": [1, 1, 64, 64]},
@@ -398,15 +398,15 @@ def test_the_ecosystems_onnx(tmp_path: Path, options: Any, contract: InputContra
         ({"kind": TensorProto.UINT8}, "of float32 or float16, but 'images' UINT8"),
     ],
 )
-def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, told: str) -> None:
+def test_onnx_files_that_are_refused(tmp_path: Path, options: Any, reported: str) -> None:
     path = onnx_file(tmp_path / "x.onnx", **options)
-    with pytest.raises(HooklineError, match=told):
+    with pytest.raises(HooklineError, match=reported):
         load(load_config(str(path)), the_context(tmp_path)[0])
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1, "gives 8400 boxes for 8400 cells: one per cell"), (3, "")])
-def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) -> None:
-    """A file of any height and width does not state its boxes; the graph says how many they are for each size."""
+@pytest.mark.parametrize(("rows", "reported"), [(1, "outputs 8400 boxes for 8400 cells: one per cell"), (3, "")])
+def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, reported: str) -> None:
+    """A file of any height and width does not state its number of boxes; the graph determines it for each size."""
     strides = (8, 16, 32)
     nodes, shape = [], np.array([0, 7, -1])
     for stride in strides:
@@ -432,8 +432,8 @@ def test_open_sizes_follow_from_the_graph(tmp_path: Path, rows: int, told: str) 
     helper.set_model_props(model, {"stride": "32", "names": "['a', 'b']"})
     onnx.save(model, tmp_path / "x.onnx")
     context, _ = the_context(tmp_path)
-    if told:
-        with pytest.raises(HooklineError, match=told):
+    if reported:
+        with pytest.raises(HooklineError, match=reported):
             load(load_config(str(tmp_path / "x.onnx")), context)
         return
     found = load(load_config(str(tmp_path / "x.onnx")), context)

@@ -122,7 +122,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert processor.filters[0].conf == 0.25
 
 
-def test_a_model_that_drops_boxes_itself_is_told(tmp_path: Path) -> None:
+def test_a_model_that_drops_boxes_itself_is_reported(tmp_path: Path) -> None:
     (path,) = write_pictures(tmp_path / "in", ["a.png"])
     parts, _, _ = fake_parts([detections()])
     context, memory = make_context(tmp_path, **parts)
@@ -238,7 +238,7 @@ def test_mistakes_are_found_before_anything_runs(tmp_path: Path, options: dict[s
     assert [message in str(problem) for problem in problems] == [True]
 
 
-def test_an_unknown_class_is_told_with_the_nearest_names(tmp_path: Path) -> None:
+def test_an_unknown_class_is_reported_with_the_nearest_names(tmp_path: Path) -> None:
     (path,) = write_pictures(tmp_path / "in", ["a.png"])
     with pytest.raises(HooklineError, match="unknown class 'persn'; did you mean person"):
         run(tmp_path, str(path), [detections()], classes=["persn"])

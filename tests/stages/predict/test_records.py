@@ -126,7 +126,7 @@ def test_a_name_with_the_suffix_of_another_shares_no_result() -> None:
     ],
 )
 def test_a_folder_with_the_name_of_a_result_is_refused(kind: SourceKind, names: tuple[str, ...]) -> None:
-    with pytest.raises(HooklineError, match=r"the source has a folder '.*', and a result of predict has this name"):
+    with pytest.raises(HooklineError, match=r"the source has a folder '.*', but a result of predict needs this name"):
         ResultNames(Source("x", kind, tuple(Path("/x", name) for name in names), names))
 
 

@@ -212,7 +212,7 @@ def test_another_source_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.Monk
     interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
     write_pictures(tmp_path / "in", ["c.png"])
     before = (tmp_path / "work" / "images.json").read_bytes()
-    with pytest.raises(HooklineError, match="had another source, of 2 files; now it has 3"):
+    with pytest.raises(HooklineError, match="had another source: 2 files, now 3"):
         run(tmp_path, tmp_path / "in", 3, resume=True)
     assert (tmp_path / "work" / "images.json").read_bytes() == before
 
@@ -236,7 +236,7 @@ def test_the_same_images_at_another_place_may_continue(tmp_path: Path, monkeypat
 def test_damaged_files_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: str) -> None:
     interrupted(tmp_path, monkeypatch, ["a.png", "b.png"])
     (tmp_path / "work" / file).write_text(content)
-    with pytest.raises(HooklineError, match="is damaged; leave resume=true out"):
+    with pytest.raises(HooklineError, match="is damaged; omit resume=true"):
         run(tmp_path, tmp_path / "in", 1, resume=True)
 
 

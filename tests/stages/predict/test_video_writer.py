@@ -76,7 +76,7 @@ def test_a_frame_of_another_size_is_fitted(tmp_path: Path, codec: str) -> None:
     assert [level_of(frame.picture) for frame in frames] == [0, 1]
 
 
-def test_the_other_codec_is_a_fallback_told_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_other_codec_is_a_fallback_that_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_writer, "PREFERRED", "libx264_not_here")
     heard: list[str] = []
     assert choose_codec("auto", heard.append) == "mpeg4"

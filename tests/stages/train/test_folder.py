@@ -31,7 +31,7 @@ def folder_in(path: Path, run: str = "one") -> TrainingFolder:
 
 
 def begun(path: Path, notes: list[str], run: str = "one", *, resume: bool = False) -> TrainingFolder:
-    """The folder of a run that has finished an epoch, unless it says otherwise."""
+    """The folder of a run that has finished an epoch, unless the arguments differ."""
     folder = folder_in(path, run)
     folder.prepare(resume=resume, note=notes.append)
     return folder
@@ -66,7 +66,7 @@ def test_a_training_is_resumed_in_another_directory(tmp_path: Path, notes: list[
     assert (tmp_path / "two" / "tensorboard" / "events").read_text() == "state"
     assert contents(folder_in(tmp_path, "one")) == {BEST, LAST, STATE, MARKER, "tensorboard"}
     assert "continuing the training in" in notes[0]
-    assert folder_in(tmp_path, "three").former == tmp_path / "two"
+    assert folder_in(tmp_path, "three").previous == tmp_path / "two"
 
 
 def test_a_copy_that_was_interrupted_is_no_state(
@@ -85,7 +85,7 @@ def test_a_copy_that_was_interrupted_is_no_state(
         begun(tmp_path, notes, "two", resume=True)
     monkeypatch.undo()
     assert not (tmp_path / "two" / STATE).exists()
-    assert folder_in(tmp_path).former == tmp_path / "one"
+    assert folder_in(tmp_path).previous == tmp_path / "one"
     assert begun(tmp_path, notes, "two", resume=True).path == tmp_path / "two"
 
 
@@ -95,9 +95,9 @@ def test_an_interrupted_training_stays_where_it_is(tmp_path: Path, notes: list[s
     assert contents(second) == set()
     assert "starting again; the unfinished training in" in notes[0]
     assert (tmp_path / "one" / STATE).is_file()
-    assert second.former == tmp_path / "one"  # until the new one has finished an epoch
+    assert second.previous == tmp_path / "one"  # until the new one has finished an epoch
     leave_epoch(second)
-    assert second.former == tmp_path / "two"
+    assert second.previous == tmp_path / "two"
 
 
 def test_nothing_to_resume_is_an_error_of_the_first_process_alone(
@@ -162,13 +162,13 @@ def test_a_finished_training_is_taken_without_what_belongs_to_its_run(tmp_path: 
 def test_a_damaged_record_is_none(tmp_path: Path, notes: list[str], text: str) -> None:
     folder = begun(tmp_path, notes)
     (tmp_path / "cache" / RECORD).write_text(text)
-    assert folder.former is None
+    assert folder.previous is None
     assert not folder.finished
 
 
 def test_a_record_holds_any_path(tmp_path: Path, notes: list[str]) -> None:
     folder = begun(tmp_path, notes, "a'b\udcff")
-    assert folder.former == folder.path
+    assert folder.previous == folder.path
     json.loads((tmp_path / "cache" / RECORD).read_text())
 
 
@@ -227,5 +227,5 @@ def test_the_state_of_another_training_in_this_run_is_named(tmp_path: Path) -> N
     mark(folder.path, IncompleteWork("train", "1" * 64, {}))  # as the runner does, so that it is the latest one
     with pytest.raises(HooklineError, match="no training with these options") as caught:
         folder.prepare(resume=True, note=print)
-    assert f"the one in '{left}' has different ones" in str(caught.value)
+    assert f"the interrupted training in '{left}' has different ones" in str(caught.value)
     assert f"weights={left / LAST}" in str(caught.value)

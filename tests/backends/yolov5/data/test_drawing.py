@@ -1,4 +1,4 @@
-"""Colours against the conversion written with floats."""
+"""Colours against the conversion in floating point."""
 
 from __future__ import annotations
 

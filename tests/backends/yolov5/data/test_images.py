@@ -59,7 +59,7 @@ def labels_and_pixels(images, draw):
 
 
 def check_boxes(images, draw, within=1.5):
-    """Every label against the pixels of its colour; gives how many were compared."""
+    """Compare every label with the pixels of its colour; return how many were compared."""
     pairs = list(labels_and_pixels(images, draw))
     for corners, found in pairs:
         assert np.abs(corners - found).max() <= within, (draw, corners, found)
@@ -84,7 +84,7 @@ def test_boxes_follow_pixels(name):
     ids="-".join,
 )
 def test_boxes_hold_pixels_that_are_turned(changes):
-    """The smallest box around a rectangle's turned corners holds its pixels, wherever the image's edge cuts it."""
+    """The smallest box around the rotated corners of a rectangle contains its pixels, also at an edge of the image."""
     images, compared = images_of(**changes), 0
     for epoch in range(8):
         for index in range(6):

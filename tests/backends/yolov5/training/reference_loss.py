@@ -1,4 +1,4 @@
-"""The loss of docs/contracts.md computed a second time, in float64 and plain loops, with its gradient.
+"""A reference implementation of the loss of docs/contracts.md, in float64 and plain loops, with its gradient.
 
 The gradients of objectness and classes are written by hand. That of the box term uses central differences with a
 constant alpha, as in the formula of CIoU.

@@ -22,7 +22,7 @@ GIB = 2**30
 
 @dataclass
 class FakeMeter:
-    """Memory in which a step takes ``fixed`` and ``each`` bytes per image."""
+    """Memory in which a step needs ``fixed`` bytes, and ``each`` bytes per image."""
 
     total: int
     fixed: int = 0

@@ -76,7 +76,7 @@ def spoiling(batch, value):
 
 
 def spoilt(folder, value, **options):
-    """A make_trainer whose third batch of epoch 2 gives such a gradient."""
+    """A make_trainer whose third batch of epoch 2 has such a gradient."""
     before, attach = spoiling(2, value)
     done = make_trainer(folder, batches=RandomBatches(before=before), options=replace(QUICK, **options))
     attach(done)

@@ -1,4 +1,4 @@
-"""The loop moves the weights as a few lines of plain PyTorch do, and shows images as the hyperparameters says."""
+"""The loop updates the weights as a few lines of plain PyTorch do, and orders images as the hyperparameters require."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_weights_and_their_average_move_as_in_a_loop_written_by_hand(monkeypatch
 
 
 def sides(loop, epoch):
-    """What the network gets in an epoch."""
+    """The inputs of the network in an epoch."""
     seen = []
     hook = loop.model.register_forward_pre_hook(lambda _module, inputs: seen.append(tuple(inputs[0].shape[2:])))
     loop.train_epoch(epoch, {}, ignored)

@@ -34,7 +34,7 @@ class Weights:
 
     @property
     def facts(self) -> ModelFacts:
-        """What an artifact says about them."""
+        """The facts for an artifact."""
         return ModelFacts(family=FAMILY, variant=self.variant, names=self.names, strides=STRIDES)
 
     def network(self) -> Detector:
@@ -70,7 +70,9 @@ def load(path: Path) -> Weights:
             content = _content(path, (file.metadata() or {}).get(FAMILY, ""))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise HooklineError(f"'{path}' is no {FAMILY} checkpoint ({error})", "give a file that train wrote") from error
+        raise HooklineError(
+            f"'{path}' is not a checkpoint of {FAMILY} ({error})", "give a file that train wrote"
+        ) from error
     weights = Weights(
         content["variant"],
         tuple(content["names"]),
@@ -88,7 +90,9 @@ def _content(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise HooklineError(f"'{path}' is no {FAMILY} checkpoint of version {VERSION}", "give a file that train wrote")
+        raise HooklineError(
+            f"'{path}' is not a version {VERSION} checkpoint of {FAMILY}", "give a file that train wrote"
+        )
     known = isinstance(content.get("variant"), str) and _names_classes(content.get("names"))
     if not known or not _names_widths(content.get("widths")):
         raise HooklineError(f"the metadata of '{path}' is damaged", "restore the file, or train again")
@@ -109,4 +113,4 @@ def _check_tensors(path: Path, weights: Weights) -> None:
     if {name: tensor.shape for name, tensor in expected.items()} != {n: t.shape for n, t in weights.state.items()}:
         raise HooklineError(f"the tensors of '{path}' are not those of its network", "restore the file, or train again")
     if not all(torch.isfinite(tensor).all() for tensor in weights.state.values()):
-        raise HooklineError(f"'{path}' holds numbers that are not finite", "restore the file, or train again")
+        raise HooklineError(f"'{path}' contains numbers that are not finite", "restore the file, or train again")

@@ -25,7 +25,7 @@ class AnchorFreeGraft:
     """Implements hookline's ``GraftBackend``."""
 
     def append(self, model: QuantizedModel, head: Head, target: Path, *, score_threshold: float) -> tuple[str, ...]:
-        """Write ``model`` with the decode to ``target``; it needs no operator beyond the standard ones.
+        """Write ``model`` with the decode step to ``target``; it needs no operator beyond the standard ones.
 
         Raises:
             HooklineError: The model does not end in the outputs of an anchor-free head.
@@ -101,7 +101,7 @@ class Decode:
         return self.add("Reshape", row, self.constant(f"along{axis}", target))
 
     def constant(self, name: str, value: object) -> str:
-        """Add a constant, int64 where NumPy does not say otherwise; one of a name that is there is kept."""
+        """Add a constant, int64 unless it is a NumPy array of another type; an existing one of that name is kept."""
         if all(item.name != PREFIX + name for item in self.constants):
             self.constants.append(numpy_helper.from_array(np.asarray(value), PREFIX + name))
         return PREFIX + name

@@ -60,7 +60,7 @@ def _level(
     import numpy as np
 
     objectness = output[4]
-    y, x = np.nonzero(objectness >= max(wanted.conf, wanted.score_threshold))  # a score is no larger
+    y, x = np.nonzero(objectness >= max(wanted.conf, wanted.score_threshold))  # a score is at most the objectness
     cells = output[:, y, x]
     scores = cells[4] * cells[5:]
     if wanted.multi_label:

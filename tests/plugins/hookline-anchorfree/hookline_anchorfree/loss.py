@@ -15,7 +15,7 @@ from torch.nn import functional
 from hookline_anchorfree.cells import Cells, flattened
 
 CANDIDATES = 10
-"""Of an object: their overlaps say how many cells it takes."""
+"""Candidates per object: their overlaps determine how many cells it is assigned to."""
 OVERLAP_COST = 3.0
 FORBIDDEN = 1e6
 """Cost of a cell that is not around the centre."""

@@ -90,7 +90,7 @@ class Pyramid(nn.Module):
 
 
 class LevelHead(nn.Module):
-    """The decoupled head of one level; gives logits."""
+    """The decoupled head of one level; returns logits."""
 
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class LevelHead(nn.Module):
 
 
 class Detector(nn.Module):
-    """The whole network; gives logits per level, small stride first."""
+    """The whole network; returns logits per level, smallest stride first."""
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()

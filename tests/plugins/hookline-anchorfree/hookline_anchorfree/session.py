@@ -14,7 +14,7 @@ from hookline_anchorfree.network import Activated, Detector
 
 
 class TorchSession:
-    """Implements hookline's ``Session``; takes any batch and any size that is a multiple of 32."""
+    """Implements hookline's ``Session``; accepts any batch and any size that is a multiple of 32."""
 
     score_threshold = 0.0
 

@@ -1,1 +1,1 @@
-"""A runtime and a quantizer from outside: it imports the package hookline and nothing else of ours."""
+"""A runtime and a quantizer from outside: it imports only the package hookline."""

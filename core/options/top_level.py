@@ -22,7 +22,7 @@ class PluginOptions:
 
 
 @dataclass
-class Words:
+class TopLevelOptions:
     """The top-level options; conf/config.yaml describes each of them."""
 
     model: str | None = None
