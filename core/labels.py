@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data.label_rows import ImageSize, RowError, RowProblem, parse_row
+from core.data.label_rows import ImageSize, RowError, RowProblem, parse_row, plain_row
 from core.errors import HooklineError, shown
 from core.files.regular_file import read_regular
 from core.label_classes import ALL_CLASSES, LabelClasses
@@ -88,6 +88,13 @@ def as_one_class(labels: Labels) -> Labels:
     return replace(labels, classes=labels.classes * 0, region_classes=np.minimum(labels.region_classes, 0))
 
 
+def distinct_regions(labels: Labels) -> NDArray[np.float64]:
+    """Return the ignore regions, each once, whatever their classes: float64 [m, 4], in the form of the boxes."""
+    import numpy as np
+
+    return np.unique(labels.regions, axis=0)
+
+
 def load_labels(sample: Sample, names: Sequence[str]) -> Labels:
     """Read and check the labels of one image; a background image has no objects.
 
@@ -132,7 +139,10 @@ def check_labels(
     found: list[BadRow] = []
     reported = {True: 0, False: 0}  # counted separately, so that repairs do not hide errors
     for line, text in _lines(label) if label else ():
-        for problem, message in _take(text, line, count, size, good):
+        plain = plain_row(text, count)
+        if plain and good.setdefault(plain, line) == line:
+            continue
+        for problem, message in [_repeated(text, good[plain])] if plain else _take(text, line, count, size, good):
             reported[problem.is_error] += 1
             if reported[problem.is_error] <= MAX_BAD:
                 found.append(BadRow(line, problem, f"line {line} of '{label}' {message}"))
@@ -150,8 +160,12 @@ def _take(
     except RowError as error:
         return [(error.problem, str(error))]
     if (first := good.setdefault((row.class_id, *row.box), line)) != line:
-        return [(RowProblem.repeated, f"repeats line {first}: {shown(text)}")]
+        return [_repeated(text, first)]
     return row.repairs
+
+
+def _repeated(text: str, first: int) -> tuple[RowProblem, str]:
+    return RowProblem.repeated, f"repeats line {first}: {shown(text)}"
 
 
 def size_of(image: Path) -> tuple[int, int] | None:
@@ -195,7 +209,7 @@ def _lines(label: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         message = f"cannot read the labels '{label}': it is not UTF-8 text (byte {error.start})"
         raise HooklineError(message, ROW) from error
-    return ((number, text) for number, line in enumerate(lines, start=1) if (text := line.strip()))
+    return ((number, line) for number, line in enumerate(lines, start=1) if line and not line.isspace())
 
 
 def check_objects(

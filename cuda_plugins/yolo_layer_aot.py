@@ -84,9 +84,15 @@ def _define(trt: ModuleType, plugin: ModuleType, cuda: str) -> None:
     )
 
 
+class _ArrayAlias(GenericAlias):
+    """An annotation that TensorRT 10 can pass to ``issubclass``: Python 3.13 has no ``__bases__`` of an alias."""
+
+    __bases__ = (np.ndarray,)
+
+
 def _array_of(dtype: type[np.int32 | np.float32]) -> GenericAlias:
     """Return the annotation of an array as TensorRT 10 and 11 read it, which may differ from NumPy's ``NDArray``."""
-    return GenericAlias(np.ndarray, (Any, GenericAlias(np.dtype, (dtype,))))
+    return _ArrayAlias(np.ndarray, (Any, GenericAlias(np.dtype, (dtype,))))
 
 
 def _declared(function: Callable[..., object], parameters: Mapping[str, object], result: object) -> object:

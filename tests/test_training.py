@@ -236,7 +236,7 @@ def test_fine_tuning_says_what_was_transferred(run: Run, whole: Path) -> None:
     ]
     done = run("+stage=train", *DATA, *options, "hydra.run.dir=tuned")
     assert done.returncode == 0, done.stderr
-    assert "transferred 348 of 348 tensors, outputs of 3 of 3 classes" in done.stderr
+    assert "transferred 348 of 348 tensors, outputs of 3 of 3 classes by name" in done.stderr
 
 
 @pytest.mark.parametrize(

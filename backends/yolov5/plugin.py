@@ -105,4 +105,5 @@ def hookline_models() -> Iterator[ModelFamily]:
         strides={variant: max(official(variant).strides) for variant in VARIANTS},
         check_device=check_device,
         training=TrainingOptions,
+        ignore_regions=True,
     )

@@ -27,7 +27,8 @@ from backends.yolov5.training.state import TrainingState, load_state
 from backends.yolov5.training.trainer import Trainer, warnings_for
 from backends.yolov5.training_reports import WatcherAdapter, draw_batch
 from core.errors import counted
-from core.kinds.training import Trained, TrainingJob
+from core.kinds.training import Trained, TrainingImage, TrainingJob
+from core.labels import distinct_regions
 from core.process import resources
 
 PROCESS_METER = ProcessMeter(resources.reset_peak, resources.peak, lambda: available_memory() or 0)
@@ -71,9 +72,7 @@ def prepare(job: TrainingJob, distributed: Distributed) -> tuple[Trainer, Traini
     network = weights.network().train().requires_grad_(requires_grad=True)
     state = load_state(job.folder, network.config.to_dict()) if job.resume else None
     hyperparameters = hyperparameters_of(job, network, distributed, state)
-    samples = [
-        LabelledImage(item.path, item.labels.classes, item.labels.boxes.astype(np.float32)) for item in job.images
-    ]
+    samples = [_sample(item) for item in job.images]
     if state:
         network.config = ModelConfig.from_dict(state.config)
     else:
@@ -90,6 +89,11 @@ def prepare(job: TrainingJob, distributed: Distributed) -> tuple[Trainer, Traini
     if state:
         trainer.resume(state)
     return trainer, batches
+
+
+def _sample(image: TrainingImage) -> LabelledImage:
+    boxes, regions = (rows.astype(np.float32) for rows in (image.labels.boxes, distinct_regions(image.labels)))
+    return LabelledImage(image.path, image.labels.classes, boxes, regions)
 
 
 def hyperparameters_of(

@@ -23,6 +23,7 @@ from backends.yolov5.training.trainer import Epoch, ValidationScores
 from core.drawing.tiles import Tiles, label_page, write_jpeg
 from core.kinds.training import TrainingJob
 from core.kinds.training_progress import EpochResult, EpochScores, ValidationLosses
+from core.label_classes import ALL_CLASSES
 from core.labels import Labels
 from core.model_facts import InputContract, ModelFacts
 from core.process import resources
@@ -74,27 +75,35 @@ class WatcherAdapter:
 
 
 def validation_losses(loss: DetectionLoss) -> ValidationLosses:
-    """Return a function that computes the losses of a batch from session outputs and objects in pixels."""
+    """Return a function that computes the losses of a batch from session outputs, and objects and regions in pixels."""
     strides = loss.config.strides
 
-    def losses(outputs: Mapping[str, NDArray[np.number]], objects: NDArray[np.float32]) -> dict[str, float]:
+    def losses(
+        outputs: Mapping[str, NDArray[np.number]], objects: NDArray[np.float32], regions: NDArray[np.float32]
+    ) -> dict[str, float]:
         levels = [torch.from_numpy(outputs[name]) for name in level_names(len(strides))]
         height, width = (side * strides[0] for side in levels[0].shape[2:])
         size = torch.tensor([1, 1, width, height, width, height], dtype=torch.float32)
         with torch.inference_mode():
-            _, parts = loss(levels, torch.from_numpy(objects) / size, activated=True)
+            targets, ignored = torch.from_numpy(objects) / size, torch.from_numpy(regions) / size[1:]
+            _, parts = loss(levels, targets, ignored, activated=True)
         return dict(zip(PARTS, parts.tolist(), strict=True))
 
     return losses
 
 
 def draw_batch(batch: TrainingBatch, names: Sequence[str], folder: Path) -> Path:
-    """Write ``train_batch.jpg``: up to 16 images of a batch as the network sees them, with their boxes."""
+    """Write ``train_batch.jpg``: up to 16 images of a batch as the network sees them, with boxes and ignore regions."""
     images = [np.ascontiguousarray(image[::-1].transpose(1, 2, 0)) for image in batch.images[:PAGE_IMAGES].numpy()]
-    targets = batch.targets.numpy()
-    rows = [targets[targets[:, 0] == index] for index in range(len(images))]
-    labels = [Labels(row[:, 1].astype(np.int32), row[:, 2:].astype(np.float64)) for row in rows]
+    labels = [_labels(batch, index) for index in range(len(images))]
     items = zip(images, labels, [path.name for path in batch.paths], strict=False)  # a batch may have more
     target = folder / "train_batch.jpg"
     write_jpeg(label_page(items, names, TILES, math.ceil(math.sqrt(len(images)))), target)
     return target
+
+
+def _labels(batch: TrainingBatch, image: int) -> Labels:
+    """Return objects and regions of one image of a batch."""
+    targets, regions = (rows[rows[:, 0] == image].numpy().astype(np.float64) for rows in (batch.targets, batch.regions))
+    every = np.full(len(regions), ALL_CLASSES, np.int32)
+    return Labels(targets[:, 1].astype(np.int32), targets[:, 2:], regions[:, 1:], every)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from core.errors import counted, shown
 
@@ -51,8 +51,7 @@ class RowError(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One labelled object.
 
     Attributes:
@@ -64,6 +63,24 @@ class Row:
     class_id: int
     box: tuple[float, float, float, float]
     repairs: tuple[tuple[RowProblem, str], ...] = ()
+
+
+def plain_row(line: str, count: int) -> tuple[float, float, float, float, float] | None:
+    """Return the class id and the box of a row ``class cx cy w h`` that needs no repair; None for all others.
+
+    Nearly all rows are plain: this takes a third of the time of :func:`parse_row`, which reads the others.
+    """
+    try:
+        class_id, x, y, width, height = map(float, line.split())
+    except ValueError:
+        return None
+    inside = 0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1
+    if not inside or not 0 <= class_id < count or class_id % 1:
+        return None
+    border = 0.5 + SMALL_EXCESS
+    if abs(x - 0.5) + width / 2 > border or abs(y - 0.5) + height / 2 > border:
+        return None
+    return class_id, x, y, width, height
 
 
 def parse_row(line: str, count: int, size: ImageSize | None = None) -> Row:

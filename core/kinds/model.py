@@ -126,6 +126,8 @@ class ModelFamily(Part[ModelBackend]):
             :mod:`core.options.ranges`, and use the enumerations of :mod:`core.options.training` if they fit. An option
             that another family has, too, must have the same annotation; its default may differ. ``NoOptions`` for a
             training without options, None for a family that cannot be trained.
+        ignore_regions: Whether ``train`` leaves the ignore regions of the labels out of the loss. If not, the stage
+            train warns that it learns them as background.
     """
 
     kind: ClassVar[str] = "models"
@@ -141,6 +143,7 @@ class ModelFamily(Part[ModelBackend]):
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     check_device: Callable[..., Iterable[HooklineError]] = no_problems
     training: type[DataclassInstance] | None = None
+    ignore_regions: bool = False
 
 
 def head_of(facts: ModelFacts, layout: str, registry: Parts) -> Head:

@@ -28,12 +28,13 @@ STATE = ".state.pt"
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """An image with its labelled objects.
+    """An image with its labelled objects and its ignore regions.
 
     Attributes:
         path: The image file; ``TrainingJob.read`` decodes it.
         size: Height and width in pixels, after rotation by the EXIF orientation.
-        labels: The objects in the image.
+        labels: The objects in the image, and its ``regions``: parts in which not all objects are labelled. A trainer
+            must not train them as background, and must declare so: ``ModelFamily.ignore_regions``.
     """
 
     path: Path

@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
     from core.kinds.session import Session
 
-ValidationLosses: TypeAlias = "Callable[[Mapping[str, NDArray[np.number]], NDArray[np.float32]], Mapping[str, float]]"
+ValidationLosses: TypeAlias = (
+    "Callable[[Mapping[str, NDArray[np.number]], NDArray[np.float32], NDArray[np.float32]], Mapping[str, float]]"
+)
 """A function that returns the mean losses of one validation batch by name.
 
-Its arguments are the outputs of the validated session, and the objects of the batch, float32 [n, 6]: index of the image
-in the batch, class id, and centre x, centre y, width and height in pixels of the network input.
+Its arguments are
+
+- the outputs of the validated session;
+- the objects of the batch, float32 [n, 6]: index of the image in the batch, class id, and centre x, centre y, width and
+  height in pixels of the network input;
+- the ignore regions of the batch, float32 [m, 5]: the same without the class id.
 """
 
 

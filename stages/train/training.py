@@ -21,7 +21,7 @@ from core.kinds.context import RunContext
 from core.kinds.family_options import keyed_with_families
 from core.kinds.model import ModelFamily
 from core.kinds.training import BEST, TrainingImage, TrainingJob
-from core.labels import SINGLE_CLASS, as_one_class, check_objects, load_labels, of_classes
+from core.labels import SINGLE_CLASS, as_one_class, check_objects, distinct_regions, load_labels, of_classes
 from core.media.picture import read_picture
 from core.process.environment import RANKS
 from core.storage.serial import digest
@@ -69,6 +69,7 @@ def _trained(
     resume: bool,
 ) -> Checkpoint:
     family = _family(config, start, context)
+    report_regions(data.train, family, context)
     watcher = TrainingProgress(config, family, data, folder, context) if RANKS.leader else SilentProgress()
     job = TrainingJob(
         variant=config.model,
@@ -177,6 +178,18 @@ def _warn_of_missing_classes(
     if unseen := [names[index] for index in wanted if counts[index] == 0]:
         named = listed(unseen, 8)
         context.warn(f"no object in the training split of {len(unseen)} of {counted(len(wanted), 'class')}: {named}")
+
+
+def report_regions(images: Sequence[TrainingImage], family: ModelFamily, context: RunContext) -> None:
+    """Print the number of ignore regions; warn if the family learns them as background."""
+    counts = [len(distinct_regions(item.labels)) for item in images if len(item.labels.regions)]
+    if not counts:
+        return
+    regions = f"{counted(sum(counts), 'ignore region')} in {len(counts)} of {counted(len(images), 'training image')}"
+    if family.ignore_regions:
+        context.note(f"{regions}: nothing in them is learned as background")
+    else:
+        context.warn(f"{regions}: the model family '{family.name}' does not support them and learns them as background")
 
 
 def _family(config: TrainConfig, start: Checkpoint | None, context: RunContext) -> ModelFamily:

@@ -19,7 +19,7 @@ from core.kinds.context import RunContext
 from core.kinds.session import Session
 from core.kinds.training import TrainingImage
 from core.kinds.training_progress import EpochScores, ValidationLosses
-from core.labels import Labels
+from core.labels import Labels, distinct_regions
 from core.media.tolerance import Tolerance
 from stages.train.config import TrainConfig
 
@@ -125,8 +125,9 @@ class MeanLosses:
     ) -> None:
         """Add the losses of a batch; implements :data:`core.evaluation.loop.Observer`."""
         pairs = enumerate(zip(indices, letterboxes, strict=True))
-        objects = [pixel_objects(self._labels[index], letterbox, image) for image, (index, letterbox) in pairs]
-        for name, value in self._measure(outputs, np.concatenate(objects)).items():
+        rows = [pixel_rows(self._labels[index], letterbox, image) for image, (index, letterbox) in pairs]
+        objects, regions = (np.concatenate(part) for part in zip(*rows, strict=True))
+        for name, value in self._measure(outputs, objects, regions).items():
             self._sums[name] = self._sums.get(name, 0.0) + value * len(indices)
         self._images += len(indices)
 
@@ -135,8 +136,12 @@ class MeanLosses:
         return {name: value / self._images for name, value in self._sums.items()}
 
 
-def pixel_objects(labels: Labels, letterbox: Letterbox, image: int) -> NDArray[np.float32]:
-    """Return the objects of one image in pixels, for :data:`core.kinds.training.ValidationLosses`."""
+def pixel_rows(labels: Labels, letterbox: Letterbox, image: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return objects [n, 6] and ignore regions [m, 5] of one image, for :data:`hookline.training.ValidationLosses`."""
     scale = np.array([letterbox.width, letterbox.height] * 2, np.float64) * letterbox.ratio
-    boxes = labels.boxes * scale + [letterbox.left, letterbox.top, 0, 0]
-    return np.column_stack([np.full(len(boxes), image), labels.classes, boxes]).astype(np.float32)
+    boxes, regions = (
+        rows * scale + [letterbox.left, letterbox.top, 0, 0] for rows in (labels.boxes, distinct_regions(labels))
+    )
+    objects = np.column_stack([np.full(len(boxes), image), labels.classes, boxes])
+    ignored = np.column_stack([np.full(len(regions), image), regions])
+    return objects.astype(np.float32), ignored.astype(np.float32)

@@ -81,6 +81,13 @@ def keep_mask(whole: Floats, visible: Floats) -> NDArray[np.bool_]:
     return kept
 
 
+def has_area(corners: Floats) -> NDArray[np.bool_]:
+    """Return which boxes are not empty."""
+    left, top, right, bottom = corners.T
+    visible: NDArray[np.bool_] = (right > left) & (bottom > top)
+    return visible
+
+
 def scale_and_move(scale: tuple[float, float], move: tuple[float, float]) -> Floats:
     """Return the matrix of x * scale_x + move_x, y * scale_y + move_y."""
     return np.array([[scale[0], 0, move[0]], [0, scale[1], move[1]], [0, 0, 1.0]])

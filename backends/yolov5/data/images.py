@@ -60,17 +60,21 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.samples)
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Return an image, uint8 RGB [3, H, W], and its targets, float32 [n, 5]: class, cx, cy, w, h as fractions."""
+        """Return an image, uint8 RGB [3, H, W], and its rows, as :meth:`write` does."""
         planes = np.empty((3, *self.shape(draw)), np.uint8)
-        targets = self.write(draw, planes)
-        return torch.from_numpy(planes), torch.from_numpy(targets)
+        rows = self.write(draw, planes)
+        return torch.from_numpy(planes), torch.from_numpy(rows)
 
     def shape(self, draw: Draw) -> Shape:
         """Return height and width of a training image."""
         return draw.shape or (self.imgsz, self.imgsz)
 
     def write(self, draw: Draw, planes: Image) -> NDArray[np.float32]:
-        """Write a training image into ``planes``, uint8 RGB [3, H, W], and return its targets."""
+        """Write a training image into ``planes``, uint8 RGB [3, H, W], and return its rows.
+
+        Returns:
+            float32 [n, 5]: class, or ``REGION`` for an ignore region, and cx, cy, w, h as fractions.
+        """
         options = self.options
         rng = generator(self.seed, Purpose.IMAGE, draw.epoch, draw.index, draw.position)
         image, rows = self._scene(draw, rng)

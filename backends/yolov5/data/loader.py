@@ -22,7 +22,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from backends.yolov5.data.images import TrainingImages
 from backends.yolov5.data.sampler import EpochSampler
-from backends.yolov5.data.samples import Draw, Image, TrainingBatch
+from backends.yolov5.data.samples import REGION, Draw, Image, TrainingBatch
 from backends.yolov5.errors import TrainingError
 
 PREFETCH = 2
@@ -123,7 +123,9 @@ class Loader:
             pixels = self._slots.view(made.slot, made.shape)
         images = torch.from_numpy(pixels)
         paths = [self._images.samples[draw.index].path for draw in draws]
-        return TrainingBatch(images, torch.from_numpy(made.targets), paths)
+        rows = torch.from_numpy(made.rows)
+        is_region = rows[:, 1] == REGION
+        return TrainingBatch(images, rows[~is_region], paths, rows[is_region][:, [0, 2, 3, 4, 5]])
 
 
 class _WorkerTask(NamedTuple):
@@ -132,11 +134,14 @@ class _WorkerTask(NamedTuple):
 
 
 class _MadeBatch(NamedTuple):
-    """A batch: its pixels are in ``slot`` or in ``pixels``; ``problem`` has message and hint of a TrainingError."""
+    """A batch: its pixels are in ``slot`` or in ``pixels``; ``problem`` has message and hint of a TrainingError.
+
+    ``rows`` are those of :meth:`TrainingImages.write`, with the index of the image in front: float32 [n, 6].
+    """
 
     slot: int
     shape: tuple[int, int, int, int]
-    targets: NDArray[np.float32]
+    rows: NDArray[np.float32]
     pixels: Image | None = None
     problem: tuple[str, str] | None = None
 
@@ -167,8 +172,7 @@ class _BatchMaker(Dataset[_MadeBatch]):
         rows = [np.empty((0, 6), np.float32)]
         try:
             for number, (draw, planes) in enumerate(zip(task.draws, images, strict=True)):
-                targets = self._images.write(draw, planes)
-                rows.append(np.insert(targets, 0, number, axis=1))
+                rows.append(np.insert(self._images.write(draw, planes), 0, number, axis=1))
         except TrainingError as error:  # sent as text: the parent prints one line without tracebacks
             return _MadeBatch(task.slot, shape, rows[0], images, problem=(error.message, error.hint))
         return _MadeBatch(task.slot, shape, np.concatenate(rows), None if self._slots else images)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from backends.yolov5.data.boxes import Floats, Rectangle, follow, scale_and_move, to_corners
+from backends.yolov5.data.boxes import Floats, Rectangle, follow, has_area, scale_and_move, to_corners
 from backends.yolov5.data.drawing import BORDER, draw, is_visible
 from backends.yolov5.data.reading import ImageReader
-from backends.yolov5.data.samples import Image, LabelledImage, Shape
+from backends.yolov5.data.samples import REGION, Image, LabelledImage, Shape
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,9 @@ def compose(
 ) -> tuple[Image, Floats]:
     """Draw tiles and transform their boxes. An image that would not be visible is never read.
 
+    An ignore region is kept as long as any of it is visible, however small: a dropped one would make its objects
+    background.
+
     Args:
         tiles: Placement of images on the canvas.
         matrix: Matrix from the canvas to the output.
@@ -91,7 +94,7 @@ def compose(
         read: Reads the image of a sample.
 
     Returns:
-        The output, uint8 BGR [H, W, 3], and its rows [n, 5]: class, left, top, right, bottom in pixels.
+        The output, uint8 BGR [H, W, 3], and its rows [n, 5]: class or ``REGION``, left, top, right, bottom in pixels.
     """
     output = np.full((*shape, 3), BORDER, np.uint8)
     rows = [NO_ROWS]
@@ -100,11 +103,12 @@ def compose(
             continue
         image = read(tile.index)
         drawn = draw(output, image, *tile.place(_shape(image)), matrix)
-        sample = samples[tile.index]
-        if drawn is None or not len(sample.classes):
+        classes, boxes = samples[tile.index].rows()
+        if drawn is None or not len(classes):
             continue
-        corners, kept = follow(to_corners(sample.boxes, _shape(image)), *drawn, shape)
-        rows.append(np.column_stack([sample.classes, corners])[kept])
+        corners, kept = follow(to_corners(boxes, _shape(image)), *drawn, shape)
+        kept = np.where(classes == REGION, has_area(corners), kept)
+        rows.append(np.column_stack([classes, corners])[kept])
     return output, np.concatenate(rows)
 
 

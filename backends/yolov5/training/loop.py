@@ -159,7 +159,8 @@ class Loop:
         images = self._images(batch.images, epoch, number)
         with autocast(self._type, self.distributed.device):
             logits = self._network(images)
-        loss, parts = self.loss(logits, batch.targets.to(images.device, non_blocking=True))
+        targets, regions = (rows.to(images.device, non_blocking=True) for rows in (batch.targets, batch.regions))
+        loss, parts = self.loss(logits, targets, regions)
         self._finite.check(loss, "loss", _batches_since_step(epoch, number, [batch.paths]))
         # DDP averages gradients over ranks; the loss is a sum over images.
         self.scaler.scale(loss * self.distributed.world_size).backward()  # type: ignore[no-untyped-call]

@@ -1,4 +1,10 @@
-"""The loss of YOLOv5: CIoU of the positives, and binary cross entropy of objectness and classes."""
+"""The loss of YOLOv5: CIoU of the positives, and binary cross entropy of objectness and classes.
+
+A cell whose centre lies inside an ignore region contributes no objectness loss, except for the positives in it. The
+objectness loss of a level is the mean over the anchors of cells that count; without regions, over all of them. A region
+of one class acts like one of all classes, because objectness has no class. Box and class loss are those of the
+positives, to which regions add none.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +43,15 @@ class DetectionLoss:
         strides = torch.tensor(config.strides, dtype=torch.float64).view(-1, 1, 1)
         self._anchors = torch.tensor(config.anchors, dtype=torch.float64).view(config.levels, -1, 2) / strides
 
-    def __call__(self, logits: Sequence[Tensor], targets: Tensor, *, activated: bool = False) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, logits: Sequence[Tensor], targets: Tensor, regions: Tensor | None = None, *, activated: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Return the loss of a batch, computed in float32, or float64 for float64 logits.
 
         Args:
             logits: [B, A*(5+nc), H/s, W/s] per level, in any memory format and floating-point type.
             targets: Image, class, cx, cy, w, h as fractions of the network input, [N, 6]; N may be 0.
+            regions: Ignore regions: image, cx, cy, w, h as fractions of the network input, [M, 5]; None for none.
             activated: ``logits`` are outputs of the sigmoid, as inference returns them.
 
         Returns:
@@ -56,28 +65,37 @@ class DetectionLoss:
 
         parts = torch.zeros(3, dtype=dtype, device=targets.device)
         for level, found, balance in zip(logits, positives, BALANCE[self.config.levels], strict=True):
-            box, obj, cls = self._level(level, found, dtype, activated=activated)
+            ignored = _ignored(regions, level) if regions is not None and len(regions) else None
+            box, obj, cls = self._level(level, found, ignored, dtype, activated=activated)
             parts = parts + torch.stack((box * self.box_gain, obj * (balance * self.obj_gain), cls * self.cls_gain))
         return parts.sum() * logits[0].shape[0], parts.detach()
 
     def _level(
-        self, logits: Tensor, found: Assigned, dtype: torch.dtype, *, activated: bool
+        self, logits: Tensor, found: Assigned, ignored: Tensor | None, dtype: torch.dtype, *, activated: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows, objectness = _pick(logits, found, self.config.anchors_per_level, dtype)
         if activated:
             rows, objectness = rows.logit(eps=SATURATED), objectness.logit(eps=SATURATED)
         goal = torch.zeros_like(objectness, memory_format=torch.contiguous_format)
-        if not len(rows):
-            nothing = goal.new_zeros(())
-            return nothing, self._entropy(objectness, goal, self.options.obj_pw), nothing
-
-        overlap = ciou(_decode(rows, found), found.box)
         _, anchors, height, width = objectness.shape
         place = ((found.image * anchors + found.anchor) * height + found.gy) * width + found.gx
+        counted = None if ignored is None else _counted(ignored, anchors, place)
+        if not len(rows):
+            nothing = goal.new_zeros(())
+            return nothing, self._objectness(objectness, goal, counted), nothing
+
+        overlap = ciou(_decode(rows, found), found.box)
         # if boxes share cell and anchor, the highest overlap is the target, in any order
         goal.view(-1).scatter_reduce_(0, place, overlap.detach().clamp(min=0), "amax")
         cls = self._classes(rows[:, 5:], found.category) if self.config.num_classes > 1 else goal.new_zeros(())
-        return (1 - overlap).mean(), self._entropy(objectness, goal, self.options.obj_pw), cls
+        return (1 - overlap).mean(), self._objectness(objectness, goal, counted), cls
+
+    def _objectness(self, logits: Tensor, goal: Tensor, counted: Tensor | None) -> Tensor:
+        """Return the mean over the anchors of cells that are ``counted``, all if it is None; 0 if none is."""
+        if counted is None:
+            return self._entropy(logits, goal, self.options.obj_pw)
+        losses = self._entropy(logits, goal, self.options.obj_pw, reduction="none")
+        return torch.where(counted, losses, 0).sum() / counted.sum().clamp(min=1)
 
     def _classes(self, logits: Tensor, category: Tensor) -> Tensor:
         off = self.options.label_smoothing / 2
@@ -85,9 +103,47 @@ class DetectionLoss:
         return self._entropy(logits, goal, self.options.cls_pw)
 
     @staticmethod
-    def _entropy(logits: Tensor, goal: Tensor, positive: float) -> Tensor:
+    def _entropy(logits: Tensor, goal: Tensor, positive: float, reduction: str = "mean") -> Tensor:
         weight = None if positive == 1 else goal.new_tensor(positive)
-        return binary_cross_entropy_with_logits(logits, goal, pos_weight=weight)
+        return binary_cross_entropy_with_logits(logits, goal, pos_weight=weight, reduction=reduction)
+
+
+def _ignored(regions: Tensor, level: Tensor) -> Tensor:
+    """Return the cells of a level whose centre is inside a region: bool [B, H, W].
+
+    Args:
+        regions: Image, cx, cy, w, h as fractions of the network input, [M, 5].
+        level: Logits of the level, [B, C, H, W].
+    """
+    batch, _, height, width = level.shape
+    image, x, y, w, h = regions.T
+    (left, right), (top, bottom) = _cell_range(x, w, width), _cell_range(y, h, height)
+    steps = torch.zeros(batch, height + 1, width + 1, dtype=torch.int32, device=regions.device)
+    one = steps.new_ones(())
+    for row, column, step in ((top, left, one), (top, right, -one), (bottom, left, -one), (bottom, right, one)):
+        steps.index_put_((image.long(), row, column), step, accumulate=True)
+    counts = steps.cumsum(1).cumsum(2)  # the regions around the centre of each cell
+    return counts[:, :-1, :-1] > 0
+
+
+def _cell_range(centre: Tensor, length: Tensor, cells: int) -> tuple[Tensor, Tensor]:
+    """Return the first cell along one axis whose centre is inside each interval, and the one after the last."""
+    first = ((centre - length / 2) * cells - 0.5).ceil().clamp(0, cells)
+    after = ((centre + length / 2) * cells + 0.5).floor().clamp(0, cells)
+    return first.long(), torch.maximum(first, after).long()
+
+
+def _counted(ignored: Tensor, anchors: int, positives: Tensor) -> Tensor:
+    """Return which anchors of cells count in the objectness loss: bool [B, A, H, W].
+
+    Args:
+        ignored: Cells inside ignore regions, [B, H, W].
+        anchors: Number of anchors A.
+        positives: Flat indices of the positives in the result.
+    """
+    counted = (~ignored)[:, None].repeat(1, anchors, 1, 1)
+    counted.view(-1)[positives] = True
+    return counted
 
 
 def _decode(rows: Tensor, found: Assigned) -> Tensor:

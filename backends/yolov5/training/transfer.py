@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,20 +24,24 @@ class Transfer:
         loaded: Number of tensors that were copied, including Detect tensors with the outputs of some classes only.
         total: Number of tensors of the network.
         left: Tensors that were not copied: name, shape in the checkpoint (None if missing) and shape in the network.
-        known: Number of classes with copied outputs.
+        named: Number of classes whose outputs were copied from the class of the same name.
+        placed: Number of classes whose outputs were copied from the class of the same index.
         classes: Number of classes of the network.
     """
 
     loaded: int
     total: int
     left: tuple[tuple[str, Shape | None, Shape], ...]
-    known: int
+    named: int
+    placed: int
     classes: int
 
     def line(self) -> str:
         """Return a line for the user, with the first tensors that were not copied."""
-        classes = f"{self.known} of {counted(self.classes, 'class')}"
-        text = f"transferred {self.loaded} of {counted(self.total, 'tensor')}, outputs of {classes}"
+        classes = f"outputs of {self.named} of {counted(self.classes, 'class')} by name"
+        if self.placed:
+            classes += f" and of {self.placed} by index"
+        text = f"transferred {self.loaded} of {counted(self.total, 'tensor')}, {classes}"
         if not self.left:
             return text
         missed = [
@@ -66,7 +70,7 @@ def transfer(
     left: list[tuple[str, Shape | None, Shape]] = []
     anchors = model.config.anchors_per_level
     count = _classes(state, anchors, names)
-    pairs = list(_class_pairs(count, model.config.num_classes, names, target_names))
+    pairs, named = _class_pairs(count, model.config.num_classes, names, target_names)
     for name, tensor in own.items():
         given = state.get(name)
         detect = name.startswith(_DETECT)
@@ -76,8 +80,9 @@ def transfer(
             _copy_outputs(given, tensor, anchors, pairs)
         else:
             left.append((name, None if given is None else tuple(given.shape), tuple(tensor.shape)))
-    known = 0 if any(name.startswith(_DETECT) for name, _, _ in left) else len(pairs)
-    return Transfer(len(own) - len(left), len(own), tuple(left), known, model.config.num_classes)
+    if any(name.startswith(_DETECT) for name, _, _ in left):
+        pairs, named = [], 0
+    return Transfer(len(own) - len(left), len(own), tuple(left), named, len(pairs) - named, model.config.num_classes)
 
 
 def _classes(state: Mapping[str, Tensor], anchors: int, names: Sequence[str]) -> int | None:
@@ -90,15 +95,16 @@ def _classes(state: Mapping[str, Tensor], anchors: int, names: Sequence[str]) ->
 
 def _class_pairs(
     given: int | None, own: int, names: Sequence[str], target_names: Sequence[str]
-) -> Iterator[tuple[int, int]]:
-    """Yield the class id in the checkpoint and in the network, for each class that both have."""
+) -> tuple[list[tuple[int, int]], int]:
+    """Return the ids in the checkpoint and in the network of the classes to copy: first those by name, and their count.
+
+    The others follow, by index, if both have the same number of classes.
+    """
     known = {name: index for index, name in enumerate(names)}
-    for index in range(own):
-        name = target_names[index] if target_names else None
-        if name is not None and name in known:
-            yield known[name], index
-        elif given == own:
-            yield index, index
+    named = [(known[name], index) for index, name in enumerate(target_names) if name in known]
+    matched = {index for _, index in named}
+    placed = [(index, index) for index in range(own) if index not in matched] if given == own else []
+    return named + placed, len(named)
 
 
 def _fits(state: Mapping[str, Tensor], conv: str, own: Mapping[str, Tensor]) -> bool:

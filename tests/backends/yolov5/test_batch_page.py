@@ -40,6 +40,16 @@ def test_boxes_are_drawn_in_their_image_only(tmp_path: Path) -> None:
     assert abs(ys.max() + 160 - 384) <= 2
 
 
+def test_regions_are_striped_in_their_image(tmp_path: Path) -> None:
+    batch = batch_of(2, (480, 480))._replace(regions=torch.tensor([[1, 0.5, 0.25, 1.0, 0.5]]))
+    page = cv2.imread(str(draw_batch(batch, ["a"], tmp_path))).astype(int)
+    first, second = (page[8:488, left : left + 480] for left in (8, 496))
+    assert np.abs(first - 90).max() < 12
+    assert np.abs(second[260:] - 90).max() < 12
+    assert (second[:240] < 40).mean() > 0.05
+    assert (second[:240] > 200).mean() > 0.05
+
+
 def test_the_colours_are_those_of_the_images(tmp_path: Path) -> None:
     batch = batch_of(1, (480, 480))
     batch.images[0, 0] = 255  # red

@@ -315,7 +315,7 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "empty-weight": _state(**{WEIGHT: torch.empty(0, 3, 6, 6)}),
     "nan-weight": _state(**{WEIGHT: torch.full((8, 3, 6, 6), float("nan"))}),
     "names-none": _state(names=None),
-    "names-numbers": _state(names={0: 1, 1: 2, 2: 3}),
+    "names-numbers": _state(names={0: True, 1: None, 2: 3}),
     "names-long": _state(names=["a" * 1_000_000] * 3),
     "names-many": _state(names=[""] * 300_000),
     "anchors-text": _state(model__24___buffers={"anchors": "x"}),

@@ -153,13 +153,16 @@ def test_losses_of_a_validation_are_those_of_the_training_on_the_same_batch() ->
     loss, network = DetectionLoss(TINY, TrainingOptions(), 64), tiny_network()
     losses = validation_losses(loss)
     fractions = torch.tensor([[0, 1, 0.5, 0.4, 0.3, 0.5], [1, 0, 0.2, 0.7, 0.1, 0.2]])
+    regions = torch.tensor([[1, 0.7, 0.4, 0.5, 0.7]])
     with torch.no_grad():
         logits = network(torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
-        _, parts = loss(logits, fractions)
+        _, parts = loss(logits, fractions, regions)
     outputs = {f"p{3 + level}": value.sigmoid().numpy() for level, value in enumerate(logits)}
-    pixels = fractions * torch.tensor([1, 1, 96, 64, 96, 64])
-    found = losses(outputs, pixels.numpy())
+    pixels = (fractions * torch.tensor([1, 1, 96, 64, 96, 64])).numpy()
+    region_pixels = (regions * torch.tensor([1, 96, 64, 96, 64])).numpy()
+    found = losses(outputs, pixels, region_pixels)
     assert list(found) == ["box", "obj", "cls"]
     assert list(found.values()) == pytest.approx(parts.tolist(), rel=1e-4)
     assert all(value > 0 for value in found.values())
-    assert losses(outputs, pixels.numpy()[:0])["box"] == 0
+    assert losses(outputs, pixels[:0], region_pixels)["box"] == 0
+    assert losses(outputs, pixels, region_pixels[:0])["obj"] != pytest.approx(found["obj"], rel=1e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.data.label_rows import RowError, RowProblem, parse_row
+from core.data.label_rows import RowError, RowProblem, parse_row, plain_row
 
 
 def problems(line: str, size: tuple[int, int] | None = (480, 640)) -> list[RowProblem]:
@@ -78,3 +78,16 @@ def test_corners_that_leave_the_image_are_found(x: str, found: list[RowProblem])
 def test_every_problem_is_an_error_or_a_repair() -> None:
     errors = {problem for problem in RowProblem if problem.is_error}
     assert errors == {RowProblem.malformed, RowProblem.unknown_class, RowProblem.outside, RowProblem.empty}
+
+
+def test_plain_rows_are_those_without_repairs() -> None:
+    rng = np.random.default_rng(0)
+    for values in rng.choice([-0.1, 0.0, 1e-5, 0.25, 0.5, 0.99995, 1.0, 1.0005], (3000, 4)):
+        for class_id in ("1", "3", "0.5", "-1"):
+            line = f"{class_id} {' '.join(map(str, values))}"
+            try:
+                row = parse_row(line, 3)
+            except RowError:
+                row = None
+            plain = (row.class_id, *row.box) if row and not row.repairs else None
+            assert plain_row(line, 3) == plain, line

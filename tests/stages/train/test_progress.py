@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from core.kinds.training_progress import EpochResult, EpochScores
 from core.labels import Labels
 from stages.train.figures import FILE, Figures, read_figures
 from stages.train.progress import heading, row, scalars
-from stages.train.validation import MeanLosses, pixel_objects
+from stages.train.validation import MeanLosses, pixel_rows
 from tests.support.fake_parts import detections
 from tests.support.toys import FACTS
 
@@ -64,17 +65,19 @@ def test_validation_losses_are_among_the_figures_of_trackers() -> None:
 
 def test_objects_lie_in_the_pixels_of_the_network() -> None:
     labels = Labels(np.array([2, 0]), np.array([[0.5, 0.25, 0.1, 0.2], [0.0, 1.0, 0.5, 0.5]]))
-    found = pixel_objects(labels, Letterbox(0.5, 10, 20, height=80, width=200), image=3)
-    assert found.dtype == np.float32
+    labels = replace(labels, regions=np.array([[0.5, 0.5, 0.2, 0.4]] * 2), region_classes=np.array([0, 2]))
+    found, regions = pixel_rows(labels, Letterbox(0.5, 10, 20, height=80, width=200), image=3)
+    assert found.dtype == regions.dtype == np.float32
     np.testing.assert_allclose(found, [[3, 2, 60, 30, 10, 8], [3, 0, 10, 60, 50, 20]], rtol=1e-6)
+    np.testing.assert_allclose(regions, [[3, 60, 40, 20, 16]], rtol=1e-6)  # of two classes, once
 
 
 def test_losses_are_means_over_the_images() -> None:
     empty = Labels(np.zeros(0, np.int64), np.zeros((0, 4)))
     given = []
 
-    def measure(outputs: Mapping[str, Any], objects: Any) -> dict[str, float]:
-        given.append(objects.shape)
+    def measure(outputs: Mapping[str, Any], objects: Any, regions: Any) -> dict[str, float]:
+        given.append((objects.shape, regions.shape))
         return {"box": float(outputs["value"])}
 
     means = MeanLosses(measure, [empty] * 3)
@@ -82,7 +85,7 @@ def test_losses_are_means_over_the_images() -> None:
     means.observe([0, 1], {"value": 1.0}, [place, place])
     means.observe([2], {"value": 4.0}, [place])
     assert means.values() == {"box": 2.0}
-    assert given == [(0, 6), (0, 6)]
+    assert given == [((0, 6), (0, 5))] * 2
 
 
 def scores_of_one_class() -> Any:

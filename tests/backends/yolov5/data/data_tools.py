@@ -39,13 +39,15 @@ def rectangles(
 
 
 def textures(count: int, sizes: tuple[int, int] = (40, 120)) -> tuple[list[LabelledImage], Callable[[Path], Image]]:
-    """Samples of random blots with up to four boxes each, some with none."""
+    """Samples of random blots with up to four boxes each, some with none, and two ignore regions."""
     rng = np.random.default_rng(1)
+    regions = np.random.default_rng(2).uniform(0.2, 0.4, (count, 2, 4)).astype(np.float32)
     samples, images = [], {}
     for index in range(count):
         height, width = (int(value) for value in rng.integers(*sizes, size=2))
         coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
         images[Path(f"{index}.png")] = coarse.repeat(8, 0).repeat(8, 1)[:height, :width].copy()
         boxes = rng.uniform(0.2, 0.4, (int(rng.integers(0, 5)), 4)).astype(np.float32)
-        samples.append(LabelledImage(Path(f"{index}.png"), rng.integers(0, 3, len(boxes)).astype(np.int32), boxes))
+        classes = rng.integers(0, 3, len(boxes)).astype(np.int32)
+        samples.append(LabelledImage(Path(f"{index}.png"), classes, boxes, regions[index]))
     return samples, lambda path: images[path]

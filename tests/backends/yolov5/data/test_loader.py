@@ -42,7 +42,7 @@ def made_loader(workers, *, batch=4, count=10, rectangular=False, rank=0, world_
 
 def everything(loader, epochs=range(EPOCHS)):
     return [
-        (batch.images.numpy().tobytes(), batch.targets.numpy().tobytes(), tuple(batch.paths))
+        (*(tensor.numpy().tobytes() for tensor in (batch.images, batch.targets, batch.regions)), tuple(batch.paths))
         for epoch in epochs
         for batch in loader.epoch(epoch)
     ]
@@ -124,8 +124,8 @@ def test_pinned_batches_are_copies_made_in_another_thread_for_the_same_gpu(monke
     monkeypatch.setattr(torch.cuda, "set_device", devices.append)
     expected, loader = everything(made_loader(0, count=40)), made_loader(workers, count=40, pin=True)
     held = [batch for epoch in range(EPOCHS) for batch in loader.epoch(epoch)]  # none is written again
-    assert [batch.images.numpy().tobytes() for batch in held] == [images for images, _, _ in expected]
-    assert [tuple(batch.paths) for batch in held] == [paths for _, _, paths in expected]
+    assert [batch.images.numpy().tobytes() for batch in held] == [batch[0] for batch in expected]
+    assert [tuple(batch.paths) for batch in held] == [batch[-1] for batch in expected]
     assert threading.get_ident() not in threads
     assert devices == [3] * EPOCHS
     loader.close()

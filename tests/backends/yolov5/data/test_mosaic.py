@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from backends.yolov5.data.boxes import (
 )
 from backends.yolov5.data.drawing import draw
 from backends.yolov5.data.mosaic import blend, compose, flip, mosaic, single
-from backends.yolov5.data.samples import LabelledImage
+from backends.yolov5.data.samples import REGION, LabelledImage
 from backends.yolov5.training.options import TrainingOptions
 from tests.backends.yolov5.data.canvas import compose_on_canvas
 
@@ -156,3 +157,54 @@ def test_blending_weighs_the_first():
     image, rows = blend(first, second, 0.25)
     assert (image == 175).all()
     assert rows[:, 0].tolist() == [1, 0, 0]
+
+
+def inside(region: np.ndarray, point: np.ndarray, margin: float = 1.5) -> bool:
+    return bool((region[:2] - margin <= point).all() and (point <= region[2:] + margin).all())
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "options", [TrainingOptions(), TrainingOptions(degrees=30, shear=10), TrainingOptions(degrees=9, perspective=5e-4)]
+)
+def test_regions_cover_what_they_covered(options: TrainingOptions, seed: int) -> None:
+    """Every point of a region that is drawn is in a region of the output, and regions are clipped to the output."""
+    rng = np.random.default_rng(seed)
+    regions = np.column_stack([rng.uniform(0, 1, (30, 2)), rng.choice([0.002, 0.02, 0.3], (30, 2))]).astype(np.float32)
+    samples = [replace(sample, regions=regions) for sample in SAMPLES]
+    tiles = mosaic([0, 1, 2, 3], SIDE, rng)
+    matrix = random_matrix(options, rng, (2 * SIDE, 2 * SIDE), (SIDE, SIDE))
+    _, rows = compose(tiles, matrix, (SIDE, SIDE), samples, PAGE_IMAGES.__getitem__)
+    _, objects = compose(tiles, matrix, (SIDE, SIDE), SAMPLES, PAGE_IMAGES.__getitem__)
+    found = rows[rows[:, 0] == REGION][:, 1:]
+    assert (rows[rows[:, 0] != REGION] == objects).all(), "regions do not change the boxes"
+    assert ((found >= 0) & (found <= SIDE)).all()
+    assert (found[:, 2:] > found[:, :2]).all()
+    expected = []
+    for tile in tiles:
+        place, covered = tile.place(SHAPES[tile.index])
+        for x, y in (regions[:, :2] * np.array(SHAPES[tile.index][::-1])) @ place[:2, :2].T + place[:2, 2]:
+            point = matrix @ [x, y, 1]
+            on_tile = covered.left < x < covered.right and covered.top < y < covered.bottom
+            if on_tile and point[2] > 0 and (point[:2] / point[2] >= 0).all() and (point[:2] / point[2] <= SIDE).all():
+                expected.append(point[:2] / point[2])
+    assert len(expected) > 10
+    assert all(any(inside(region, point) for region in found) for point in expected)
+
+
+def test_a_region_is_dropped_only_if_nothing_of_it_is_visible() -> None:
+    """Of a box of half a pixel nothing remains, of a region of half a pixel the region."""
+    boxes = np.array([[0.5, 0.5, 0.5 / SIDE, 0.5 / SIDE], [1.2, 0.5, 0.2, 0.2], [1.1, 0.5, 0.21, 0.2]], np.float32)
+    sample = LabelledImage(Path("a"), np.zeros(3, np.int32), boxes, regions=boxes)
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    _, rows = compose(single(0, (SIDE, SIDE)), np.eye(3), (SIDE, SIDE), [sample], lambda _: image)
+    assert rows[:, 0].tolist() == [REGION, REGION]
+    np.testing.assert_allclose(rows[0, 1:], [159.75, 159.75, 160.25, 160.25], atol=1e-4)
+    np.testing.assert_allclose(rows[1, 1:], [SIDE * 0.995, SIDE * 0.4, SIDE, SIDE * 0.6], atol=1e-4)
+
+
+def test_an_image_of_regions_only_keeps_them() -> None:
+    sample = LabelledImage(Path("a"), np.zeros(0, np.int32), np.zeros((0, 4), np.float32), BOX)
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    _, rows = compose(single(0, (SIDE, SIDE)), np.eye(3), (SIDE, SIDE), [sample], lambda _: image)
+    np.testing.assert_allclose(rows, np.column_stack([[REGION] * 2, to_corners(BOX, (SIDE, SIDE))]), atol=1e-4)

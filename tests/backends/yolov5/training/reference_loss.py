@@ -58,8 +58,19 @@ def positives(target: Sequence[float], shape: tuple[int, int], anchors: Array, a
             yield Positive(image, category, index, gy, gx, (x - gx, y - gy, w, h), (anchor_w, anchor_h))
 
 
+def is_inside(regions: Sequence[Sequence[float]], image: int, x: float, y: float) -> bool:
+    """Whether a point, in fractions, is inside a region of the image."""
+    return any(image == number and abs(x - cx) <= w / 2 and abs(y - cy) <= h / 2 for number, cx, cy, w, h in regions)
+
+
 def restated(
-    logits: Sequence[Array], targets: Sequence[Sequence[float]], config: ModelConfig, gains: TrainingOptions, imgsz: int
+    logits: Sequence[Array],
+    targets: Sequence[Sequence[float]],
+    config: ModelConfig,
+    gains: TrainingOptions,
+    imgsz: int,
+    *,
+    regions: Sequence[Sequence[float]] = (),
 ) -> Restated:
     levels, count, classes = len(logits), len(config.anchors[0]) // 2, config.num_classes
     balance = [4, 1, 0.4] if levels == 3 else [4, 1, 0.25, 0.06]
@@ -75,6 +86,11 @@ def restated(
         found = [p for t in targets for p in positives(t, (height, width), anchors, gains.anchor_t)]
 
         goal = np.zeros((batch, count, height, width))
+        counts = np.ones(goal.shape, bool)
+        for image, anchor, row, column in np.ndindex(goal.shape):
+            positive = any((p.image, p.anchor, p.row, p.column) == (image, anchor, row, column) for p in found)
+            inside = is_inside(regions, image, (column + 0.5) / width, (row + 0.5) / height)
+            counts[image, anchor, row, column] = positive or not inside
         for p in found:
             place = (p.image, p.anchor, slice(None), p.row, p.column)
             values = cells[place]
@@ -93,9 +109,9 @@ def restated(
                     parts[2] += share * loss
                     gradient[place][5 + category] += share * slope * batch
 
-        share = obj_gain * balance[level] / goal.size
-        for cell in np.ndindex(goal.shape):
-            image, anchor, row, column = cell
+        share = obj_gain * balance[level] / max(counts.sum(), 1)
+        for image, anchor, row, column in np.argwhere(counts):
+            cell = (image, anchor, row, column)
             loss, slope = entropy(cells[image, anchor, 4, row, column], goal[cell], gains.obj_pw)
             parts[1] += share * loss
             gradient[image, anchor, 4, row, column] += share * slope * batch

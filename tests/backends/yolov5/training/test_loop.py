@@ -127,6 +127,24 @@ def test_multi_scale_draws_a_side_for_every_batch():
     assert sides(loop_of(loop.batches, multi_scale=True, seed=1), 0) != first
 
 
+class RegionBatches(RandomBatches):
+    """The same, with an ignore region over the whole of each image."""
+
+    def epoch(self, number, class_scores):
+        rows = torch.tensor([[index, 0.5, 0.5, 1.0, 1.0] for index in range(self.size)])
+        return (batch._replace(regions=rows) for batch in super().epoch(number, class_scores))
+
+
+@pytest.mark.parametrize("changes", [{}, {"multi_scale": True}, {"amp": Amp.bf16}], ids=str)
+def test_regions_reach_the_loss(changes):
+    plain, regions = (
+        loop_of(kind(count=1, imgsz=128), lr0=1e-9, **changes).train_epoch(0, {}, ignored).values()
+        for kind in (RandomBatches, RegionBatches)
+    )
+    assert (regions["box"], regions["cls"]) == (plain["box"], plain["cls"])
+    assert regions["obj"] > 2 * plain["obj"]  # of positives only, whose objectness is still near 0
+
+
 @pytest.mark.parametrize(
     ("amp", "kind"), [(Amp.bf16, torch.bfloat16), (Amp.off, torch.float32), (Amp.auto, torch.float32)]
 )

@@ -32,9 +32,9 @@ def outputs(weights: Tensor, nc: int) -> Tensor:
 def test_everything_of_the_same_network() -> None:
     weights, model = tiny_weights(nc=3), network(3)
     found = transfer(weights.state, model, weights.names, weights.names)
-    assert (found.loaded, found.total, found.left, found.known) == (TOTAL, TOTAL, (), 3)
+    assert (found.loaded, found.total, found.left, found.named, found.placed) == (TOTAL, TOTAL, (), 3, 0)
     assert all(torch.equal(tensor, weights.state[name]) for name, tensor in model.state_dict().items())
-    assert found.line() == "transferred 348 of 348 tensors, outputs of 3 of 3 classes"
+    assert found.line() == "transferred 348 of 348 tensors, outputs of 3 of 3 classes by name"
 
 
 @pytest.mark.parametrize("part", ["weight", "bias"])
@@ -44,7 +44,7 @@ def test_classes_are_taken_over_by_name(part: str) -> None:
     found = transfer(weights.state, model, weights.names, ("kite", "class1"))
     old = outputs(weights.state[f"detect.convs.1.{part}"], 3)
     new = outputs(model.state_dict()[f"detect.convs.1.{part}"], 2)
-    assert (found.loaded, found.left, found.known, found.classes) == (TOTAL, (), 1, 2)
+    assert (found.loaded, found.left, found.named, found.placed, found.classes) == (TOTAL, (), 1, 0, 2)
     assert torch.equal(new[:, :5], old[:, :5])
     assert torch.equal(new[:, 6], old[:, 6])
     assert torch.equal(new[:, 5], fresh[:, 5])
@@ -55,14 +55,15 @@ def test_equally_many_classes_move_to_their_names_and_the_others_stay() -> None:
     found = transfer(weights.state, model, ("a", "b", "c"), ("b", "kite", "c"))
     old = outputs(weights.state["detect.convs.0.bias"], 3)
     new = outputs(model.state_dict()["detect.convs.0.bias"], 3)
-    assert found.known == 3
+    assert (found.named, found.placed) == (2, 1)
+    assert "outputs of 2 of 3 classes by name and of 1 by index" in found.line()
     assert torch.equal(new[:, 5:], old[:, [6, 6, 7]])
 
 
-@pytest.mark.parametrize(("nc", "known"), [(3, 3), (2, 0)])
-def test_without_names_classes_go_by_place(nc: int, known: int) -> None:
+@pytest.mark.parametrize(("nc", "placed"), [(3, 3), (2, 0)])
+def test_without_names_classes_go_by_place(nc: int, placed: int) -> None:
     found = transfer(tiny_weights(nc=3).state, network(nc))
-    assert (found.loaded, found.known) == (TOTAL, known)
+    assert (found.loaded, found.named, found.placed) == (TOTAL, 0, placed)
 
 
 def test_another_width_leaves_nearly_everything() -> None:
@@ -80,7 +81,7 @@ def test_another_number_of_anchors_leaves_the_outputs() -> None:
     state = {name: each[:12] if name.startswith("detect") else each for name, each in weights.state.items()}
     found = transfer(state, network(3), weights.names[:1], weights.names)  # 2 anchors of 5 + 1
     assert [name for name, _, _ in found.left] == [name for name in state if name.startswith("detect")]
-    assert found.known == 0
+    assert (found.named, found.placed) == (0, 0)
 
 
 def test_tensors_that_do_not_fit_are_reported() -> None:
@@ -101,13 +102,13 @@ def test_half_precision_weights_become_float32() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "known"), [(("person",), 1), (("person", "kite", "forklift"), 2), (("forklift",), 0)]
+    ("names", "named"), [(("person",), 1), (("person", "kite", "forklift"), 2), (("forklift",), 0)]
 )
-def test_official_weights(shared_data: Path, names: tuple[str, ...], known: int) -> None:
+def test_official_weights(shared_data: Path, names: tuple[str, ...], named: int) -> None:
     weights = read(shared_data / "weights" / "yolov5n-v7.0.pt")
     model = YOLOv5(official("yolov5n", len(names)))
     found = transfer(weights.state, model, weights.names, names)
-    assert (found.loaded, found.total, found.known) == (TOTAL, TOTAL, known)
+    assert (found.loaded, found.total, found.named, found.placed) == (TOTAL, TOTAL, named, 0)
 
 
 def test_person_alone_answers_as_before(shared_data: Path) -> None:

@@ -152,9 +152,9 @@ class Trainer:
         )
 
     def _validation_losses(
-        self, outputs: Mapping[str, NDArray[np.float32]], rows: NDArray[np.float32]
+        self, outputs: Mapping[str, NDArray[np.float32]], rows: NDArray[np.float32], _regions: NDArray[np.float32]
     ) -> dict[str, float]:
-        """Return the losses of a batch of the validation, whose scores are no logits any more."""
+        """Return the losses of a validation batch, whose scores are no logits; ignore regions are background."""
         levels = [torch.from_numpy(outputs[name]) for name in NAMES]
         logits = [torch.cat([level[:, :4], level[:, 4:].logit(1e-6)], 1) for level in levels]
         with torch.inference_mode():
