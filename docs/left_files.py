@@ -210,9 +210,25 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
             {
                 "images": "`id`, `file_name`, `height`, `width` of each.",
                 "categories": "`id` and `name` of each class.",
-                "annotations": "`id`, `image_id`, `category_id`, `bbox`, `area`, `iscrowd` of each.",
+                "annotations": "`id`, `image_id`, `category_id`, `bbox`, `area`, `iscrowd` (1: ignore region).",
             },
         ),
+        LeftFile(
+            "suspects.json",
+            "The images with labels that the model contradicts ([rules](../evaluation.md#suspects)); with "
+            "`evaluate.suspects`.",
+            {
+                "limit": "Value of `evaluate.suspects`.",
+                "total": "Number of images with contradictions.",
+                "confidence": "Confidence threshold with the best mean F1.",
+                "images": "Worst first: `image` (as in ground_truth.json), `measure`, and `contradictions`, each "
+                "with `kind`, `weight`, `reason`, `label` and `detection` (`class` and `bbox`, or null), and `score`.",
+            },
+            sometimes=True,
+        ),
+        _chart("suspects.txt", "Absolute paths of these images, one per line, for `source=`."),
+        _chart("suspects.html", "The same images with labels, detections and reasons."),
+        _chart("suspects/*.jpg", "The images of the page."),
         _chart("*.png", "Curves and confusion matrix; with `evaluate.plots=true`."),
         _chart("val_predictions_*.jpg", "Labels on the left, predictions on the right; with `evaluate.plots=true`."),
     ),

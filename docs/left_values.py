@@ -47,6 +47,8 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "confidence": "Confidence threshold with the best mean F1.",
         "pictures": "Number of images.",
         "instances": "Number of labelled objects.",
+        "ignore_regions": "Number of ignore regions, if there are any.",
+        "ignored_boxes": "Number of boxes inside them with a score of at least `confidence`.",
         **{f"{name}_ms": f"Time of the phase `{name}` per image." for name in _PHASES},
         "seconds": "Wall time.",
         "lost_by_*": "Loss of mAP by the decode step of an engine ([evaluation](../evaluation.md)).",

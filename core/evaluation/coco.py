@@ -2,7 +2,8 @@
 
 Category ids are the class ids of the data set, from 0. Image ids are the numbers in the file names if each file name is
 a unique number, as in COCO; otherwise 1, 2, ... in order. File names are relative to the deepest common folder of the
-split's images.
+split's images. An ignore region is an annotation with ``iscrowd`` of its category; a region of all classes is one in
+every category.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TypedDict
 
 from core.data.dataset import Sample, sample_names
 from core.evaluation.loop import EvaluatedImage
+from core.label_classes import ALL_CLASSES
 from core.labels import Labels, image_ids
 
 BOX_DIGITS = 3
@@ -43,7 +45,7 @@ class CocoBox(TypedDict):
 
 
 class CocoLabel(CocoBox):
-    """An object without its id."""
+    """An object, or an ignore region (``iscrowd``), without its id."""
 
     area: float
     iscrowd: int
@@ -84,20 +86,36 @@ def ground_truth(
         }
         for image in seen
     ]
-    rows = [row for image in seen for row in _objects(labels[image.index], image, ids[image.index])]
+    rows = [row for image in seen for row in _annotations(labels[image.index], image, ids[image.index], len(names))]
     # COCOeval uses id 0 for "no match", so the ids of annotations start at 1.
     annotations: list[CocoObject] = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
     categories: list[CocoCategory] = [{"id": index, "name": name} for index, name in enumerate(names)]
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def _objects(labels: Labels, image: EvaluatedImage, image_id: int) -> list[CocoLabel]:
-    rows: list[CocoLabel] = []
-    for category, (x, y, w, h) in zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True):
-        width, height = w * image.width, h * image.height
-        box = [x * image.width - width / 2, y * image.height - height / 2, width, height]
-        rows.append({"image_id": image_id, "category_id": category, "bbox": box, "area": width * height, "iscrowd": 0})
-    return rows
+def _annotations(labels: Labels, image: EvaluatedImage, image_id: int, classes: int) -> list[CocoLabel]:
+    objects = zip(labels.classes.tolist(), labels.boxes.tolist(), strict=True)
+    rows = [_annotation(image, image_id, category, box) for category, box in objects]
+    regions: dict[tuple[int, tuple[float, ...]], None] = {}  # single_class can make the classes of a region equal
+    for region_class, region in zip(labels.region_classes.tolist(), labels.regions.tolist(), strict=True):
+        categories = range(classes) if region_class == ALL_CLASSES else (region_class,)
+        regions |= dict.fromkeys((category, tuple(region)) for category in categories)
+    return rows + [_annotation(image, image_id, category, box, iscrowd=1) for category, box in regions]
+
+
+def _annotation(
+    image: EvaluatedImage, image_id: int, category: int, box: Sequence[float], iscrowd: int = 0
+) -> CocoLabel:
+    x, y, w, h = box
+    width, height = w * image.width, h * image.height
+    bbox = [x * image.width - width / 2, y * image.height - height / 2, width, height]
+    return {
+        "image_id": image_id,
+        "category_id": category,
+        "bbox": bbox,
+        "area": width * height,
+        "iscrowd": iscrowd,
+    }
 
 
 def results(samples: Sequence[Sample], seen: Sequence[EvaluatedImage]) -> list[CocoResult]:

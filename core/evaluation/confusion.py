@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.loop import EvaluatedImage
+from core.evaluation.overlaps import Floats, ious, shares
+from core.label_classes import ALL_CLASSES
 from core.labels import Labels
 
 CONF, IOU = 0.25, 0.45
-Floats = NDArray[np.float64]
 
 
 def confusion_matrix(
@@ -26,7 +27,8 @@ def confusion_matrix(
     """Count the predicted class of each object.
 
     Boxes and objects are matched one to one regardless of class, pairs with the highest IoU first, then boxes with the
-    higher score.
+    higher score. A box without an object is left out if the share of its area in an ignore region of its class is above
+    ``iou``.
 
     Args:
         labels: Labels of all samples.
@@ -45,9 +47,11 @@ def confusion_matrix(
         objects, boxes = labels[image.index], image.found
         given, kept = _wanted(objects.classes, only), _wanted(boxes.classes, only) & (boxes.scores >= conf)
         true, predicted = objects.classes[given], boxes.classes[kept]
-        overlaps = _ious(boxes.boxes[kept].astype(np.float64), _corners(objects.boxes[given], image))
-        box, item = _matched(overlaps, iou)
-        missed, false = np.delete(true, item), np.delete(predicted, box)
+        places = boxes.boxes[kept].astype(np.float64)
+        box, item = _matched(ious(places, _corners(objects.boxes[given], image)), iou)
+        counted = ~_ignored(places, predicted, objects, image, iou)
+        counted[box] = False
+        missed, false = np.delete(true, item), predicted[counted]
         rows = np.concatenate([predicted[box], np.full_like(missed, classes), false])
         columns = np.concatenate([true[item], missed, np.full_like(false, classes)])
         np.add.at(matrix, (rows, columns), 1)
@@ -66,15 +70,14 @@ def _corners(boxes: Floats, image: EvaluatedImage) -> Floats:
     return corners
 
 
-def _ious(one: Floats, other: Floats) -> Floats:
-    """Return the IoU of each pair, [one, other]."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    total = areas[0][:, None] + areas[1][None, :] - shared
-    ious: Floats = np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
-    return ious
+def _ignored(
+    boxes: Floats, classes: NDArray[np.int32], labels: Labels, image: EvaluatedImage, share: float
+) -> NDArray[np.bool_]:
+    """Return for each box whether more than ``share`` of its area is in one ignore region of its class."""
+    applies = (labels.region_classes == ALL_CLASSES) | (labels.region_classes == classes[:, None])
+    inside = shares(boxes, _corners(labels.regions, image)) > share
+    ignored: NDArray[np.bool_] = (applies & inside).any(axis=1)
+    return ignored
 
 
 def _matched(overlaps: Floats, iou: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

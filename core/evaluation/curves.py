@@ -79,10 +79,11 @@ class ClassMatches:
     Attributes:
         precision: float64 [IoU, recall, 1, area, boxes]; -1 if the class has no objects.
         recall: float64 [IoU, 1, area, boxes]; -1 if the class has no objects.
-        scores: float64 [n], scores of all boxes of the class, best first.
+        scores: float64 [n], scores of all boxes of the class that count, best first.
         hits: bool [n], whether the box matches an object at IoU 0.5.
         images: Number of images with objects of the class.
         instances: Number of objects.
+        ignored: float64 [m], scores of the boxes in ignore regions, which count neither as right nor as wrong.
     """
 
     precision: NDArray[np.float64]
@@ -91,3 +92,4 @@ class ClassMatches:
     hits: NDArray[np.bool_]
     images: int
     instances: int
+    ignored: NDArray[np.float64]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Sample
 from core.detections import Detections
 from core.drawing.boxes import Painter
+from core.drawing.regions import draw_regions
 from core.drawing.tiles import Tiles, label_boxes, write_jpeg
 from core.errors import counted
 from core.evaluation.charts import draw_confusion, draw_curves
@@ -35,7 +36,7 @@ def draw_pages(
 ) -> list[Path]:
     """Write ``val_predictions_1.jpg`` and so on: up to 16 images at equal intervals in ``seen``.
 
-    Boxes with a score of at least :data:`core.evaluation.confusion.CONF` are drawn.
+    Boxes with a score of at least :data:`core.evaluation.confusion.CONF` are drawn. Ignore regions are striped.
 
     Args:
         samples, labels: All samples of the split and their labels.
@@ -63,8 +64,10 @@ def _pair(
         image = read_picture(path, seen.height * seen.width)
     except UnreadableError:
         return None
-    given, found = label_boxes(labels[seen.index], image), _kept(seen.found)
-    left = TILES.tile(image, given, Painter(names, scores=False), f"labels: {path.name}")
+    objects = labels[seen.index]
+    given, found = label_boxes(objects, image), _kept(seen.found)
+    image, legend = draw_regions(image, objects), " (striped: ignored)" if len(objects.regions) else ""
+    left = TILES.tile(image, given, Painter(names, scores=False), f"labels{legend}: {path.name}")
     right = TILES.tile(image, found, Painter(names), f"predictions: {len(found)}, confidence of {CONF:g} or more")
     return np.hstack([left, right])
 

@@ -52,6 +52,8 @@ class Scores:
         all: Means over ``classes``.
         classes: Scores of the classes that have objects, by id.
         absent: Number of classes without objects.
+        regions: Number of ignore regions.
+        ignored: Number of boxes in them with a score of at least ``confidence``, at IoU 0.5.
         curves: Curves from which ``confidence``, P, R and mAP50 were read.
     """
 
@@ -60,6 +62,8 @@ class Scores:
     all: ClassScore
     classes: tuple[ClassScore, ...]
     absent: int
+    regions: int
+    ignored: int
     curves: Curves = field(compare=False, repr=False)
 
 
@@ -78,7 +82,17 @@ def score(truth: CocoTruth, results: Sequence[CocoResult], classes: Sequence[int
         # pycocotools keeps all matches: 1,000 images with 250 boxes take 33 MB class by class, 670 MB at once.
         matches = [_match(truth["images"], objects[index], boxes[index], index) for index in chosen]
         stats = _summarize(matches)
-    return _tabulate(chosen, [names[index] for index in chosen], matches, stats, len(truth["images"]))
+    regions = {
+        (item["image_id"], *item["bbox"]) for index in chosen for item in objects[index] if item["iscrowd"]
+    }  # a region of several classes is an annotation of each
+    return _tabulate(
+        chosen,
+        [names[index] for index in chosen],
+        matches,
+        stats,
+        images=len(truth["images"]),
+        regions=len(regions),
+    )
 
 
 def _by_class(annotations: Sequence[BoxT]) -> Mapping[int, list[BoxT]]:
@@ -106,10 +120,19 @@ def _match(
     whole = [item for item in evaluator.evalImgs[: len(images)] if item is not None]  # the first area range is "all"
     scores = np.array([value for item in whole for value in item["dtScores"]], np.float64)
     hits = np.array([value > 0 for item in whole for value in item["dtMatches"][0]], np.bool_)
+    ignored = np.array([value for item in whole for value in item["dtIgnore"][0]], np.bool_)
     order = np.argsort(-scores, kind="stable")
-    counts = [len(item["gtIds"]) for item in whole]
-    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
-    return ClassMatches(precision, recall, scores[order], hits[order], sum(count > 0 for count in counts), sum(counts))
+    order = order[~ignored[order]]
+    counts = [int((item["gtIgnore"] == 0).sum()) for item in whole]
+    return ClassMatches(
+        precision=evaluator.eval["precision"],
+        recall=evaluator.eval["recall"],
+        scores=scores[order],
+        hits=hits[order],
+        images=sum(count > 0 for count in counts),
+        instances=sum(counts),
+        ignored=scores[ignored],
+    )
 
 
 def _indexed(images: Sequence[CocoImage], annotations: list[dict[str, object]], category: int) -> COCO:
@@ -135,7 +158,9 @@ def _tabulate(
     names: Sequence[str],
     matches: Sequence[ClassMatches],
     stats: Mapping[str, float],
+    *,
     images: int,
+    regions: int,
 ) -> Scores:
     curves = make_curves(chosen, names, matches)
     best = curves.best
@@ -153,7 +178,17 @@ def _tabulate(
         map50=stats["map50"],
         map50_95=stats["map50_95"],
     )
-    return Scores(stats, float(CONFIDENCES[best]), total, rows, len(matches) - len(rows), curves)
+    confidence = float(CONFIDENCES[best])
+    return Scores(
+        stats=stats,
+        confidence=confidence,
+        all=total,
+        classes=rows,
+        absent=len(matches) - len(rows),
+        regions=regions,
+        ignored=sum(int((item.ignored >= confidence).sum()) for item in matches),
+        curves=curves,
+    )
 
 
 def _average_precision(matches: ClassMatches) -> tuple[float, float]:
@@ -171,6 +206,9 @@ def class_table(scores: Scores) -> str:
     lines.append(f"P and R at IoU 0.5 and confidence {scores.confidence:.3f}, where the mean F1 is highest")
     if scores.absent:
         lines.append(f"{counted(scores.absent, 'more class')} without objects, not in the means")
+    if scores.regions:
+        inside = f"{counted(scores.ignored, 'box')} inside at this confidence"
+        lines.append(f"{counted(scores.regions, 'ignore region')}, {inside}: neither right nor wrong")
     return "\n".join(lines)
 
 

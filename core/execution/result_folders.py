@@ -121,7 +121,7 @@ def _renamed_when_complete(target: Path) -> Iterator[Path]:
 def expose(artifact: Artifact, stage: str, run_dir: Path, store: Store) -> Artifact:
     """Copy a stored artifact into the run's directory, where the user may change it.
 
-    A run that is repeated in the same directory reuses the copy.
+    A run that is repeated in the same directory reuses the copy if it has the same files.
     """
     if store.root not in artifact.path.parents:
         return artifact
@@ -137,9 +137,13 @@ def expose(artifact: Artifact, stage: str, run_dir: Path, store: Store) -> Artif
 def _is_copy(file: Path, artifact: Artifact) -> bool:
     """Return whether ``file`` and the files of its sidecar are an unchanged copy of a stored artifact."""
     try:
-        sidecar = read_sidecar(file)
+        sidecar, stored = read_sidecar(file), read_sidecar(artifact.path)
     except HooklineError:
         return False
     return (
-        sidecar is not None and replace(sidecar.artifact, path=artifact.path) == artifact and not any(sidecar.damaged())
+        sidecar is not None
+        and stored is not None
+        and replace(sidecar.artifact, path=artifact.path) == artifact
+        and sidecar.others == stored.others  # an option can have added files to the stored result
+        and not any(sidecar.damaged())
     )

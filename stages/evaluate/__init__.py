@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.artifacts import Artifact, Checkpoint, Dataset, Engine, GraftedModel, Metrics, OnnxModel, QuantizedModel
@@ -40,6 +41,17 @@ def fingerprint(config: EvaluateConfig) -> Mapping[str, str]:
     """Return the input size that the options set; images and model are inputs."""
     default = DEFAULT if config.model is ModelForm.checkpoint else None
     return {"imgsz": str(default if config.imgsz is None else config.imgsz)}
+
+
+def supplement(
+    config: EvaluateConfig, artifact: Metrics, inputs: Mapping[str, Artifact], context: RunContext
+) -> Callable[[Path], None] | None:
+    """Return a function that lists the suspects of a stored evaluation, if they are not those of the options."""
+    from stages.evaluate.suspects_files import supplement_of
+
+    dataset = inputs["dataset"]
+    assert isinstance(dataset, Dataset)
+    return supplement_of(config, artifact, dataset, context)
 
 
 def check(config: EvaluateConfig) -> Iterable[HooklineError]:
@@ -82,6 +94,7 @@ def hookline_stages() -> Iterable[Stage]:
         fingerprint=fingerprint,
         check=check,
         check_inputs=check_inputs,
+        supplement=supplement,
         measures=True,
         lineage={"heads": "model"},
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
-from core.options.fields import shared
+from core.options.fields import presentation, shared
 from core.options.model_form import ModelForm
-from core.options.ranges import BatchSize, Fraction, Positive
+from core.options.ranges import BatchSize, Fraction, Positive, Range
 
 
 class MultiLabel(str, Enum):
@@ -60,6 +60,8 @@ class EvaluateConfig:
         imgsz: Input size of a checkpoint (null: 640), or of a model with dynamic height and width (null: its own).
         processor: Pre- and post-processing.
         plots: Draw curves, the confusion matrix, and pages with labels and predictions side by side.
+        suspects: Maximum number of images in suspects.html and suspects.txt: the images with labels that the model
+            contradicts with most confidence, worst first, for re-labelling. 0: none.
         max_pixels: Maximum width x height of an image; the header is checked before anything is decoded.
     """
 
@@ -79,4 +81,5 @@ class EvaluateConfig:
     imgsz: Any = shared("imgsz", fingerprinted=True)
     processor: str = shared("processor", kind="processors")
     plots: bool = True
+    suspects: Annotated[int, Range(0, 10_000)] = presentation(0)
     max_pixels: int = shared("max_pixels")

@@ -11,7 +11,7 @@ from core.data.dataset import Sample, load_split
 from core.detections import Filter
 from core.errors import HooklineError
 from core.evaluation import CONF, IOU
-from core.evaluation.coco import ground_truth, results
+from core.evaluation.coco import CocoResult, CocoTruth, ground_truth, results
 from core.evaluation.loop import Evaluation, evaluate_session
 from core.evaluation.scores import Scores, score
 from core.inference.open_model import open_model
@@ -21,8 +21,11 @@ from core.labels import SINGLE_CLASS, Labels, as_one_class, check_objects, load_
 from core.media.tolerance import Tolerance
 from core.model_facts import DECODED
 from stages.evaluate.config import DecodeCost, EvaluateConfig, MultiLabel
+from stages.evaluate.contradictions import Record
 from stages.evaluate.decode_cost import Cost, measure_cost, why_not
 from stages.evaluate.report import EvaluationReport, faults_of, protocol_of, write_outcome
+from stages.evaluate.suspects import find_suspects
+from stages.evaluate.suspects_files import write_suspects
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def evaluate_model(
     scores = score(truth, found, split.classes)
     if config.plots:
         work.draw(model, evaluation, scores)
+    if config.suspects:
+        work.list_suspects(truth, found, scores)
     faults = faults_of(tolerance, split.samples)
     outcome = EvaluationReport(
         model=model,
@@ -177,6 +182,15 @@ class Measurement:
             only=self.split.classes,
             subject=(model.path.name, f"split {self.config.split}"),
         )
+
+    def list_suspects(self, truth: CocoTruth, found: Sequence[CocoResult], scores: Scores) -> None:
+        """Write the list and the page of the images with labels that the model contradicts."""
+        names = dict(enumerate(self.split.names))
+        recall = {row: item.recall for row, item in zip(scores.curves.numbers, scores.classes, strict=True)}
+        record = Record(names, scores.confidence, recall)
+        suspects = find_suspects(truth, found, record, self.split.classes, self.config.suspects)
+        write_suspects(suspects, self.split.samples, self.context.workdir, self.config.max_pixels)
+        self.context.note(f"evaluate: {suspects}")
 
 
 def _nothing_found(scores: Scores) -> tuple[str, ...]:

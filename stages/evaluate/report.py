@@ -165,6 +165,7 @@ def _values(scores: Scores, evaluation: Evaluation) -> dict[str, float]:
         "confidence": scores.confidence,
         "pictures": scores.all.images,
         "instances": scores.all.instances,
+        **({"ignore_regions": scores.regions, "ignored_boxes": scores.ignored} if scores.regions else {}),
         **{f"{phase}_ms": value for phase, value in evaluation.milliseconds().items()},
         "seconds": evaluation.wall,
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from core.evaluation.confusion import confusion_matrix
 from core.evaluation.loop import EvaluatedImage
+from core.label_classes import ALL_CLASSES
 from core.labels import Labels
 from tests.support.fake_parts import detections
 
@@ -43,6 +45,28 @@ def matrix_of(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], 
 )
 def test_one_image(objects: list[tuple[float, ...]], found: list[tuple[float, ...]], expected: list[list[int]]) -> None:
     assert matrix_of(objects, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("objects", "region", "expected"),
+    [
+        ([], (*C, ALL_CLASSES), [0, 0]),
+        ([], (*C, 0), [0, 0]),
+        ([], (*C, 1), [1, 0]),  # a region of the other class
+        ([], (60, 60, 75, 90, 0), [0, 0]),  # half of the box is inside
+        ([], (60, 60, 72, 90, 0), [1, 0]),  # 40 % of it
+        ([(*C, 0)], (*C, ALL_CLASSES), [0, 1]),  # an object in the region is matched all the same
+    ],
+)
+def test_a_box_in_an_ignore_region_is_not_false(
+    objects: list[tuple[float, ...]], region: tuple[float, ...], expected: list[int]
+) -> None:
+    ignored = labels_of(region)
+    labels = replace(labels_of(*objects), regions=ignored.boxes, region_classes=ignored.classes)
+    seen = [EvaluatedImage(0, SIZE, SIZE, detections((*C, 0.9, 0)))]
+    matrix = confusion_matrix([labels], seen, 2)
+    assert [matrix[0, 2], matrix[0, 0]] == expected
+    assert matrix.sum() == sum(expected)
 
 
 def test_only_some_classes() -> None:

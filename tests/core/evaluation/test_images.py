@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,21 @@ def test_pages(tmp_path: Path, count: int, pages: int) -> None:
         height, width = read_picture(paths[0]).shape[:2]
         assert width == 10 + min(count, 2) * 2 * 410
         assert height > 160
+
+
+def test_ignore_regions_are_striped(tmp_path: Path) -> None:
+    samples = [Sample(write_picture(tmp_path / "a.png", (60, 40)), None)]
+    seen = [EvaluatedImage(0, 40, 60, detections())]
+    none = Labels(np.zeros(0, np.int32), np.zeros((0, 4)))
+    region = replace(none, regions=np.array([[0.5, 0.5, 0.5, 0.5]]), region_classes=np.array([0], np.int32))
+    pages = []
+    for labels in (none, region):
+        (path,) = draw_pages(samples, [labels], seen, ("a",), tmp_path)
+        pages.append(read_picture(path).astype(int))
+    changed = np.abs(pages[0] - pages[1]).max(axis=2) > 60
+    left, right = np.hsplit(changed[:, 10:], 2)
+    assert left.mean() > 0.02
+    assert right.mean() > 0.02
 
 
 def test_a_deleted_image_is_skipped(tmp_path: Path) -> None:

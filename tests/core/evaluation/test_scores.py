@@ -13,25 +13,35 @@ from pycocotools.cocoeval import COCOeval
 from core.data.dataset import Sample
 from core.evaluation.coco import ground_truth, results
 from core.evaluation.loop import EvaluatedImage
-from core.evaluation.scores import STATS, score
+from core.evaluation.scores import STATS, class_table, score
+from core.label_classes import ALL_CLASSES
 from core.labels import Labels, image_ids
 from tests.support.fake_parts import detections
 
 SIZE = 200
 
 
-def make_case(objects: list[list[tuple[float, ...]]], found: list[list[tuple[float, ...]]], classes: int = 2) -> Any:
-    """COCO JSON of rows per image: objects x1, y1, x2, y2, class and boxes x1, y1, x2, y2, score, class."""
+def make_case(
+    objects: list[list[tuple[float, ...]]],
+    found: list[list[tuple[float, ...]]],
+    classes: int = 2,
+    regions: list[list[tuple[float, ...]]] | None = None,
+) -> Any:
+    """COCO JSON of rows per image: objects, regions x1, y1, x2, y2, class and boxes x1, y1, x2, y2, score, class."""
     samples = [Sample(Path(f"{index}.png"), None) for index in range(len(objects))]
-    labels = []
-    for rows in objects:
-        table = np.array(rows, np.float64).reshape(-1, 5)
-        corners = table[:, :4] / SIZE
-        boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
-        labels.append(Labels(table[:, 4].astype(np.int32), boxes))
+    ignored = regions or [[] for _ in objects]
+    labels = [Labels(*columns(rows), *reversed(columns(left))) for rows, left in zip(objects, ignored, strict=True)]
     seen = [EvaluatedImage(index, SIZE, SIZE, detections(*rows)) for index, rows in enumerate(found)]
     truth = ground_truth(samples, labels, seen, [f"class {index}" for index in range(classes)])
     return truth, results(samples, seen)
+
+
+def columns(rows: list[tuple[float, ...]]) -> tuple[Any, Any]:
+    """Classes and normalised boxes of rows x1, y1, x2, y2, class."""
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    corners = table[:, :4] / SIZE
+    boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
+    return table[:, 4].astype(np.int32), boxes
 
 
 def random_case(seed: int, pictures: int = 12, classes: int = 3) -> tuple[Any, Any, list[Any], list[Any]]:
@@ -88,10 +98,24 @@ def test_nothing_found() -> None:
     assert (scores.all.map50, scores.all.precision, scores.all.recall) == (0, 0, 0)
 
 
+def crowded_case(seed: int) -> Any:
+    """A random case with ignore regions of one class, of both and of all; some boxes lie inside, some on the edge."""
+    _, _, objects, found = random_case(seed)
+    rng = np.random.default_rng(seed)
+    regions: list[list[tuple[float, ...]]] = []
+    for _ in objects:
+        corner = rng.uniform(0, 120, (rng.integers(0, 4), 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(20, 80, corner.shape)], axis=1)
+        regions.append([(*box, rng.choice([ALL_CLASSES, 0, 1])) for box in boxes])
+    return *make_case(objects, found, 3, regions), objects, found, regions
+
+
+@pytest.mark.parametrize("crowded", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_agrees_with_pycocotools(seed: int) -> None:
-    truth, found, _, _ = random_case(seed)
+def test_agrees_with_pycocotools(seed: int, crowded: bool) -> None:
+    truth, found, *_ = crowded_case(seed) if crowded else random_case(seed)
     scores = score(truth, found)
+    assert bool(scores.regions) == crowded
     with redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = truth
@@ -144,6 +168,66 @@ def test_precision_and_recall_by_plain_loops(seed: int) -> None:
     for kind, row in enumerate(scores.classes):
         assert (row.precision, row.recall) == pytest.approx(plain_precision_recall(objects, rows, kind, at))
     assert scores.absent == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_precision_without_boxes_in_regions(seed: int) -> None:
+    """P and R are those of the boxes that match an object or are not in a region, by plain loops."""
+    truth, found, objects, rows, regions = crowded_case(seed)
+    scores = score(truth, found)
+    left, ignored = [], 0
+    for given, seen, areas in zip(objects, rows, regions, strict=True):
+        free = list(given)
+        kept = []
+        for row in seen:
+            same = [item for item in free if item[4] == row[5]]
+            best = max(same, key=lambda item: iou(item, row), default=None)
+            matched = best is not None and iou(best, row) >= 0.5
+            if matched:
+                free.remove(best)
+            inside = any(area[4] in {ALL_CLASSES, row[5]} and share(row, area) >= 0.5 for area in areas)
+            if matched or not inside:
+                kept.append(row)
+            else:
+                ignored += round(float(np.float32(row[4])), 6) >= scores.confidence
+        left.append(kept)
+    for kind, row in enumerate(scores.classes):
+        expected = plain_precision_recall(objects, left, kind, scores.confidence)
+        assert (row.precision, row.recall) == pytest.approx(expected)
+    assert [row.instances for row in scores.classes] == [
+        sum(item[4] == k for o in objects for item in o) for k in (0, 1)
+    ]
+    assert (scores.regions, scores.ignored) == (sum(map(len, regions)), ignored)
+    assert sum(map(len, left)) < sum(map(len, rows))
+
+
+def share(box: Any, region: Any) -> float:
+    width = min(box[2], region[2]) - max(box[0], region[0])
+    height = min(box[3], region[3]) - max(box[1], region[1])
+    return float(max(width, 0) * max(height, 0) / ((box[2] - box[0]) * (box[3] - box[1])))
+
+
+def test_a_region_is_an_annotation_with_iscrowd_in_its_categories() -> None:
+    regions: list[list[tuple[float, ...]]] = [[(0, 0, 100, 50, ALL_CLASSES), (0, 0, 20, 20, 1), (0, 0, 20, 20, 1)]]
+    truth, _ = make_case([[(10, 10, 60, 60, 0)]], [[]], 2, regions)
+    rows = [(item["category_id"], item["bbox"], item["area"], item["iscrowd"]) for item in truth["annotations"]]
+    assert rows == [
+        (0, [10, 10, 50, 50], 2500, 0),
+        (0, [0, 0, 100, 50], 5000, 1),
+        (1, [0, 0, 100, 50], 5000, 1),
+        (1, [0, 0, 20, 20], 400, 1),
+    ]
+    assert [item["id"] for item in truth["annotations"]] == [1, 2, 3, 4]
+
+
+def test_regions_are_in_the_table_once() -> None:
+    found: list[list[tuple[float, ...]]] = [[(10, 10, 60, 60, 0.9, 0), (100, 100, 120, 120, 0.95, 0)]]
+    regions: list[list[tuple[float, ...]]] = [[(90, 90, 150, 150, ALL_CLASSES)]]
+    scores = score(*make_case([[(10, 10, 60, 60, 0)]], found, 2, regions))
+    assert (scores.all.precision, scores.all.map50_95) == (1, pytest.approx(1))
+    assert (scores.all.instances, scores.absent) == (1, 1)
+    assert "1 ignore region, 1 box inside at this confidence: neither right nor wrong" in class_table(scores)
+    assert "ignore" not in class_table(score(*make_case([[(10, 10, 60, 60, 0)]], found)))
 
 
 def test_only_some_classes() -> None:

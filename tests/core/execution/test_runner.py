@@ -181,6 +181,15 @@ def test_a_supplement_adds_missing_files_to_a_stored_result(program: Program) ->
     assert Store(program.folder / "store").find("steps", entry.name) is not None
 
 
+def test_files_added_later_are_in_the_directory_of_a_repeated_run(program: Program) -> None:
+    program.run("one")
+    copied = program.run("two")
+    assert program.run("two").path == copied.path
+    made = program.run("two", charts=True)
+    assert names(made.path.parent) == {*RESULT, "chart.png"}
+    assert names(copied.path.parent) == RESULT
+
+
 def test_times_of_an_earlier_run_are_reported_as_such(program: Program) -> None:
     program.measures = True
     program.run("one")
