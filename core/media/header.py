@@ -96,14 +96,14 @@ def _gif(content: bytes) -> Size:
 
 def _tiff(content: bytes) -> Size:
     sides = [0, 0]
-    for tag, value in _tiff_tags(content, "<" if content.startswith(b"II") else ">"):
+    for tag, value in tiff_tags(content, "<" if content.startswith(b"II") else ">"):
         if tag in TIFF_SIDES:
             side = TIFF_SIDES[tag]
             sides[side] = max(sides[side], value)
     return sides[1], sides[0]
 
 
-def _tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, int]]:
+def tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, int]]:
     """Yield tag and value of each integer entry of the first image."""
     big = struct.unpack_from(f"{order}H", content, 2)[0] == 43
     start = struct.unpack_from(f"{order}Q", content, 8)[0] if big else struct.unpack_from(f"{order}I", content, 4)[0]

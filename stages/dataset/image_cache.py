@@ -14,7 +14,11 @@ from pathlib import Path
 from core.storage.digest_cache import open_cache
 
 CACHE_NAME = "pictures.sqlite"
-COLUMNS = "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT"
+COLUMNS = (
+    "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT, "
+    "form TEXT, layout TEXT, similarity BLOB"
+)
+MARKS = ", ".join("?" * (COLUMNS.count(",") + 1))
 BATCH = 512
 
 
@@ -27,6 +31,9 @@ class ImageFacts:
         orientation: EXIF orientation; 1 is upright.
         kind: Kind of finding if the image is unreadable or damaged, otherwise empty.
         reason: Message of the decoder.
+        form: Format of the file; empty if it is unreadable or unknown.
+        layout: Channel layout that is not three channels, e.g. ``grayscale``; empty otherwise.
+        similarity: The :func:`~stages.dataset.similarity.perceptual_hash`; empty for none.
     """
 
     width: int
@@ -34,6 +41,9 @@ class ImageFacts:
     orientation: int
     kind: str = ""
     reason: str = ""
+    form: str = ""
+    layout: str = ""
+    similarity: bytes = b""
 
 
 class ImageFactsCache:
@@ -53,12 +63,12 @@ class ImageFactsCache:
         """Return the facts of the image with this SHA-256, None if unknown."""
         if self._connection is None or not digest:
             return None
-        query = "SELECT width, height, orientation, kind, reason FROM pictures WHERE sha256=? AND checks=?"
+        query = "SELECT * FROM pictures WHERE sha256=? AND checks=?"
         try:
             row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
         except sqlite3.Error:
             return None
-        return ImageFacts(*row) if row else None
+        return ImageFacts(*row[2:]) if row else None
 
     def remember(self, digest: str, facts: ImageFacts) -> None:
         """Add facts; they are written in batches."""
@@ -73,7 +83,7 @@ class ImageFactsCache:
         if self._connection is None or not self._new:
             return
         with suppress(sqlite3.Error), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)", self._new)
+            self._connection.executemany(f"INSERT OR REPLACE INTO pictures VALUES ({MARKS})", self._new)  # noqa: S608
         self._new.clear()
 
 
