@@ -97,7 +97,7 @@ def test_classes_and_files_of_data_sets(tmp_path: Path, monkeypatch: pytest.Monk
         write_tree(root / "in" / "images" / "train", tree_names(chance, BATCH // 2, (".png", ".jpg"), utf8=True))
         with guarded(root):
             context, _ = make_context(root / INSIDE)
-            config = DatasetConfig(str(data), Bad.skip, max_pixels=MAX_PIXELS)
+            config = DatasetConfig(str(data), Bad.skip, max_pixels=MAX_PIXELS, imgsz=640)
             made += attempt(partial(dataset, config, context)) is not None
     assert made
 

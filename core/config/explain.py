@@ -129,6 +129,8 @@ def _wrong_option(error: BaseException, registry: Registry) -> HooklineError | N
         return mistake
     if isinstance(error, OmegaConfBaseException) and "is not Optional" in text:
         return HooklineError(f"{error.full_key}=null is not possible", "give a value, or omit the option")
+    if isinstance(error, OmegaConfBaseException) and "is not a ListConfig, list or tuple" in text:
+        return HooklineError(f"{error.full_key} takes a list", f"write {error.full_key}=[<value>,<value>]")
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from core.artifacts import Engine, OnnxModel
 from core.errors import HooklineError, shown
@@ -13,6 +13,9 @@ from core.options.ranges import Range
 
 DEFAULT = 640
 """Input size of a checkpoint if ``imgsz`` is null."""
+
+InputSize: TypeAlias = Any
+"""Type of an option that :func:`network_size` reads: a number or ``[height, width]``, which OmegaConf cannot state."""
 
 SIDE = Range(1, 65536, whole=True)
 """Range of height and width of the input in pixels."""

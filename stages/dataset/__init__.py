@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.artifacts import Dataset
 from core.errors import HooklineError
 from core.kinds.stage import Known, Stage
+from core.options.sizes import network_size
 from core.plugins.hookspecs import hookimpl
 from stages.dataset.config import DatasetConfig
 
@@ -30,12 +31,16 @@ def fingerprint(config: DatasetConfig, context: RunContext) -> Mapping[str, str]
 
 
 def check(config: DatasetConfig) -> Iterable[HooklineError]:
-    """Yield errors in the data.yaml and its lists; the stage itself checks images and labels."""
+    """Yield unknown kinds of findings, a wrong size, and errors in the data.yaml and its lists; no image is opened."""
     from core.data.data_yaml import read_data_yaml
     from core.data.dataset import list_problems
+    from stages.dataset.findings import kind_problems
     from stages.dataset.listing import given_data
 
+    yield from kind_problems("dataset.only", config.only)
+    yield from kind_problems("dataset.skip", config.skip)
     try:
+        network_size(config.imgsz, 1)
         yield from list_problems(read_data_yaml(given_data(config)))
     except HooklineError as error:
         yield error

@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.data.data_yaml import DataSpec
 from core.data.dataset import Sample, label_path
-from core.errors import shown
 from core.kinds.context import RunContext
-from core.labels import Labels
 from core.media.choices import DEFAULT_DECODING, Decoding
 from core.media.pixel_notes import PixelNotes
+from core.options.sizes import DEFAULT
+from stages.dataset.class_checks import class_findings
 from stages.dataset.findings import AuditFinding, Severity, of_severity
-from stages.dataset.image_cache import ImageFacts, ImageFactsCache, image_facts_cache
+from stages.dataset.image_cache import ImageFactsCache, image_facts_cache
 from stages.dataset.listing import orphan_labels
-from stages.dataset.sample_checks import CheckedSample, check_samples, checks_of
-
-
-class SplitStatistics:
-    """Labels and image sizes of a split, added image by image; it takes 24 bytes per object and 8 per image."""
-
-    def __init__(self) -> None:
-        self.no_label = 0
-        self.empty_label = 0
-        self._classes = array("i")
-        self._owners = array("i")
-        self._boxes = array("f")
-        self._sizes = array("i")
-
-    def add(self, facts: ImageFacts, labels: Labels, *, labelled: bool) -> None:
-        """Add a usable image; ``labelled``: it has a label file, which may be empty."""
-        number = self.pictures
-        self._sizes.extend((facts.width, facts.height))
-        if not labelled:
-            self.no_label += 1
-        elif not len(labels):
-            self.empty_label += 1
-        self._classes.extend(labels.classes.tolist())
-        self._owners.extend([number] * len(labels))
-        self._boxes.extend(labels.boxes.ravel().tolist())
-
-    @property
-    def pictures(self) -> int:
-        """Number of images."""
-        return len(self._sizes) // 2
-
-    @property
-    def objects(self) -> int:
-        """Number of objects."""
-        return len(self._classes)
-
-    @property
-    def classes(self) -> NDArray[np.int32]:
-        """Class of each object, int32 [n]."""
-        return np.array(self._classes, np.int32)
-
-    @property
-    def boxes(self) -> NDArray[np.float32]:
-        """Centre x, centre y, width, height of each object in fractions of its image, float32 [n, 4]."""
-        return np.array(self._boxes, np.float32).reshape(-1, 4)
-
-    @property
-    def owners(self) -> NDArray[np.int64]:
-        """Index of the image of each object, int64 [n]."""
-        return np.array(self._owners, np.int64)
-
-    @property
-    def sizes(self) -> NDArray[np.int32]:
-        """Width and height of each image in pixels, int32 [images, 2]."""
-        return np.array(self._sizes, np.int32).reshape(-1, 2)
-
-    @property
-    def pixels(self) -> NDArray[np.float32]:
-        """Width and height of each object in pixels, float32 [n, 2]."""
-        return np.asarray(self.boxes[:, 2:] * self.sizes[self.owners], np.float32)
-
-    def class_counts(self, count: int) -> NDArray[np.int64]:
-        """Return the number of objects per class, int64 [count]."""
-        return np.bincount(self.classes, minlength=count)
-
-    def class_pictures(self, count: int) -> NDArray[np.int64]:
-        """Return the number of images with objects of each class, int64 [count]."""
-        pairs = np.unique(self.owners * count + self.classes)
-        return np.bincount(pairs % count, minlength=count)
-
-
-TRAIN = "train"
+from stages.dataset.sample_checks import CheckedSample, Checks, check_samples, checks_of
+from stages.dataset.similarity import MAX_BITS, Hashes
+from stages.dataset.split_statistics import SplitStatistics
 
 
 @dataclass
@@ -122,32 +49,50 @@ class Audit:
 
 
 def run_audit(
-    spec: DataSpec, splits: Mapping[str, Sequence[Sample]], context: RunContext, decoding: Decoding = DEFAULT_DECODING
+    spec: DataSpec,
+    splits: Mapping[str, Sequence[Sample]],
+    context: RunContext,
+    decoding: Decoding = DEFAULT_DECODING,
+    imgsz: tuple[int, int] = (DEFAULT, DEFAULT),
 ) -> Audit:
-    """Check all images and labels of ``splits``."""
+    """Check all images and labels of ``splits``.
+
+    Args:
+        spec: The data.yaml.
+        splits: Images and label files per split.
+        context: The context of the stage.
+        decoding: How images are decoded.
+        imgsz: Height and width of the input of the network in pixels.
+    """
     audit = Audit(spec, decoding=decoding)
+    checks = Checks(spec.names, decoding, imgsz, context.cache_dir)
+    hashes = Hashes()
     seen: dict[bytes, tuple[str, Path]] = {}
     with image_facts_cache(context.cache_dir, checks_of(decoding)) as cache:
         for split, samples in splits.items():
             with context.progress(f"check {split}", len(samples), "images") as progress:
-                for checked in _split(audit, split, samples, cache, context.cache_dir):
-                    audit.findings += _copies(split, checked, seen)
+                for checked in _split(audit, split, samples, checks, cache):
+                    copies = list(_copies(split, checked, seen))
+                    audit.findings += copies
+                    if not copies:
+                        hashes.add(split, checked.sample.image, checked.facts.similarity)
                     progress.advance()
             audit.findings += _shared_labels(split, samples)
             audit.findings += orphan_labels(split, samples, spec.splits[split])
+    audit.findings += _near_copies(hashes)
     audit.findings += _unlabelled(audit, splits)
-    audit.findings += _unseen_classes(audit)
+    audit.findings += class_findings(spec.names, audit.statistics)
     return audit
 
 
 def _split(
-    audit: Audit, split: str, samples: Sequence[Sample], cache: ImageFactsCache, cache_dir: Path
+    audit: Audit, split: str, samples: Sequence[Sample], checks: Checks, cache: ImageFactsCache
 ) -> Iterator[CheckedSample]:
     """Check the images of one split, separate those with errors, and collect statistics of the others."""
     stats = audit.statistics[split] = SplitStatistics()
     kept = audit.kept[split] = []
     left_out = audit.left_out[split] = []
-    for checked in check_samples(samples, split, len(audit.spec.names), cache, cache_dir, decoding=audit.decoding):
+    for checked in check_samples(samples, split, checks, cache):
         audit.findings += checked.findings
         if checked.labels is None or of_severity(checked.findings, Severity.error):
             left_out.append(checked)
@@ -174,6 +119,16 @@ def _copies(split: str, checked: CheckedSample, seen: dict[bytes, tuple[str, Pat
         )
 
 
+def _near_copies(hashes: Hashes) -> Iterator[AuditFinding]:
+    """Yield a finding per image that is nearly the same as one of an earlier split, e.g. encoded again or resized."""
+    for item in hashes.similar():
+        message = (
+            f"'{item.path}' of '{item.split}' is nearly the same as '{item.first}' of '{item.first_split}' "
+            f"({item.distance} of {MAX_BITS} bits differ)"
+        )
+        yield AuditFinding("near-leaked-image", item.split, item.path, None, message)
+
+
 def _shared_labels(split: str, samples: Sequence[Sample]) -> Iterator[AuditFinding]:
     owners: dict[Path, Path] = {}
     for sample in samples:
@@ -196,15 +151,3 @@ def _unlabelled(audit: Audit, splits: Mapping[str, Sequence[Sample]]) -> Iterato
             picture = audit.kept[split][0].image
             message = f"split '{split}' has no objects; expected e.g. labels in '{label_path(picture)}' for '{picture}'"
             yield AuditFinding("unlabelled-split", split, None, None, message)
-
-
-def _unseen_classes(audit: Audit) -> Iterator[AuditFinding]:
-    """Yield classes without objects in the training split, or in any split if there is no training split."""
-    names = audit.spec.names
-    split = TRAIN if TRAIN in audit.statistics else ""
-    statistics = [audit.statistics[split]] if split else list(audit.statistics.values())
-    seen = {int(number) for stats in statistics for number in set(stats.classes.tolist())}
-    for index, name in enumerate(names if seen else ()):
-        if index not in seen:
-            message = f"class {index} '{name}' has no objects in {f'split {shown(split)}' if split else 'any split'}"
-            yield AuditFinding("unseen-class", split, None, None, message)

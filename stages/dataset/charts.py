@@ -17,7 +17,7 @@ from core.drawing.figures import colour_bar, framed, legend_above, plain, save, 
 from core.drawing.fonts import class_lettering
 from core.drawing.palette import INK, SPLITS
 from core.errors import counted
-from stages.dataset.auditing import SplitStatistics
+from stages.dataset.split_statistics import SplitStatistics
 from stages.dataset.statistics import ClassNumbers, by_frequency
 
 DENSITY = "magma_r"
@@ -154,6 +154,7 @@ def centre_figure(statistics: Mapping[str, SplitStatistics]) -> Figure:
 def _counted(statistics: Mapping[str, SplitStatistics]) -> list[str]:
     return [
         f"{split}: {counted(len(stats.boxes), 'object')} in {counted(stats.pictures, 'image')}"
+        + (f", {counted(stats.regions, 'ignore region')} not drawn" if stats.regions else "")
         for split, stats in statistics.items()
     ]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from core.errors import counted
+from core.errors import HooklineError, counted, shown, unknown
 
 
 class Severity(str, Enum):
@@ -43,6 +43,7 @@ KINDS = {
     "polygon-row": (Severity.warning, "a segmentation polygon; its bounding box is used"),
     "score-column": (Severity.warning, "a sixth value from 0 to 1; it is taken for a score and not used"),
     "box-beyond": (Severity.warning, "a box whose corners leave the image by more than a pixel; it is used as written"),
+    "near-identical-box": (Severity.warning, "a box with an IoU of at least 0.9 with another one of its class"),
     "damaged-picture": (Severity.warning, "the image was decoded, but its decoder reports damaged data"),
     "deep-image": (
         Severity.warning,
@@ -50,14 +51,28 @@ KINDS = {
     ),
     "turned-picture": (Severity.warning, "EXIF rotates or mirrors the image; its boxes refer to the rotated image"),
     "tiny-picture": (Severity.warning, "a side shorter than 10 pixels"),
+    "wrong-suffix-image": (Severity.warning, "a format that the suffix does not name, e.g. a PNG file named .jpg"),
     "shared-label": (Severity.warning, "two images with the same stem share one label file"),
     "repeated-picture": (Severity.warning, "the same image twice in one split, by content"),
     "leaked-picture": (Severity.warning, "the same image in two splits, by content"),
+    "near-leaked-image": (
+        Severity.warning,
+        "nearly the same image in two splits, by perceptual hash, e.g. encoded again or resized",
+    ),
     "stray-label": (Severity.warning, "a label file without an image"),
     "unlabelled-split": (Severity.warning, "a split without objects"),
-    "unseen-class": (Severity.warning, "a class without objects in the training split"),
+    "unseen-class": (Severity.warning, "a class without objects in any split"),
+    "untrained-class": (Severity.warning, "a class with objects in other splits, but none in the training split"),
+    "class-skew": (
+        Severity.warning,
+        "a class whose share of the objects differs between the training split and another one",
+    ),
     "alpha-image": (Severity.note, "an alpha channel that is not opaque; it is composited on gray 114"),
     "no-label": (Severity.note, "an image without a label file: background"),
+    "odd-channels-image": (Severity.note, "not three channels: grayscale, alpha, palette or CMYK"),
+    "tiny-object": (Severity.note, "a box with both sides under 2 pixels at the input size of the network"),
+    "whole-image-box": (Severity.note, "a box that covers at least 98% of width and height of its image"),
+    "few-objects": (Severity.note, "a class with fewer than 10 objects in the training split"),
 }
 """Kind -> severity and meaning."""
 
@@ -86,6 +101,24 @@ class AuditFinding:
         return KINDS[self.kind][0]
 
 
+def kind_problems(option: str, given: Sequence[str]) -> Iterator[HooklineError]:
+    """Yield an error per value of the option ``option`` that is no kind of findings, or one of errors to skip."""
+    for kind in given:
+        if kind not in KINDS:
+            yield unknown(f"kind of finding in {option}:", kind, KINDS, listed="docs/dataset.md lists all kinds")
+        elif option.endswith("skip") and KINDS[kind][0] is Severity.error:
+            yield HooklineError(
+                f"{option}: {shown(kind)} is an error, and an image with an error cannot be used",
+                "leave such images out with dataset.bad=skip; dataset.skip takes kinds of warnings and notes",
+            )
+
+
+def selected(findings: Iterable[AuditFinding], only: Sequence[str], skip: Sequence[str]) -> list[AuditFinding]:
+    """Return all errors, and the warnings and notes that the options ``only`` and ``skip`` select."""
+    kinds = set(only or KINDS) - set(skip)
+    return [finding for finding in findings if finding.severity is Severity.error or finding.kind in kinds]
+
+
 def of_severity(findings: Iterable[AuditFinding], severity: Severity) -> list[AuditFinding]:
     """Return the findings of one severity, in order."""
     return [finding for finding in findings if finding.severity is severity]
@@ -104,9 +137,8 @@ def counted_kinds(findings: Sequence[AuditFinding]) -> str:
 
 
 def lines_of(findings: Sequence[AuditFinding]) -> list[str]:
-    """Return one line per kind: its first finding, and the number of further ones."""
-    lines = []
-    for kind in counts(findings):
-        first, *others = (finding for finding in findings if finding.kind == kind)
-        lines.append(first.message + (f" (and {len(others)} more: {kind})" if others else ""))
-    return lines
+    """Return one line per kind: its number of findings, and the first one."""
+    first: dict[str, str] = {}
+    for finding in findings:
+        first.setdefault(finding.kind, finding.message)
+    return [f"{count:,} {kind}: {first[kind]}" for kind, count in counts(findings).items()]

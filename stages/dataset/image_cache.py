@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from core.storage.digest_cache import open_cache
@@ -16,9 +16,10 @@ from core.storage.digest_cache import open_cache
 CACHE_NAME = "pictures.sqlite"
 COLUMNS = (
     "sha256 BLOB, checks TEXT, width INTEGER, height INTEGER, orientation INTEGER, kind TEXT, reason TEXT, "
+    "form TEXT, layout TEXT, similarity BLOB, "
     "alpha TEXT, depth TEXT, white REAL, dark INTEGER, clipped INTEGER"
 )
-INSERT = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+MARKS = ", ".join("?" * (COLUMNS.count(",") + 1))
 BATCH = 512
 
 
@@ -31,6 +32,9 @@ class ImageFacts:
         orientation: EXIF orientation; 1 is upright.
         kind: Kind of finding if the image is unreadable or damaged, otherwise empty.
         reason: Message of the decoder.
+        form: Format of the file; empty if it is unreadable or unknown.
+        layout: Channel layout that is not three channels, e.g. ``grayscale``; empty otherwise.
+        similarity: The :func:`~stages.dataset.similarity.perceptual_hash`; empty for none.
         alpha: What became of the alpha channel (:data:`core.media.pixel_notes.Alpha`).
         depth: Bits and range of the values if there are more than 8 bits per channel, otherwise empty.
         white: The value that became 255, for such an image.
@@ -43,6 +47,9 @@ class ImageFacts:
     orientation: int
     kind: str = ""
     reason: str = ""
+    form: str = ""
+    layout: str = ""
+    similarity: bytes = b""
     alpha: str = ""
     depth: str = ""
     white: float = 0.0
@@ -67,15 +74,12 @@ class ImageFactsCache:
         """Return the facts of the image with this SHA-256, None if unknown."""
         if self._connection is None or not digest:
             return None
-        query = (
-            "SELECT width, height, orientation, kind, reason, alpha, depth, white, dark, clipped FROM pictures"
-            " WHERE sha256=? AND checks=?"
-        )
+        query = "SELECT * FROM pictures WHERE sha256=? AND checks=?"
         try:
             row = self._connection.execute(query, (bytes.fromhex(digest), self._checks)).fetchone()
         except sqlite3.Error:
             return None
-        return replace(ImageFacts(*row), dark=bool(row[-2]), clipped=bool(row[-1])) if row else None
+        return ImageFacts(*row[2:]) if row else None
 
     def remember(self, digest: str, facts: ImageFacts) -> None:
         """Add facts; they are written in batches."""
@@ -90,7 +94,7 @@ class ImageFactsCache:
         if self._connection is None or not self._new:
             return
         with suppress(sqlite3.Error), self._connection:
-            self._connection.executemany(INSERT, self._new)
+            self._connection.executemany(f"INSERT OR REPLACE INTO pictures VALUES ({MARKS})", self._new)  # noqa: S608
         self._new.clear()
 
 

@@ -7,46 +7,50 @@ from collections.abc import Iterator
 
 from core.artifacts import Dataset
 from core.data.dataset import content_digest
-from core.data.label_rows import RowProblem
 from core.data.writing import LISTING, write_listing
-from core.errors import HooklineError, counted, listed
+from core.errors import HooklineError
 from core.files.paths import free_path
 from core.kinds.context import RunContext
 from core.media.choices import Decoding
+from core.options.sizes import network_size
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.config import Bad, DatasetConfig
-from stages.dataset.findings import AuditFinding, Severity, counted_kinds, counts, lines_of, of_severity
-from stages.dataset.listing import given_data, list_splits
+from stages.dataset.final_lines import final_lines
+from stages.dataset.findings import AuditFinding, Severity, counted_kinds, lines_of, of_severity, selected
+from stages.dataset.listing import given_data, list_splits, repeated_entries
 from stages.dataset.report import write_report
-from stages.dataset.sample_checks import CheckedSample
 from stages.dataset.statistics import class_table, numbers_of, split_line, split_table
-
-REPAIRS = {problem.value for problem in RowProblem if not problem.is_error} - {RowProblem.beyond.value}
-"""Kinds of findings with which a row is not used as written."""
-MAX_NAMED = 5
-"""Maximum number of skipped images named in a note; the report lists all."""
 
 
 def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
     """Audit the data set, write the report, and list the usable images.
 
     Raises:
-        HooklineError: No data set is given, or it has errors and ``config.bad`` does not allow skipping the images.
+        HooklineError: No data set is given; it has errors, and ``config.bad`` does not allow skipping the images; or it
+            has warnings, and ``config.strict`` is set.
     """
     passed: list[str] = []
     spec, splits = list_splits(given_data(config), passed)
     for note in spec.notes:
         context.note(note)
-    audit = run_audit(spec, splits, context, Decoding(config.max_pixels, config.image_depth))
-    stops = _stops(audit, config.bad)
+    decoding = Decoding(config.max_pixels, config.image_depth)
+    audit = run_audit(spec, splits, context, decoding, network_size(config.imgsz, 1))
+    notes = final_lines(audit, repeated_entries(spec, splits))
+    audit.findings = selected(audit.findings, config.only, config.skip)
+    stops = _stops(audit, config)
     numbers = numbers_of(audit)
     report = write_report(audit, numbers, context.workdir, seed=context.seed, drawn=config.report)
     if stops:
         shown = shutil.copytree(context.workdir, free_path(context.run_dir, "dataset"))
+        for line in lines_of(audit.of(Severity.error)):
+            context.note(line)
+        _warn(audit.of(Severity.warning), context)
+        _note(audit.of(Severity.note), context)
         raise _error(stops, config.bad, str(shown / report.name))
     if not context.requested:
         context.note(split_line(numbers.splits))
-    _report_findings(audit, context)
+    _warn(audit.of(Severity.warning), context)
+    _note(audit.of(Severity.note), context)
     target = context.workdir / LISTING
     digest = content_digest(spec.names, audit.kept, context.cache_dir)
     write_listing(target, spec.names, audit.kept, digest, spec.path)
@@ -56,54 +60,40 @@ def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
         names=spec.names,
         splits={split: len(samples) for split, samples in audit.kept.items()},
         classes=spec.classes,
-        notes=(*passed, *_skipped(audit), *_repaired(audit), *_converted(audit)),
+        notes=(*passed, *notes, *_converted(audit)),
         report=(split_table(numbers.splits), class_table(numbers.classes)),
     )
 
 
-def _stops(audit: Audit, bad: Bad) -> list[AuditFinding]:
-    """Return the errors that stop the stage: all, or with ``skip`` those that skipping images does not solve."""
+def _stops(audit: Audit, config: DatasetConfig) -> list[AuditFinding]:
+    """Return the findings that stop the stage.
+
+    These are the errors, or with ``skip`` those that skipping images does not solve, and with ``strict`` the warnings.
+    """
     errors = audit.of(Severity.error)
-    if bad is Bad.stop:
-        return errors
-    empty = {split for split, samples in audit.kept.items() if not samples}
-    return [finding for finding in errors if not finding.split or finding.split in empty]
+    if config.bad is Bad.skip:
+        empty = {split for split, samples in audit.kept.items() if not samples}
+        errors = [finding for finding in errors if not finding.split or finding.split in empty]
+    return errors + (audit.of(Severity.warning) if config.strict else [])
 
 
 def _error(stops: list[AuditFinding], bad: Bad, report: str) -> HooklineError:
-    among = f" (the first of {counted_kinds(stops)})" if len(stops) > 1 else ""
-    if bad is Bad.skip and stops[0].split:
-        message = f"no image of split '{stops[0].split}' remains: {stops[0].message}{among}"
+    first = stops[0]
+    same = of_severity(stops, first.severity)
+    among = f" (the first of {counted_kinds(same)})" if len(same) > 1 else ""
+    if first.severity is Severity.warning:
+        hint = f"correct the labels, or leave this kind out with dataset.skip=[{first.kind}]; '{report}' lists all"
+        return HooklineError(f"dataset.strict=true, and {first.message}{among}", hint)
+    if bad is Bad.skip and first.split:
+        message = f"no image of split '{first.split}' remains: {first.message}{among}"
         return HooklineError(message, f"correct the errors; '{report}' lists all")
-    alternative = ", or skip such images with dataset.bad=skip" if bad is Bad.stop and stops[0].split else ""
-    return HooklineError(stops[0].message + among, f"correct the errors{alternative}; '{report}' lists all")
+    alternative = ", or skip such images with dataset.bad=skip" if bad is Bad.stop and first.split else ""
+    return HooklineError(first.message + among, f"correct the errors{alternative}; '{report}' lists all")
 
 
-def _report_findings(audit: Audit, context: RunContext) -> None:
-    for line in lines_of(audit.of(Severity.warning)):
+def _warn(findings: list[AuditFinding], context: RunContext) -> None:
+    for line in lines_of(findings):
         context.warn(line)
-    for line in lines_of(audit.of(Severity.note)):
-        context.note(line)
-
-
-def _skipped(audit: Audit) -> Iterator[str]:
-    """Yield one line per split with skipped images; all stages that use the data set print it."""
-    for split, items in audit.left_out.items():
-        if items:
-            named = listed([f"{item.sample.image.name} ({_reason(item)})" for item in items], MAX_NAMED)
-            more = ", all in report.json" if len(items) > MAX_NAMED else ""
-            total = len(items) + len(audit.kept[split])
-            yield f"skipped {len(items)} of {counted(total, 'image')} of '{split}': {named}{more}"
-
-
-def _repaired(audit: Audit) -> Iterator[str]:
-    """Yield one line per split with changed or dropped label rows; all stages that use the data set print it."""
-    for split in audit.statistics:
-        found = [item for item in audit.findings if item.split == split and item.kind in REPAIRS]
-        if found:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
-            rows = counted(len(found), "label row")
-            yield f"repaired {rows} of '{split}' while reading: {kinds}; +stage=convert writes repaired labels"
 
 
 def _converted(audit: Audit) -> Iterator[str]:
@@ -111,5 +101,10 @@ def _converted(audit: Audit) -> Iterator[str]:
     yield from (f"data set: {line}" for line in audit.pixels.lines(audit.decoding.depth))
 
 
-def _reason(checked: CheckedSample) -> str:
-    return of_severity(checked.findings, Severity.error)[0].kind
+def _note(notes: list[AuditFinding], context: RunContext) -> None:
+    """Print one line per kind of notes, or one line for all if the stage was not requested."""
+    if context.requested:
+        for line in lines_of(notes):
+            context.note(line)
+    elif notes:
+        context.note(f"{counted_kinds(notes)}; +stage=dataset explains them")

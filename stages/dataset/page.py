@@ -12,7 +12,7 @@ import cv2
 from core.data.dataset import Sample
 from core.drawing.palette import class_hex
 from core.drawing.tiles import Tiles, label_page, write_jpeg
-from core.labels import load_labels
+from core.labels import Labels, load_labels
 from core.media.choices import DEFAULT_DECODING, Decoding
 from core.media.picture import read_picture
 from stages.dataset.auditing import Audit
@@ -129,7 +129,12 @@ def sample_sheet(
     """
     chosen = sorted(random.Random(seed).sample(range(len(samples)), min(SAMPLE_IMAGES, len(samples))))
     items = (
-        (read_picture(sample.image, decoding.max_pixels, decoding.depth), load_labels(sample, names), sample.image.name)
+        (read_picture(sample.image, decoding.max_pixels, decoding.depth), labels, _caption(sample, labels))
         for sample in (samples[index] for index in chosen)
+        for labels in [load_labels(sample, names)]
     )
     write_jpeg(label_page(items, names, TILES, COLUMNS), target)
+
+
+def _caption(sample: Sample, labels: Labels) -> str:
+    return sample.image.name + (" (striped: ignored)" if len(labels.regions) else "")

@@ -22,13 +22,33 @@ from core.media.segments import UPRIGHT, orientation
 from core.process.resources import usable_cores
 from core.process.versions import installed
 from core.storage.digest import digest_each
+from stages.dataset.box_checks import box_findings
+from stages.dataset.file_format import format_of, is_misnamed, layout_of
 from stages.dataset.findings import AuditFinding
 from stages.dataset.image_cache import ImageFacts, ImageFactsCache
+from stages.dataset.similarity import perceptual_hash
 
 VERSION = f"5 OpenCV {cv2.__version__}"
 """Version of the checks; increase the number when the same image can get other facts."""
 MIN_SIDE = 10
 """Shortest side in pixels that is not reported."""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What images and labels are checked against.
+
+    Attributes:
+        names: Class names of the data set.
+        decoding: How images are decoded.
+        imgsz: Height and width of the input of the network in pixels.
+        cache_dir: Cache folder for digests of files.
+    """
+
+    names: Sequence[str]
+    decoding: Decoding
+    imgsz: tuple[int, int]
+    cache_dir: Path
 
 
 @dataclass(frozen=True)
@@ -57,21 +77,19 @@ def checks_of(decoding: Decoding) -> str:
 
 
 def check_samples(
-    samples: Sequence[Sample], split: str, classes: int, cache: ImageFactsCache, cache_dir: Path, *, decoding: Decoding
+    samples: Sequence[Sample], split: str, checks: Checks, cache: ImageFactsCache
 ) -> Iterator[CheckedSample]:
     """Yield the checked images of a split in order; memory does not depend on the size of the split.
 
     Args:
         samples: The images and label files.
         split: Name of the split, for the findings.
-        classes: Number of classes of the data set.
+        checks: What to check against.
         cache: Facts of known images.
-        cache_dir: Cache folder for digests of files.
-        decoding: How images are decoded.
     """
-    digests = digest_each((sample.image for sample in samples), cache_dir)
+    digests = digest_each((sample.image for sample in samples), checks.cache_dir)
     known = ((sample, digest, cache.look_up(digest)) for sample, digest in zip(samples, digests, strict=True))
-    work = partial(_check, split, classes, decoding)
+    work = partial(_check, split, checks)
     # OpenCV and hashlib release the GIL.
     with closing(in_order(work, known, usable_cores() or 1)) as results:
         for checked, new in results:
@@ -80,21 +98,24 @@ def check_samples(
             yield checked
 
 
-def _check(
-    split: str, classes: int, decoding: Decoding, item: tuple[Sample, str, ImageFacts | None]
-) -> tuple[CheckedSample, bool]:
+def _check(split: str, checks: Checks, item: tuple[Sample, str, ImageFacts | None]) -> tuple[CheckedSample, bool]:
     """Check one image with its digest and its facts in the cache; return it, and whether the facts are new."""
     sample, digest, known = item
     if known is None:
-        digest, facts = inspect_image(sample.image, decoding)
+        digest, facts = inspect_image(sample.image, checks.decoding)
     else:
         facts = known
     findings = list(_image_findings(sample, split, facts))
     labels = None
     try:
         size = (facts.height, facts.width) if facts.width else None
-        labels, bad = check_labels(sample.label, classes, lambda: size, sample.classes)
+        labels, bad = check_labels(sample.label, len(checks.names), lambda: size, sample.classes)
         findings += [AuditFinding(row.problem.value, split, sample.label, row.line, row.message) for row in bad]
+        if size:
+            found = box_findings(labels, checks.names, (facts.height, facts.width), checks.imgsz)
+            findings += [
+                AuditFinding(kind, split, sample.label, None, f"'{sample.label}' has {text}") for kind, text in found
+            ]
     except HooklineError as error:
         findings.append(AuditFinding("unreadable-label", split, sample.label, None, error.message))
     return CheckedSample(sample, digest, facts, labels, tuple(findings)), known is None
@@ -123,13 +144,19 @@ def _facts_of(content: bytes, decoding: Decoding) -> ImageFacts:
     height, width = decoded.pixels.shape[:2]
     damage, values = decoded.damage, decoded.depth
     facts = ImageFacts(
-        width, height, orientation(content), "damaged-picture" if damage else "", damage, alpha=decoded.alpha
+        width,
+        height,
+        orientation(content),
+        "damaged-picture" if damage else "",
+        damage,
+        format_of(content),
+        layout_of(content),
+        perceptual_hash(decoded.pixels),
+        alpha=decoded.alpha,
     )
-    return (
-        replace(facts, depth=str(values), white=values.white, dark=values.dark, clipped=values.clipped)
-        if values
-        else facts
-    )
+    if not values:
+        return facts
+    return replace(facts, depth=str(values), white=values.white, dark=values.dark, clipped=values.clipped)
 
 
 def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[AuditFinding]:
@@ -146,6 +173,12 @@ def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[A
             f"its boxes refer to the rotated image of {facts.width} x {facts.height} pixels"
         )
         yield AuditFinding("turned-picture", split, path, None, message)
+    if is_misnamed(path, facts.form):
+        message = f"'{path}' is a {facts.form} file; other tools may not read it by its suffix"
+        yield AuditFinding("wrong-suffix-image", split, path, None, message)
+    if facts.layout:
+        message = f"'{path}' is stored as {facts.layout} and decoded to three channels"
+        yield AuditFinding("odd-channels-image", split, path, None, message)
     if facts.depth:
         yield AuditFinding("deep-image", split, path, None, f"'{path}' has {facts.depth}")
     if facts.alpha:

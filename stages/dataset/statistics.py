@@ -10,8 +10,9 @@ import numpy as np
 
 from core.errors import counted
 from core.tables import aligned
-from stages.dataset.auditing import Audit, SplitStatistics
+from stages.dataset.auditing import Audit
 from stages.dataset.findings import Severity, of_severity
+from stages.dataset.split_statistics import SplitStatistics
 
 SMALL, MEDIUM = 32.0**2, 96.0**2
 """COCO's limits of small and medium objects, in square pixels."""
@@ -32,6 +33,7 @@ class SplitNumbers:
         width, height: Median size of the images in pixels; 0 without images.
         small, medium, large: Number of objects with an area below 32 x 32 pixels, below 96 x 96, and larger.
         errors, warnings: Number of findings.
+        ignored: Number of ignore regions, which are no objects.
     """
 
     pictures: int
@@ -48,6 +50,7 @@ class SplitNumbers:
     large: int
     errors: int
     warnings: int
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def _split(audit: Audit, split: str, stats: SplitStatistics) -> SplitNumbers:
         large=stats.objects - medium,
         errors=len(of_severity(findings, Severity.error)),
         warnings=len(of_severity(findings, Severity.warning)),
+        ignored=stats.regions,
     )
 
 
@@ -159,16 +163,25 @@ SPLIT_HEADER = (
 )
 
 
+IGNORED_AT = SPLIT_HEADER.index("Objects") + 1
+"""Position of the column of ignore regions."""
+
+
 def split_rows(splits: Mapping[str, SplitNumbers]) -> list[tuple[str, ...]]:
-    """Return a header and one row per split."""
-    rows = [
+    """Return a header and one row per split; with a column of ignore regions if there are any."""
+    rows: list[tuple[str, ...]] = [
         (split, *map(str, (
             item.pictures, item.no_label + item.empty_label, item.objects, item.classes,
             item.small, item.medium, item.large, item.errors, item.warnings,
         )))
         for split, item in splits.items()
     ]  # fmt: skip
-    return [SPLIT_HEADER, *rows]
+    if not any(item.ignored for item in splits.values()):
+        return [SPLIT_HEADER, *rows]
+    ignored = ("Ignored", *(str(item.ignored) for item in splits.values()))
+    return [
+        (*row[:IGNORED_AT], value, *row[IGNORED_AT:]) for row, value in zip([SPLIT_HEADER, *rows], ignored, strict=True)
+    ]
 
 
 def class_rows(classes: Sequence[ClassNumbers]) -> list[tuple[str, ...]]:
@@ -197,6 +210,7 @@ def split_line(splits: Mapping[str, SplitNumbers]) -> str:
     """Return the numbers of images and objects per split in one line."""
     parts = (
         f"{split} {counted(item.pictures, 'image')} with {counted(item.objects, 'object')}"
+        + (f" and {counted(item.ignored, 'ignore region')}" if item.ignored else "")
         for split, item in splits.items()
     )
     return ", ".join(parts)

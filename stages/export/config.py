@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated
 
 from core.options.fields import shared
 from core.options.ranges import BatchSize, Range
-from core.options.sizes import DEFAULT
+from core.options.sizes import DEFAULT, InputSize
 
 OPSETS = range(13, 21)
 """Supported opsets: from the first with per-channel quantisation to the last that PyTorch's exporter writes."""
@@ -35,7 +35,7 @@ class ExportConfig:
         simplify: Simplify the graph with onnxsim.
     """
 
-    imgsz: Any = shared("imgsz", otherwise=DEFAULT)
+    imgsz: InputSize = shared("imgsz", otherwise=DEFAULT)
     batch: BatchSize = 1
     dynamic: list[Axis] = field(default_factory=list)
     layout: str | None = None

@@ -229,7 +229,7 @@ def data_in(folder: Path) -> Dataset:
     rows = [(0, 28 / 96, 24 / 64, 24 / 96, 32 / 64), (1, 32 / 96, 40 / 64, 64 / 96, 48 / 64)]
     file = write_dataset(folder / "set", {"val": {"1": rows}}, ("person", "dog"), size=(96, 64))
     context, _ = make_context(folder / "data")
-    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
 
 
 def test_evaluate(tmp_path: Path) -> None:

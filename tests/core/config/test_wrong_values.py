@@ -59,11 +59,12 @@ def test_in_a_yaml_file(given: dict[str, object]) -> None:
             "'grafts.yolo_layer' is a group of options and has no value; set its",
         ),
         ({"backend": {"name": "x"}}, "'backend' is not a group of options; write backend=<value>"),
+        ({"export": {"dynamic": "batch"}}, "export.dynamic takes a list; write export.dynamic=[<value>,<value>]"),
     ],
 )
 def test_a_word_is_no_group_and_a_group_no_word(given: dict[str, object], expected: str) -> None:
     with initialize_config_module("conf", version_base="1.3"):
-        config = compose("config", ["+stage=build"])
+        config = compose("config", ["+stage=[export,build]"])
     with pytest.raises(OmegaConfBaseException) as failed:
         OmegaConf.merge(config, given)
     assert str(explain(failed.value, plugins().registry)).startswith(expected)

@@ -8,9 +8,9 @@ from matplotlib.colors import to_hex
 
 from core.drawing.palette import SPLITS, class_hex
 from core.labels import Labels
-from stages.dataset.auditing import SplitStatistics
 from stages.dataset.charts import MAX_COLUMNS, MAX_ROWS, centre_figure, class_figure, shape_figure
 from stages.dataset.image_cache import ImageFacts
+from stages.dataset.split_statistics import SplitStatistics
 from stages.dataset.statistics import ClassNumbers
 from tests.support.chart_tools import COUNTS, SCRIPTS, assert_readable, names_of
 

@@ -20,7 +20,7 @@ OTHER = (1, 0.5, 0.5, 0.2, 0.2)
 
 
 def plain(file: Path, bad: Bad = Bad.stop) -> DatasetConfig:
-    return DatasetConfig(str(file), bad, report=False, max_pixels=MAX_PIXELS)
+    return DatasetConfig(str(file), bad, report=False, max_pixels=MAX_PIXELS, imgsz=640)
 
 
 def test_makes_a_dataset(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_error_stops_in_one_line_and_leaves_the_report(tmp_path: Path) -> Non
     file = write_dataset(tmp_path / "set", {"val": rows})
     context, memory = make_context(tmp_path)
     with pytest.raises(HooklineError) as caught:
-        dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context)
+        dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, imgsz=640), context)
     label, report = tmp_path / "set" / "labels" / "val" / "a.txt", context.run_dir / "dataset" / "report.html"
     assert str(caught.value) == (
         f"line 1 of '{label}' has class 7, but the data set has 2 classes (0 to 1) "
@@ -147,12 +147,12 @@ def test_no_label_file_at_all(tmp_path: Path) -> None:
 
 
 def test_check_reports_problems_before_a_run(tmp_path: Path) -> None:
-    (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS))
+    (missing,) = check(DatasetConfig(None, max_pixels=MAX_PIXELS, imgsz=640))
     assert str(missing).startswith("no data set is given; give data=<data.yaml>")
-    (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS))
+    (wrong,) = check(DatasetConfig(str(tmp_path / "no.yaml"), max_pixels=MAX_PIXELS, imgsz=640))
     assert "does not exist" in str(wrong)
     good = write_dataset(tmp_path / "set", {"val": {"a": []}})
-    assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS))) == []
+    assert list(check(DatasetConfig(str(good), max_pixels=MAX_PIXELS, imgsz=640))) == []
 
 
 def test_real_data(tmp_path: Path, shared_data: Path) -> None:
@@ -164,8 +164,17 @@ def test_real_data(tmp_path: Path, shared_data: Path) -> None:
     assert {split: item["objects"] for split, item in content["splits"].items()} == {"train": 929, "val": 898}
     assert {split: item["classes"] for split, item in content["splits"].items()} == {"train": 71, "val": 73}
     assert content["classes"][0]["objects"] == {"train": 254, "val": 350}
-    assert content["counts"] == {"error": 0, "warning": 9, "note": 2, "unseen-class": 9, "no-label": 2}
-    assert memory.warnings == ["class 10 'fire hydrant' has no objects in split 'train' (and 8 more: unseen-class)"]
+    assert content["counts"] == {
+        "error": 0, "warning": 9, "note": 62, "unseen-class": 4, "untrained-class": 5, "no-label": 2,
+        "odd-channels-image": 2, "tiny-object": 1, "whole-image-box": 9, "few-objects": 48,
+    }  # fmt: skip
+    assert memory.warnings == [
+        "4 unseen-class: class 12 'parking meter' has no objects in any split",
+        "5 untrained-class: class 10 'fire hydrant' has no objects in 'train', but 2 in 'val'",
+    ]
+    assert [note.split(":")[0] for note in memory.notes] == [
+        "2 no-label", "2 odd-channels-image", "1 tiny-object", "9 whole-image-box", "48 few-objects",
+    ]  # fmt: skip
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
@@ -178,7 +187,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "set" / "val.txt").write_bytes(b"images/val/caf\xe9b.png\n")
     file.write_text(file.read_text().replace("val: images/val", "val: val.txt"))
     context, _ = make_context(tmp_path)
-    result = dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context)
+    result = dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, imgsz=640), context)
     assert result.splits == {"train": 1, "val": 1}
     folder = tmp_path / "set" / "images" / "val"
     (sample,) = load_split(result, "val")
@@ -193,7 +202,7 @@ def test_a_class_name_that_no_font_can_draw(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT]}, "val": {"b": [OBJECT, OTHER]}}, names=("x", "y"))
     file.write_text(file.read_text().replace("'x'", r'"x\a"'))
     context, _ = make_context(tmp_path)
-    assert dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context).names == ("x\a", "y")
+    assert dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, imgsz=640), context).names == ("x\a", "y")
 
 
 def test_files_that_are_passed_over_are_counted_per_split(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from core.data.data_yaml import read_data_yaml
+from core.data.label_rows import RowProblem
 from core.media import suffixes
 from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counted_kinds, lines_of
@@ -65,6 +67,13 @@ def shorten(root: Path) -> None:
     picture(root).write_bytes(picture(root).read_bytes()[:2000])
 
 
+def encoded_again(root: Path) -> None:
+    """The image of train in val, enlarged and as a JPEG."""
+    image = cv2.resize(cv2.imread(str(picture(root))), None, fx=3, fy=3)
+    (root / "images" / "val" / "b.png").unlink()
+    cv2.imwrite(str(root / "images" / "val" / "b.jpg"), image)
+
+
 def empty_val(root: Path) -> None:
     (root / "labels" / "val" / "b.txt").write_text("")
 
@@ -110,7 +119,25 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
      "the label file '{root}/labels/train/z.txt' has no image in '{root}/images/train'"),
     ("unlabelled-split", empty_val,
      "split 'val' has no objects; expected e.g. labels in '{root}/labels/val/b.txt' for '{root}/images/val/b.png'"),
-    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no objects in split 'train'"),
+    ("unseen-class", rows("0 .5 .5 .2 .2\n"), "class 1 'dog' has no objects in any split"),
+    ("untrained-class", rows("1 .5 .5 .2 .2\n"), "class 0 'person' has no objects in 'train', but 1 in 'val'"),
+    ("near-identical-box", rows(ROWS + "1 .5 .505 .2 .2\n"),
+     "'{label}' has two boxes of 'dog' with an IoU of 0.95: '0.5 0.5 0.2 0.2' and '0.5 0.505 0.2 0.2'"),
+    ("near-identical-box", rows(ROWS + "1 .5 .505 .2 .2\n0 .505 .5 .2 .2\n"),
+     ("'{label}' has 2 boxes that coincide with an earlier one, e.g. two of 'dog' with an IoU of 0.95: "
+      "'0.5 0.5 0.2 0.2' and '0.5 0.505 0.2 0.2'")),
+    ("tiny-object", rows(ROWS + "1 .2 .2 .003 .004\n"),
+     "'{label}' has 1 box under 2 x 2 pixels at imgsz=640: 1.9 x 1.9"),
+    ("tiny-object", rows(ROWS + "1 .2 .2 .003 .004\n1 .4 .2 .001 .002\n"),
+     "'{label}' has 2 boxes under 2 x 2 pixels at imgsz=640, the smallest 0.6 x 1.0"),
+    ("whole-image-box", rows(ROWS + "1 .5 .5 1 .99\n"), "'{label}' has a box that covers the image, of class 'dog'"),
+    ("wrong-suffix-image", lambda root: picture(root).rename(picture(root).with_suffix(".jpg")),
+     "'{root}/images/train/a.jpg' is a PNG file; other tools may not read it by its suffix"),
+    ("odd-channels-image", lambda root: cv2.imwrite(str(picture(root)), cv2.imread(str(picture(root)), 0)),
+     "'{picture}' is stored as grayscale and decoded to three channels"),
+    ("near-leaked-image", encoded_again,
+     ("'{root}/images/val/b.jpg' of 'val' is nearly the same as '{picture}' of 'train' "
+      "({distance} of 128 bits differ)")),
     ("no-label", lambda root: (root / "labels" / "val" / "b.txt").unlink(),
      "'{root}/images/val/b.png' has no label file and counts as background"),
 ]  # fmt: skip
@@ -120,16 +147,31 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
 def test_each_kind(tmp_path: Path, kind: str, change: Callable[[Path], object], message: str) -> None:
     root = tmp_path / "set"
     (finding,) = (item for item in audit_of(tmp_path, change).findings if item.kind == kind)
-    assert finding.message == message.format(root=root, picture=picture(root), label=label(root))
+    written = re.sub(r"\(\d+ of 128", "({distance} of 128", finding.message)
+    assert written == message.format(root=root, picture=picture(root), label=label(root), distance="{distance}")
 
 
-def test_every_kind_has_a_case_here_or_in_the_stage() -> None:
-    assert {kind for kind, _, _ in CASES} | {"unlabelled"} == set(KINDS)
+def test_every_kind_has_a_case_here_or_in_another_test() -> None:
+    elsewhere = {"unlabelled", "few-objects", "class-skew"}
+    assert {kind for kind, _, _ in CASES} | elsewhere == set(KINDS)
 
 
-def test_every_kind_is_documented(repo_root: Path) -> None:
+def test_the_table_of_the_documentation(repo_root: Path) -> None:
     text = (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")
-    assert [kind for kind, (how, what) in KINDS.items() if f"| `{kind}` | {how.value} | {what} |" not in text] == []
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [(kind, severity.value, what) for kind, (severity, what) in KINDS.items()]
+
+
+def test_the_table_of_label_rows_has_every_problem(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "dataset.md").read_text(encoding="utf-8")
+    table = text[text.index("| label row |") : text.index("| data.yaml |")]
+    results = {
+        problem: re.search(rf"\| (\w+)[^|]*\(`{problem.value}`\) \|$", table, re.MULTILINE) for problem in RowProblem
+    }
+    assert {problem: found and found[1] for problem, found in results.items()} == {
+        problem: "refused" if problem.is_error else "accepted" if problem is RowProblem.beyond else "repaired"
+        for problem in RowProblem
+    }
 
 
 def test_a_good_data_set_has_none(tmp_path: Path) -> None:
@@ -189,7 +231,7 @@ def test_words() -> None:
     found.insert(1, AuditFinding("truncated-picture", "", None, None, "z"))
     assert counted_kinds(found) == "3 errors: 1 truncated-picture, 2 empty-box"
     assert counted_kinds(found[:1]) == "1 error: 1 empty-box"
-    assert lines_of(found) == ["z", "x (and 1 more: empty-box)"]
+    assert lines_of(found) == ["1 truncated-picture: z", "2 empty-box: x"]
     assert found[0].severity is Severity.error
 
 

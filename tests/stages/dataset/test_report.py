@@ -11,10 +11,10 @@ import pytest
 from core.artifacts import Dataset
 from core.media.tolerance import MAX_PIXELS
 from stages.dataset import dataset
-from stages.dataset.auditing import SplitStatistics
 from stages.dataset.charts import box_centres, box_shapes, class_balance
 from stages.dataset.config import DatasetConfig
 from stages.dataset.page import TILES, sample_sheet
+from stages.dataset.split_statistics import SplitStatistics
 from stages.dataset.statistics import ClassNumbers, class_table
 from tests.support.dataset_tools import write_dataset
 from tests.support.stage_tools import make_context
@@ -29,7 +29,7 @@ def make(folder: Path, **options: bool) -> tuple[Dataset, Path]:
     file = write_dataset(folder / "set", splits, ODD, size=(200, 100))
     (folder / "set" / "labels" / "train" / "b.txt").unlink()
     context, _ = make_context(folder)
-    return dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, **options), context), context.workdir
+    return dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, imgsz=640, **options), context), context.workdir
 
 
 def test_json_has_the_figures(tmp_path: Path) -> None:
@@ -40,12 +40,15 @@ def test_json_has_the_figures(tmp_path: Path) -> None:
     assert content["splits"]["train"] == {
         "pictures": 3, "left_out": 0, "no_label": 1, "empty_label": 0, "objects": 3, "classes": 2, "most_objects": 2,
         "width": 200, "height": 100, "small": 1, "medium": 0, "large": 2, "errors": 0, "warnings": 2,
+        "ignored": 0,
     }  # fmt: skip
     assert content["classes"][1] == {
         "index": 1, "name": ODD[1], "objects": {"train": 2, "val": 0}, "pictures": {"train": 2, "val": 0},
         "share": 0.5, "width": 200, "height": 100,
     }  # fmt: skip
-    assert [row["kind"] for row in content["findings"]] == ["repeated-row", "no-label", "unseen-class"]
+    assert [row["kind"] for row in content["findings"]] == [
+        "repeated-row", "whole-image-box", "no-label", "whole-image-box", "unseen-class",
+    ]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

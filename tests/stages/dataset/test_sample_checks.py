@@ -60,7 +60,7 @@ def test_damage_is_remembered_and_the_image_used(tmp_path: Path, monkeypatch: py
     first = run_audit(*list_splits(str(file)), context)
     forbid_decoding(monkeypatch)
     second = run_audit(*list_splits(str(file)), context)
-    assert [finding.kind for finding in first.findings] == ["damaged-picture"]
+    assert [finding.kind for finding in first.findings] == ["damaged-picture", "wrong-suffix-image"]
     assert second.findings == first.findings
     assert len(second.kept["train"]) == 1
     assert second.statistics["train"].sizes.tolist() == [[64, 48]]

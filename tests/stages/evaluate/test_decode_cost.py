@@ -122,7 +122,7 @@ def data_in(folder: Path, names: tuple[str, ...]) -> Dataset:
     labels = {name: [(names.index(NAMES[label]), *share)] for name, (label, _, _) in IMAGES.items()}
     context, _ = make_context(folder / "data")
     file = write_dataset(folder / "set", {"val": labels}, names, size=(SIDE, SIDE))
-    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
 
 
 def run(

@@ -46,7 +46,7 @@ def test_map_of_yolov5n(tmp_path: Path, shared_data: Path) -> None:
         max_pixels=MAX_PIXELS,
     )
     values = evaluate_model(
-        config, model, dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS), context), context
+        config, model, dataset(DatasetConfig(str(file), max_pixels=MAX_PIXELS, imgsz=640), context), context
     ).values
     assert values["map50_95"] == pytest.approx(0.339, abs=0.001)
     assert values["map50"] == pytest.approx(0.523, abs=0.001)

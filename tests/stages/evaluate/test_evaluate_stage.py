@@ -47,7 +47,7 @@ def make_config(**changes: Any) -> EvaluateConfig:
 def make_data(folder: Path, **kwargs: Any) -> Dataset:
     file = write_dataset(folder / "set", {"val": LABELS}, size=(100, 100), **kwargs)
     context, _ = make_context(folder / "data")
-    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
 
 
 def run(
@@ -238,7 +238,7 @@ def test_split_without_objects(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"val": {"a": []}})
     parts, runtime, _ = fake_parts([])
     context, _ = make_context(tmp_path, **parts)
-    data = dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    data = dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
     with pytest.raises(HooklineError, match="split 'val' has no labelled objects: there is nothing to measure"):
         evaluate_model(make_config(), fake_engine(tmp_path), data, context)
     with pytest.raises(HooklineError, match="unknown split 'test'"):

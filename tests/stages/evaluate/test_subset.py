@@ -56,7 +56,7 @@ def config(**options: Any) -> EvaluateConfig:
 def data(folder: Path, names: tuple[str, ...]) -> Any:
     file = write_dataset(folder / "set", {"val": {"1": [PERSON], "2": [PERSON, DOG]}}, names, size=(100, 100))
     context, _ = make_context(folder / "data")
-    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
 
 
 def test_a_subset_is_measured_as_it_is_and_that_is_said(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ FOUND = [
 def make_data(folder: Path) -> Dataset:
     file = write_dataset(folder / "set", {"val": LABELS}, size=(100, 100))
     context, _ = make_context(folder / "data")
-    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS), context)
+    return dataset(DatasetConfig(str(file), report=False, max_pixels=MAX_PIXELS, imgsz=640), context)
 
 
 def run(folder: Path, data: Dataset, **options: Any) -> tuple[Metrics, Memory]:
