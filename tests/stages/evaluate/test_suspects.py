@@ -16,6 +16,7 @@ from core.data.dataset import Sample
 from core.media.choices import Decoding
 from core.media.listing import files_of
 from core.media.picture import read_picture
+from core.media.suffixes import PassedOver
 from core.media.tolerance import MAX_PIXELS
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
@@ -79,7 +80,7 @@ def test_worst_first(tmp_path: Path) -> None:
 
 def test_the_list_is_a_source(tmp_path: Path) -> None:
     metrics, _ = run(tmp_path, make_data(tmp_path), suspects=2)
-    found = files_of(str(metrics.path.parent / "suspects.txt"))
+    found = files_of(str(metrics.path.parent / "suspects.txt"), PassedOver())
     assert found == [tmp_path / "set" / "images" / "val" / name for name in ("sure.png", "z <b>.png")]
 
 
@@ -157,7 +158,7 @@ def test_a_data_set_in_another_place(tmp_path: Path) -> None:
     moved = make_data(tmp_path / "new")
     shutil.rmtree(tmp_path / "old")
     assert supplemented(stored, moved, tmp_path / "s", suspects=2)
-    found = files_of(str(stored.path.parent / "suspects.txt"))
+    found = files_of(str(stored.path.parent / "suspects.txt"), PassedOver())
     assert found == [tmp_path / "new" / "set" / "images" / "val" / name for name in ("sure.png", "z <b>.png")]
 
 
