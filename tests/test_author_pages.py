@@ -27,7 +27,7 @@ FOREIGN = {"Annotated", "Any", "Callable", "Collection", "Iterable", "Iterator",
 }  # fmt: skip
 """Types of Python, NumPy and ONNX."""
 SPELT_OUT = {"Image", "Weights", "Classes", "RunSummary", "ImplT_co", "DescribedT", "OptionsT", "DefaultT", "T"} | {
-    "Padding", "Channels",
+    "Padding", "Channels", "Depth",
 }  # fmt: skip
 """Aliases that the text explains, and type variables."""
 
