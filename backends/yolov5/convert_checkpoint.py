@@ -74,7 +74,7 @@ def _model_in(content: object, path: Path) -> StandIn:
         found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
         raise CheckpointError(f"'{path}' contains {found}, not a YOLOv5 model", SUPPORTED)
     if model.kind not in _MODELS:
-        message = f"'{path}' holds a {shown(model.kind)}, not a YOLOv5 detector"
+        message = f"'{path}' contains a {shown(model.kind)}, not a YOLOv5 detector"
         if kind := name_checkpoint(model.kind):
             raise CheckpointError(f"{message}: it is {kind}", WAY_ON)
         raise CheckpointError(message, SUPPORTED)

@@ -68,7 +68,7 @@ def test_unknown_outputs_are_left_to_other_families(outputs: list[Shape]) -> Non
 )
 def test_checkpoints(tmp_path: Path, model_class: str, kind: str) -> None:
     write_official(tmp_path / "x.pt", P5, model_class=model_class)
-    with pytest.raises(CheckpointError, match=f"holds a '{model_class}', not a YOLOv5 detector: {kind}") as caught:
+    with pytest.raises(CheckpointError, match=f"contains a '{model_class}', not a YOLOv5 detector: {kind}") as caught:
         read(tmp_path / "x.pt")
     assert caught.value.hint == WAY_ON
 

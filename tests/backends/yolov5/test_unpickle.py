@@ -214,7 +214,7 @@ def test_every_truncation_of_a_pickle_is_reported(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         (b"", "is not a PyTorch checkpoint"),
-        (b"<html>not found</html>", "is not a PyTorch checkpoint"),
+        (b"<html>not found</html>", "is a web page, e.g. of a failed download, not a PyTorch checkpoint"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (pickle.dumps({}, protocol=2), "is a bare pickle"),
     ],
