@@ -12,7 +12,7 @@ from core.errors import counted
 from core.media.choices import AUTO_DEPTH, Depth
 
 BACKGROUND = 114
-"""Gray on which an image with an alpha channel is composited: the border of the letterbox of YOLOv5."""
+"""Gray on which an image with an alpha channel is composited: the default border of the letterbox."""
 DARK = 16
 """An image is almost black if no value reaches this fraction of the one that becomes 255."""
 Alpha = Literal["", "composited", "left out"]

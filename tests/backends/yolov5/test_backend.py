@@ -69,8 +69,8 @@ def test_the_library_below_is_plain_pytorch(repo_root: Path) -> None:
         "kinds.training",
     )
     light += ("kinds.training_progress", "options.fields", "options.ranges", "options.training")
-    light += ("storage.digest", "files.regular_file")
-    plain = {"core", *(f"core.{package}" for package in ("storage", "options", "kinds", "files"))}
+    light += ("storage.digest", "files.regular_file", "media.choices")
+    plain = {"core", *(f"core.{package}" for package in ("storage", "options", "kinds", "files", "media"))}
     plain |= {f"core.{name}" for name in light}
     assert {name for name in loaded if name.partition(".")[0] == "core"} <= plain
 

@@ -234,5 +234,7 @@ def test_files_that_are_passed_over_are_counted(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "x.psd").touch()
     comparison, memory, _ = run(tmp_path)
-    assert comparison.notes == (f"passed over 1 .psd in '{tmp_path}/pictures'",)
+    (note,) = comparison.notes
+    assert note.startswith("passed over 1 .psd in '/")  # a long path is shortened in the middle
+    assert note.endswith("/pictures'")
     assert memory.warnings == list(comparison.notes)
