@@ -18,7 +18,7 @@ from backends.yolov5.pickle_values import Name, PickleError, StandIn, checked_in
 
 OPERATIONS = 1_000_000
 """Maximum number of operations in a pickle, and of copied items. The pickle of yolov5n has 34,000 operations, that of
-an interrupted training of yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
+an interrupted training run of yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
 
 
 class PickleMachine:

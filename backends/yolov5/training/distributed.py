@@ -22,7 +22,7 @@ TIMEOUT = timedelta(hours=3)
 
 @dataclass(frozen=True)
 class Distributed:
-    """This process in a distributed training.
+    """This process in distributed training.
 
     Attributes:
         rank: Rank of the process.
