@@ -1,4 +1,4 @@
-"""Measure the seconds per epoch of each phase of a training.
+"""Measure the seconds per epoch of each phase of a training run.
 
 ``python -m benchmarks.training_phases --pictures ../data/coco128/images/train --weights yolov5n.pt`` trains on the
 images of a folder (with labels in YOLO layout) with the default options: once with loader workers, and once without,

@@ -1,4 +1,4 @@
-"""Ignore regions: classes of label files that mark areas to leave out of training and evaluation."""
+"""Ignore regions: classes of label files that mark areas left out of the objectness loss and the evaluation."""
 
 from __future__ import annotations
 

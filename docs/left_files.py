@@ -106,7 +106,7 @@ STAGES: Mapping[str, tuple[LeftFile, ...]] = {
         _chart("*.png", "`results`, curves, confusion matrix, label statistics; with `train.plots=true`."),
         _chart("*.jpg", "`train_batch` (an augmented batch with its labels), `val_predictions_*`."),
         LeftFile(
-            ".state.pt", "State of an unfinished training, for `resume=true`; removed at the end.", sometimes=True
+            ".state.pt", "State of an unfinished training run, for `resume=true`; removed at the end.", sometimes=True
         ),
     ),
     "export": (

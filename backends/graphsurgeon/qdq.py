@@ -195,7 +195,7 @@ def _converted(graph: onnx.ModelProto, job: QuantizeJob) -> onnx.ModelProto:
 def _style(style: QdqStyle | None) -> QdqStyle:
     if style is None:
         raise HooklineError(
-            "the runtime has no Q/DQ rules for int8", "set another backend, or set Runtime.qdq in its descriptor"
+            "the selected runtime has no Q/DQ rules for int8", "set another backend (its author: set Runtime.qdq)"
         )
     return style
 

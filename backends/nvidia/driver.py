@@ -74,7 +74,7 @@ def _problem(found: Driver) -> Finding | None:
     if not found.module and not found.host.wsl and not found.jetson:
         remedy = "sudo modprobe nvidia; after a kernel update reinstall it; Secure Boot needs signed modules"
         if found.in_container:
-            remedy = "on the host: check nvidia-smi, and restart it; then restart the container"
+            remedy = "on the host: run nvidia-smi; if it fails, restart the host; then restart the container"
         return broken(SUBJECT, f"{found.own_libraries[0]} exists, but no kernel module is loaded", remedy)
     return _mismatch(found)
 

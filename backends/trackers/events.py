@@ -18,7 +18,7 @@ FOLDER = "tensorboard"
 class EventFiles:
     """Writes event files into the folder ``tensorboard`` of the training.
 
-    A resumed training opens a new event file with its first epoch as ``purge_step``: TensorBoard then hides earlier
+    A resumed training run opens a new event file with its first epoch as ``purge_step``: TensorBoard then hides earlier
     records of this and later epochs.
     """
 

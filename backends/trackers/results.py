@@ -19,7 +19,7 @@ class ResultsFile:
     """Writes one row per epoch and one column per metric, in the order in which metrics were first recorded.
 
     The file is replaced atomically, so it never has a partial row. A row replaces that of its epoch and all later ones,
-    so a resumed training has each epoch once.
+    so a resumed training run has each epoch once.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class ResultsFile:
         return f"'{self._path}'"
 
     def start(self, run: RunInfo) -> None:
-        """Read the rows of an interrupted training."""
+        """Read the rows of an interrupted training run."""
         self._path = run.dir / FILE
         if self._path.is_file():
             with self._path.open(encoding="utf-8", newline="") as file:

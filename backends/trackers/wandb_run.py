@@ -19,7 +19,7 @@ EPOCH = "epoch"
 
 
 class WandbRun:
-    """Records a W&B run in the folder ``wandb`` of the training. A resumed training continues its W&B run.
+    """Records a W&B run in the folder ``wandb`` of the training. A resumed training run continues its W&B run.
 
     Args:
         mode: ``offline``, ``online`` or ``disabled``.

@@ -84,7 +84,7 @@ def check_numpy(host: Host) -> Iterator[Finding]:
     if _release(numpy) >= (2, 0) and _release(packages[0]) < (10, 16):
         yield broken("NumPy", f"{found}: these bindings misread its arrays", FOR_OLD_BINDINGS)
     elif _release(numpy) >= (2, 4):
-        found = f"{found}: plugins of tensorrt.plugin with int or float attributes fail (YoloLayer_TRT has none)"
+        found = f"{found}: plugins of tensorrt.plugin with scalar attributes fail (YoloLayer_TRT has arrays)"
         yield doubtful("NumPy", found, "pip install 'numpy<2.4', or TensorRT 11")
 
 

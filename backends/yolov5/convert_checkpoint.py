@@ -21,7 +21,7 @@ from backends.yolov5.foreign_models import WAY_ON, name_checkpoint
 from backends.yolov5.layers import focus_to_conv
 from backends.yolov5.pickle_values import StandIn
 from backends.yolov5.unpickle import read_pickle
-from core.errors import shown
+from core.errors import shown, with_article
 from core.model_limits import MAX_ANCHORS, name_problem
 
 _MODELS = frozenset(
@@ -71,7 +71,9 @@ def _model_in(content: object, path: Path) -> StandIn:
         average = content.get("ema")
         model = average if isinstance(average, StandIn) else content.get("model")
     if not isinstance(model, StandIn):
-        found = "a state dict" if _is_state_dict(content) or _is_state_dict(model) else f"a {type(model).__name__}"
+        found = (
+            "a state dict" if _is_state_dict(content) or _is_state_dict(model) else with_article(type(model).__name__)
+        )
         raise CheckpointError(f"'{path}' contains {found}, not a YOLOv5 model", SUPPORTED)
     if model.kind not in _MODELS:
         message = f"'{path}' contains a {shown(model.kind)}, not a YOLOv5 detector"

@@ -20,8 +20,8 @@ class TorchDevice:
     """A PyTorch device.
 
     Attributes:
-        device: The device; ``cuda`` without an index in a distributed training, where each process has its own GPU.
-        description: Index and name of the GPU; empty on a CPU and in a distributed training.
+        device: The device; ``cuda`` without an index in distributed training, where each process has its own GPU.
+        description: Index and name of the GPU; empty on a CPU and in distributed training.
         warning: Why PyTorch uses the CPU although a GPU is present, and the remedy; empty otherwise.
     """
 

@@ -26,4 +26,4 @@ class ConfigError(YOLOv5Error, ValueError):
 
 
 class TrainingError(YOLOv5Error):
-    """A training that cannot start or continue."""
+    """A training run that cannot start or continue."""

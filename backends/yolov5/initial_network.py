@@ -1,4 +1,4 @@
-"""The network that a training starts with: its config, its initial weights and anchors fitted to the data set."""
+"""The network that a training run starts with: its config, its initial weights and anchors fitted to the data set."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def with_fitted_anchors(
     if job.start is not None and anchors != config.anchors:
         job.watcher.warn(
             "the anchors of the weights are replaced, so their boxes are wrong at first; train.autoanchor=false keeps "
-            "them, which is better for a short training"
+            "them, which is better for a short training run"
         )
     return replace(config, anchors=anchors)

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from backends.yolov5.pickle_values import Name, PickleError, StandIn, checked_integer, checked_key, checked_name, fill
+from core.errors import with_article
 
 OPERATIONS = 1_000_000
 """Maximum number of operations in a pickle, and of copied items. The pickle of yolov5n has 34,000 operations, that of
-an interrupted training of yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
+an interrupted training run of yolov5x6 under 500,000. A million take a second and up to 0.4 GB."""
 
 
 class PickleMachine:
@@ -113,7 +114,7 @@ class PickleMachine:
     def _reduce(self, _: None) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
-            raise PickleError(f"a call of a {type(function).__name__}")
+            raise PickleError(f"a call of {with_article(type(function).__name__)}")
         self._stack.append(self._call(self, function, arguments))
 
     def _new_with_keywords(self, _: None) -> None:
@@ -128,7 +129,7 @@ class PickleMachine:
                     self.spend(len(part))
                     target.attributes.update({key: value for key, value in part.items() if isinstance(key, str)})
         elif not isinstance(target, OrderedDict):  # the attributes of a state dict are not needed
-            raise PickleError(f"attributes for a {type(target).__name__}")
+            raise PickleError(f"attributes for {with_article(type(target).__name__)}")
 
     def _append(self, _: None) -> None:
         self._extend([self._stack.pop()])
@@ -138,12 +139,12 @@ class PickleMachine:
         if isinstance(target, list):
             target.extend(items)
         elif not isinstance(target, StandIn):
-            raise PickleError(f"items for a {type(target).__name__}")
+            raise PickleError(f"items for {with_article(type(target).__name__)}")
 
     def _add_items(self, _: None) -> None:
         items, target = self._since_mark(), self._stack[-1]
         if not isinstance(target, set):
-            raise PickleError(f"members for a {type(target).__name__}")
+            raise PickleError(f"members for {with_article(type(target).__name__)}")
         target.update(map(checked_key, items))
 
     def _set_item(self, _: None) -> None:
@@ -155,7 +156,7 @@ class PickleMachine:
         if isinstance(target, dict):
             fill(target, items)
         elif not isinstance(target, StandIn):
-            raise PickleError(f"keys for a {type(target).__name__}")
+            raise PickleError(f"keys for {with_article(type(target).__name__)}")
 
     def _get(self, index: int) -> None:
         if index not in self._memo:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from core.errors import with_article
+
 NAME_LENGTH = 256
 """Maximum number of characters of the full name of a class or function."""
 INTEGER_BITS = 1024
@@ -48,7 +50,7 @@ def checked_key(key: object) -> object:
         PickleError: Its type may take long to hash.
     """
     if not isinstance(key, _KEYS):
-        raise PickleError(f"a {type(key).__name__} as a key")
+        raise PickleError(f"{with_article(type(key).__name__)} as a key")
     return key
 
 

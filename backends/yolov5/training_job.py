@@ -99,7 +99,7 @@ def _sample(image: TrainingImage) -> LabelledImage:
 def hyperparameters_of(
     job: TrainingJob, network: YOLOv5, distributed: Distributed, state: TrainingState | None = None
 ) -> Hyperparameters:
-    """Return the hyperparameters of the job. With ``batch=auto`` a resumed training keeps the batch of ``state``.
+    """Return the hyperparameters of the job. With ``batch=auto`` a resumed training run keeps the batch of ``state``.
 
     Raises:
         TrainingError: ``imgsz`` is not a multiple of the stride, or the batch not one of the number of processes.

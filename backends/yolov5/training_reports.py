@@ -1,4 +1,4 @@
-"""Reports of a training to the ``train`` stage: epochs, validation with losses, and the page of the first batch."""
+"""Reports of a training run to the ``train`` stage: epochs, validation with losses, and the page of the first batch."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from backends.yolov5.archive import Archive
 from backends.yolov5.errors import CheckpointError
 from backends.yolov5.pickle_machine import PickleMachine
 from backends.yolov5.pickle_values import Name, PickleError, StandIn, checked_key
-from core.errors import shown
+from core.errors import shown, with_article
 
 FirstT = TypeVar("FirstT")
 
@@ -133,7 +133,7 @@ def _first(arguments: tuple[object, ...], kind: type[FirstT], what: str) -> Firs
     first = arguments[0] if arguments else None
     if not isinstance(first, kind):
         found = type(first).__name__ if arguments else "nothing"
-        raise PickleError(f"{what} of {found}, not of a {kind.__name__}")
+        raise PickleError(f"{what} of {found}, not of {with_article(kind.__name__)}")
     return first
 
 

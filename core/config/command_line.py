@@ -197,12 +197,12 @@ class _ArgumentReader:
     def _stray_sweep(self, key: str, name: str, text: str, literal: str) -> HooklineError:
         """Return the error for several values in a single run."""
         kind = str(self._options[key].type) if key in self._options else "list" if key == STAGE else ""
-        ways = ["a sweep: -m"]
+        ways = ["for a sweep add -m"]
         if "Any" in kind or "list" in kind:
             parts = ",".join(hydra_quoted(part) for part in text.split(","))
-            ways.append(f"a list: {shell_word(f'{name}=[{parts}]')}")
+            ways.append(f"for a list write {shell_word(f'{name}=[{parts}]')}")
         if key in self._paths:
-            ways.append(f"one path with that name: {shell_word(literal)}")
+            ways.append(f"for one path with this name write {shell_word(literal)}")
         return HooklineError(f"{name}={shown(text)} has several values, as for a sweep", "; ".join(ways))
 
     def _line(self, argument: str, literal: str) -> str:

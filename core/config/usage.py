@@ -28,7 +28,7 @@ usage: python -m core.run +stage=<stage> [option=value ...]
 _EXAMPLES = """examples:
   python -m core.run +stage=build precision=int8 weights=yolov5s.pt calibrate.source=street.mp4
   python -m core.run +stage=predict weights=yolov5n precision=int8 source=street.mp4
-  python -m core.run -m +stage=evaluate data=person.yaml weights=best.pt precision=fp32,int8 calibrator=minmax,entropy
+  python -m core.run -m +stage=evaluate data=person.yaml weights=best.pt precision=int8 calibrator=minmax,entropy
 """
 
 _MORE = """more:

@@ -53,7 +53,9 @@ def check_machine(engine: Engine, here: Mapping[str, str]) -> None:
         if name not in engine.machine:
             raise Fault(f"machine states {name}={shown(value)}, but Engine.machine has no '{name}'")
         if engine.machine[name] != value:
-            raise Fault(f"machine states {name}={shown(value)}, but Engine.machine {shown(engine.machine[name])}")
+            raise Fault(
+                f"machine states {name}={shown(value)}, but Engine.machine has {name}={shown(engine.machine[name])}"
+            )
 
 
 def _text(value: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.artifacts import Artifact
 from core.containment.failures import ends_refused, way_out
 from core.containment.output import results_kept_apart
-from core.errors import HooklineError, reason_of, shown
+from core.errors import HooklineError, reason_of, shown, with_article
 from core.kinds.lookup import Origin, Parts
 from core.kinds.stage import Stage
 from core.storage.serial import DecodeError, decode, encode, json_text, parse
@@ -56,15 +56,14 @@ def check_result(
     if not isinstance(made, Artifact) or type(made) not in stage.signature.provides:
         declared = " or ".join(kind.__name__ for kind in stage.signature.provides)
         raise _wrong_result(stage, origin, f"{shown(made)}, but its function declares {declared}")
+    kind = with_article(type(made).__name__)
     given = [artifact.path for artifact in inputs]
     if workdir is not None and (problem := _path_problem(stage, made.path, workdir, given)):
-        raise _wrong_result(stage, origin, f"a {type(made).__name__} {problem}")
+        raise _wrong_result(stage, origin, f"{kind} {problem}")
     try:
         validate(decode(type(made), parse(json_text(encode(made)))))
     except (DecodeError, TypeError, ValueError, RecursionError) as error:
-        raise _wrong_result(
-            stage, origin, f"a {type(made).__name__} that cannot be stored: {reason_of(error)}"
-        ) from error
+        raise _wrong_result(stage, origin, f"{kind} that cannot be stored: {reason_of(error)}") from error
     return made
 
 

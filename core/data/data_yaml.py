@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from core.errors import HooklineError, counted, shown, unknown
+from core.data.ignored_classes import ignored_classes
+from core.errors import HooklineError, counted, shown
 from core.files.paths import path_of, user_path
 from core.files.regular_file import exists, is_file, is_folder
 from core.files.windows_paths import existing, hint
@@ -57,7 +58,7 @@ def read_data_yaml(path: Path | str) -> DataSpec:
     file = _load(_absolute(user_path(path)))
     notes: list[str] = []
     written = _names(file)
-    classes = LabelClasses(written, _ignore(file, written)) if file.content.get("ignore") else None
+    classes = LabelClasses(written, ignored_classes(file, written)) if file.content.get("ignore") else None
     root = _root(file, notes)
     splits = {
         split: tuple(_place(file, root, split, entry, notes) for entry in _entries(file, split))
@@ -115,36 +116,6 @@ def _names(file: _Mapping) -> tuple[str, ...]:
             "correct one of them, or remove nc",
         )
     return tuple(str(name) for name in names)
-
-
-def _ignore(file: _Mapping, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the classes of ignore regions, each with the classes that it applies to; empty for all."""
-    given = file.content["ignore"]
-    form = "write ignore: {<class of the regions>: all}, or a list of classes in place of all"
-    if not isinstance(given, dict):
-        raise HooklineError(f"'ignore' in {file.location('ignore')} is {shown(given)}", form)
-    found = {str(key): _ignored(file, key, value, form) for key, value in given.items()}
-    for name in [*found, *(name for listed in found.values() for name in listed)]:
-        if name not in names:
-            raise unknown(f"class in 'ignore' of {file.location('ignore')}:", name, names)
-    if both := next((name for listed in found.values() for name in listed if name in found), None):
-        raise HooklineError(f"'{both}' in {file.location('ignore')} is a class of regions and of objects", form)
-    if len(found) == len(names):
-        raise HooklineError(
-            f"every class in {file.location('ignore')} is a class of regions", "a model needs one class"
-        )
-    return found
-
-
-def _ignored(file: _Mapping, key: Scalar, value: Value, form: str) -> tuple[str, ...]:
-    if value == "all":
-        return ()
-    names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(name, str) for name in names):
-        raise HooklineError(
-            f"'ignore: {{{_plain(key)}: ...}}' in {file.location('ignore', key)} is {shown(value)}", form
-        )
-    return tuple(map(str, names))
 
 
 def _check_name(file: _Mapping, index: int, name: Value) -> None:

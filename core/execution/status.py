@@ -62,7 +62,7 @@ class Status:
         step: Its number in the plan, from 1.
         steps: Number of stages in the plan.
         progress: The task that advanced last; null if the stage reports no progress.
-        figures: The newest figures by stage: those of the last epoch during a training, the metrics of finished stages.
+        figures: The newest figures by stage: those of the last epoch during training, the metrics of finished stages.
         code: What ended the run, as in summary.json; empty while it runs and if it finished.
         error: Why the run ended, one line.
     """

@@ -15,8 +15,9 @@ from core.kinds.part import Part
 class State(str, Enum):
     """State of a finding.
 
-    Depending on the target, the stage changes two states: ``absent`` counts as an error if the selected backend or
-    processor needs the check (``Check.needed_by``), and an ``error`` counts as a warning if neither needs it.
+    Depending on the target, the stage changes two states: ``absent`` counts as an error if the selected backend,
+    processor or device needs the checked subject (``Check.needed_by``), and an ``error`` counts as a warning if none of
+    them needs it. With an empty ``needed_by`` no state changes.
     """
 
     ok = "ok"
@@ -34,7 +35,7 @@ class Finding:
     Attributes:
         subject: What was checked, in two or three words, e.g. ``shared memory``.
         state: State of the subject.
-        found: What was found, with versions and paths; for ``absent``, what it would be used for.
+        found: What was found, with versions and paths; for ``absent``, what is missing.
         remedy: What to do, in one line, preferably a command. Empty only for ``State.ok``.
         facts: Machine-readable facts, e.g. ``{"version": "580.95.05"}``; written into report.json.
 
@@ -144,8 +145,9 @@ class Check(Part[CheckFunction]):
     """A check of this machine by ``+stage=doctor``; ``load`` returns a ``CheckFunction``.
 
     Attributes:
-        needed_by: Names of the runtimes and processors that need the checked subject, or ``cuda`` for all runs on a
-            GPU; empty for all runs. For other targets, an error counts as a warning.
+        needed_by: Names of the runtimes and processors that need the checked subject, or ``cuda`` for all runs with
+            ``device=cuda`` or ``cuda:N``. For these targets ``absent`` counts as an error, for others an error counts
+            as a warning. Empty: every run needs it, and the states of its findings are reported unchanged.
         limit: Timeout in seconds; a check that takes longer is reported as hanging.
     """
 

@@ -136,7 +136,7 @@ class RunContext:
         return taking(("target",), self._load(Check, name), f"the check '{name}'")
 
     def trackers(self, names: object, run: RunInfo) -> Trackers:
-        """Start trackers for a training. Use them in a ``with`` block, or close them.
+        """Start trackers for a training run. Use them in a ``with`` block, or close them.
 
         Args:
             names: One name, a list of names, or None; the option ``tracker``.

@@ -1,4 +1,4 @@
-"""Options that model families add to a stage, e.g. the hyperparameters of a training.
+"""Options that model families add to a stage, e.g. the hyperparameters of a training run.
 
 A family declares them as a dataclass, ``ModelFamily.training``. A stage accepts them with one field; its ``known`` and
 ``families`` name the family::

@@ -17,7 +17,7 @@ class RunInfo:
 
     Attributes:
         name: Name of the run, for lists of runs.
-        dir: Folder of the training; a tracker may write there. A resumed training has the same folder.
+        dir: Folder of the training; a tracker may write there. A resumed training run has the same folder.
         config: Options of the training by name, as JSON values.
     """
 
@@ -27,7 +27,7 @@ class RunInfo:
 
 
 class Trackers:
-    """All trackers of a training as one. Use it in a ``with`` block, or call :meth:`close`.
+    """All trackers of a training run as one. Use it in a ``with`` block, or call :meth:`close`.
 
     If a tracker raises, a warning is printed and the tracker is not called again.
 
@@ -127,7 +127,7 @@ class TrackerBackend(Protocol):
     """
 
     def start(self, run: RunInfo) -> None:
-        """Start recording, or continue the record of an interrupted training in the same folder.
+        """Start recording, or continue the record of an interrupted training run in the same folder.
 
         Args:
             run: The training to record.
@@ -139,7 +139,7 @@ class TrackerBackend(Protocol):
 
         Args:
             values: Metrics by name, e.g. ``train/box_loss``, ``metrics/map50``, ``lr/weights``.
-            step: The epoch, from 1. Discard metrics of later epochs, which an interrupted training may have recorded.
+            step: The epoch, from 1. Discard metrics of later epochs, which an interrupted run may have recorded.
         """
         ...
 
@@ -160,7 +160,7 @@ class TrackerBackend(Protocol):
 
 @runtime_checkable
 class PlacedTracker(TrackerBackend, Protocol):
-    """A tracker that reports where it records; printed when a training starts and ends. Optional."""
+    """A tracker that reports where it records; printed when a training run starts and ends. Optional."""
 
     @property
     def place(self) -> str:

@@ -23,7 +23,7 @@ OptionsT = TypeVar("OptionsT")
 BEST, LAST = "best.safetensors", "last.safetensors"
 """File names of the checkpoints of the best and of the last epoch in ``TrainingJob.folder``."""
 STATE = ".state.pt"
-"""File name of the state that a training is resumed from. It exists when at least one epoch has finished."""
+"""File name of the state that a training run is resumed from. It exists when at least one epoch has finished."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of a training.
+    """The result of a training run.
 
     Attributes:
         facts: Facts of the checkpoints in ``TrainingJob.folder``.

@@ -1,4 +1,4 @@
-"""The progress of a training: the watcher that a trainer reports to, and the results of an epoch."""
+"""The progress of a training run: the watcher that a trainer reports to, and the results of an epoch."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class EpochResult:
 
 
 class TrainingWatcher(Protocol):
-    """Receives the progress of a training. In a distributed training, only the watcher of rank 0 reports."""
+    """Receives the progress of a training run. In distributed training, only the watcher of rank 0 reports."""
 
     def note(self, message: str) -> None:
         """Print one line of information.
@@ -122,7 +122,7 @@ class TrainingWatcher(Protocol):
         ...
 
     def finish(self, result: EpochResult) -> None:
-        """Report a finished epoch, after its checkpoints have been written. A resumed training may repeat an epoch.
+        """Report a finished epoch, after its checkpoints have been written. A resumed training run may repeat an epoch.
 
         Args:
             result: Losses, metrics and speed of the epoch.

@@ -107,13 +107,13 @@ def nearest_names(path: Path) -> str:
     while not is_folder(missing.parent):
         missing = missing.parent
     if not is_folder(parent):
-        return f"the folder '{missing}' does not exist"
+        return f"the folder '{missing}' does not exist: check the path"
     try:
         with os.scandir(parent) as entries:
             names = sorted(entry.name for entry in islice(entries, MAX_COMPARED))
     except OSError as error:
-        return f"the folder '{parent}' cannot be read ({error.strerror})"
+        return f"the folder '{parent}' cannot be read ({error.strerror}): check its permissions"
     close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}? (in '{parent}')"
-    return f"no name in '{parent}' is similar"
+    return f"no name in '{parent}' is similar: check the path"

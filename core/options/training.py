@@ -1,4 +1,4 @@
-"""Choices in the options of a training that several model families share."""
+"""Choices in the training options that several model families share."""
 
 from __future__ import annotations
 

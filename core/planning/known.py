@@ -2,7 +2,7 @@
 
 Facts come from sidecars, official names and data.yaml files. ``Stage.known`` adds facts from the options of a stage;
 ``Stage.check_inputs`` compares them with the options of later stages. The plan compares once, and the runner after each
-step: the content of a ``.pt`` file, for example, is known only after ``load``, but before a training or a build.
+step: the content of a ``.pt`` file, for example, is known only after ``load``, but before a training run or a build.
 """
 
 from __future__ import annotations

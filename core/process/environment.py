@@ -32,7 +32,7 @@ def set_cache_folders() -> None:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Rank of a process in a distributed training.
+    """Rank of a process in distributed training.
 
     Attributes:
         rank: Global rank. Only the leader, rank 0, prints and writes results.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.artifacts import AnyModel, Comparison, Engine
 from core.data.classes import class_ids
 from core.detections import Filter
-from core.errors import HooklineError, counted, with_article
+from core.errors import HooklineError, counted, shown, with_article
 from core.files.paths import user_path
 from core.files.regular_file import is_file
 from core.inference.detector import Detector, ImageBatch, PreparedBatch, warm_up
@@ -57,11 +57,14 @@ def read_reference(reference: str | None) -> AnyModel:
 
 def check_classes(engine: Sequence[str], reference: Sequence[str]) -> None:
     """Refuse a reference with other class names than the engine."""
-    if tuple(engine) != tuple(reference):
-        raise HooklineError(
-            f"the engine has {counted(len(engine), 'class')} and the reference {len(reference)}, or other names",
-            "compare engines of the same classes",
-        )
+    if len(engine) != len(reference):
+        problem = f"the engine has {counted(len(engine), 'class')}, the reference {len(reference)}"
+    elif different := next((pair for pair in zip(engine, reference, strict=True) if pair[0] != pair[1]), None):
+        first, second = map(shown, different)
+        problem = f"the classes of engine and reference have different names, first {first} and {second}"
+    else:
+        return
+    raise HooklineError(problem, "give a reference with the same classes in the same order")
 
 
 Outputs = Mapping[str, NDArray[np.number]]

@@ -31,14 +31,14 @@ KINDS = {
     "class-out-of-range": (Severity.error, "a class id that is not in the data.yaml"),
     "box-outside": (
         Severity.error,
-        "a coordinate over a pixel outside 0 to 1, e.g. in pixels instead of fractions",
+        "a coordinate outside 0 to 1 by more than one pixel, e.g. in pixels instead of fractions",
     ),
     "empty-box": (Severity.error, "a box without width or height"),
     "unlabelled": (Severity.error, "no image of any split has a label file"),
     "repeated-row": (Severity.warning, "a duplicate row; it is dropped when labels are read"),
     "clipped-box": (
         Severity.warning,
-        "a coordinate under a pixel outside 0 to 1; it is clipped when labels are read",
+        "a coordinate outside 0 to 1 by at most one pixel; it is clipped when labels are read",
     ),
     "polygon-row": (Severity.warning, "a segmentation polygon; its bounding box is used"),
     "score-column": (Severity.warning, "a sixth value from 0 to 1; it is taken for a score and not used"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from core.data.dataset import Sample
-from core.errors import HooklineError
+from core.errors import HooklineError, with_article
 from core.labels import Labels, check_labels
 from core.media.ahead import in_order
 from core.media.choices import Decoding
@@ -174,7 +174,7 @@ def _image_findings(sample: Sample, split: str, facts: ImageFacts) -> Iterator[A
         )
         yield AuditFinding("turned-picture", split, path, None, message)
     if is_misnamed(path, facts.form):
-        message = f"'{path}' is a {facts.form} file; other tools may not read it by its suffix"
+        message = f"'{path}' is {with_article(facts.form)} file; other tools may not read it by its suffix"
         yield AuditFinding("wrong-suffix-image", split, path, None, message)
     if facts.layout:
         message = f"'{path}' is stored as {facts.layout} and decoded to three channels"

@@ -32,6 +32,12 @@ TOLERANCE = 1e-4
 PIXELS = 0.05
 """Maximum difference of decoded boxes in pixels of the network input."""
 
+_DIFFERENCE = {
+    "boxes": "{:.1e} pixels (boxes)",
+    "scores": "{:.1e} (scores)",
+    "outputs": "{:.1e} (relative to the largest value, at least 1)",
+}
+
 
 def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
     """Compare the outputs of file and checkpoint on the same inputs, with dynamic axes at two sizes.
@@ -56,14 +62,14 @@ def compare(model: OnnxModel, head: Head, reference: Session, seed: int) -> str:
         for name, values in zip(expected, found, strict=True):
             for kind, difference in _differences(head, expected[name], values).items():
                 worst[kind] = float(np.maximum(worst.get(kind, 0.0), difference))  # keeps NaN, unlike max()
-    differences = ", ".join(f"{kind} {value:.1e}" for kind, value in worst.items())
+    differences = " and ".join(_DIFFERENCE[kind].format(value) for kind, value in worst.items())
     # Every comparison with NaN is false, so test that all differences are within their limits.
     if not all(value <= (PIXELS if kind == "boxes" else TOLERANCE) for kind, value in worst.items()):
         raise HooklineError(
-            f"the outputs of the exported ONNX file differ from PyTorch: maximum difference {differences}",
+            f"the outputs of the exported ONNX file differ from PyTorch by up to {differences}",
             f"the limits are {TOLERANCE} and {PIXELS} pixels; try another export.opset, or export.simplify=false",
         )
-    return f"ONNX Runtime and PyTorch differ by at most {differences}"
+    return f"the outputs of ONNX Runtime and PyTorch differ by at most {differences}"
 
 
 def _opened(model: OnnxModel) -> onnxruntime.InferenceSession:

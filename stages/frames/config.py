@@ -30,7 +30,7 @@ class FramesConfig:
         count: Write N frames in total.
         order: Which frames `count` selects: at equal intervals (`regular`), or drawn by `seed` (`random`); they are
             written in the order of the video.
-        min_change: Skip frames whose mean absolute difference to the last written frame is smaller, in grey levels;
+        min_change: Skip frames whose mean absolute difference from the last written frame is smaller, in grey levels;
             0 writes all.
         quality: Quality of the JPEG files.
         on_error: Unreadable videos: `auto` skips up to 5 % of them, or one; `skip` skips any number; `stop` raises an

@@ -38,7 +38,7 @@ def families(config: TrainConfig, inputs: Mapping[str, Artifact], context: RunCo
 def supplement(
     config: TrainConfig, artifact: Checkpoint, inputs: Mapping[str, Artifact], context: RunContext
 ) -> Callable[[Path], None] | None:
-    """Return a function that draws the charts of a stored training that has none."""
+    """Return a function that draws the charts of a stored training run that has none."""
     if not config.plots or (artifact.path.parent / PR_CURVE).is_file():
         return None
     from stages.train.training import drawing

@@ -1,4 +1,4 @@
-"""Checks of the options of a training in the plan, before anything runs."""
+"""Checks of the training options in the plan, before anything runs."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from core.options.sizes import DEFAULT
 from core.options.training import ImageCache
 
 PR_CURVE = "PR_curve.png"
-"""File of a chart. A training without this file has no charts."""
+"""File of a chart. A training run without this file has no charts."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class TrainConfig:
         val_every: Validation interval in epochs; the last epoch is always validated.
         cache: Cache of decoded images: ram, or none to read the files in each epoch.
         tracker: Experiment trackers of losses, metrics and images, one name or a list.
-        plots: Save plots at the end: curves, confusion matrix, predictions; also for a reused training without them.
+        plots: Save plots at the end: curves, confusion matrix, predictions; also for a reused result without them.
         processor: Processor (pre- and post-processing) of the validation.
         max_pixels: Maximum width x height of an image in pixels, checked in the header before decoding.
         image_depth: Value that becomes 255 in images with more than 8 bits per channel: auto, full or a number.

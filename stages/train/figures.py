@@ -1,4 +1,4 @@
-"""The metrics of a training: ``training.json``, written after each epoch, and the values for ``summary.json``."""
+"""The metrics of a training run: ``training.json``, written after each epoch, and the values for ``summary.json``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCORES = ("map50", "map50_95", "precision", "recall")
 
 @dataclass
 class Figures:
-    """The metrics of a training so far.
+    """The metrics of a training run so far.
 
     Attributes:
         epochs: Number of finished epochs.

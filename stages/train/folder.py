@@ -1,4 +1,4 @@
-"""The folder of a training in its run directory, and the record in the cache from which it is resumed."""
+"""The folder of a training run in its run directory, and the record in the cache from which it is resumed."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class TrainingFolder:
         return HooklineError(
             f"{problem}: the interrupted training in '{left}' has different ones, or was started by another version of "
             "hookline",
-            f"{hint}, with the same version; or start a new training with weights={left / LAST}",
+            f"{hint}, with the same version; or start a new training run with weights={left / LAST}",
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Curves of a training, drawn from its results.csv. Imports Matplotlib."""
+"""Curves of a training run, drawn from its results.csv. Imports Matplotlib."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress of a training: validation, a table of epochs on the console, metrics files and trackers."""
+"""The progress of a training run: validation, a table of epochs on the console, metrics files and trackers."""
 
 from __future__ import annotations
 

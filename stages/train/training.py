@@ -101,7 +101,7 @@ def _trained(
 
 
 def _reused(folder: TrainingFolder, family: str, context: RunContext) -> Checkpoint:
-    """Return the result of a training that has already ended; the family reads the facts from the weights."""
+    """Return the result of a training run that has already ended; the family reads the facts from the weights."""
     if folder.previous is not None and folder.previous != folder.path:
         context.note(f"using the result of the run with the same options in '{folder.previous}'")
         folder.take(folder.previous)
@@ -114,7 +114,7 @@ def _checkpoint(best: Checkpoint, figures: Figures) -> Checkpoint:
 
 
 def drawing(config: TrainConfig, trained: Checkpoint, dataset: Dataset, context: RunContext) -> Callable[[Path], None]:
-    """Return a function that draws the charts of a finished training into a folder with its results."""
+    """Return a function that draws the charts of a finished training run into a folder with its results."""
 
     def draw(folder: Path) -> None:
         from stages.train.plots import draw_training
@@ -138,7 +138,7 @@ def _copy_charts(dataset: Dataset, target: Path) -> None:
 
 
 def identity(config: TrainConfig, dataset: Dataset, start: Checkpoint | None, context: RunContext) -> str:
-    """Return the digest of options, data, initial weights and seed, by which ``resume=true`` finds a training."""
+    """Return the digest of options, data, initial weights and seed, by which ``resume=true`` finds a training run."""
     content = {
         "options": keyed_with_families(config, [_family(config, start, context)]),
         "data": dataset.digest,

@@ -1,4 +1,4 @@
-"""Validation during a training, with the evaluation of the stage ``evaluate``."""
+"""Validation during training, with the evaluation of the stage ``evaluate``."""
 
 from __future__ import annotations
 

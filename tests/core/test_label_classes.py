@@ -90,12 +90,15 @@ def test_a_data_set_without_regions_has_no_rule(tmp_path: Path) -> None:
         ("{crowds: all}", "unknown class in 'ignore' of .*'crowds'; did you mean crowd"),
         ("{crowd: [persn]}", "'persn'; did you mean person"),
         ("{crowd: 5x}", "'5x'"),
-        ("{crowd: []}", "'ignore: {crowd: ...}' in .* is \\[\\]"),
+        ("{crowd: al}", "'al'; did you mean all\\? possible: all, car, ignore-regions, person$"),
+        ("{crowd: al, ignore-regions: all}", "possible: all, car, person$"),
+        ("{crowd: [all]}", "'all' in .* is in a list; write ignore: {.*: all}, or"),
+        ("{crowd: []}", "'ignore' in .* has \\[\\] for 'crowd'"),
         (
             "{crowd: [ignore-regions], ignore-regions: all}",
             "'ignore-regions' in .* is a class of regions and",
         ),
-        ("{crowd: all, ignore-regions: all, person: all, car: all}", "every class in .* is a class of regions"),
+        ("{crowd: all, ignore-regions: all, person: all, car: all}", "'ignore' in .* names every class; remove"),
     ],
 )
 def test_mistakes_in_the_rule(tmp_path: Path, rule: str, message: str) -> None:

@@ -22,7 +22,7 @@ TIMEOUT = timedelta(hours=3)
 
 @dataclass(frozen=True)
 class Distributed:
-    """This process in a distributed training.
+    """This process in distributed training.
 
     Attributes:
         rank: Rank of the process.
@@ -106,11 +106,16 @@ def _own_gpu(device: torch.device, local_world_size: int) -> torch.device:
             f"device={device} is one GPU for {local_world_size} processes",
             "set device=auto, which gives each process its own GPU; CUDA_VISIBLE_DEVICES selects among them",
         )
-    needed = local_world_size if device.index is None else device.index + 1
-    if needed > (count := torch.cuda.device_count()):
+    count = torch.cuda.device_count()
+    if device.index is None:
+        if local_world_size > count:
+            raise TrainingError(
+                f"{local_world_size} processes on this machine need {local_world_size} GPUs; it has {count}",
+                f"start at most {counted(count, 'process')}: torchrun --nproc_per_node {count}",
+            )
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if device.index >= count:
         raise TrainingError(
-            f"cuda:{needed - 1} does not exist: this machine has {counted(local_world_size, 'process')} and "
-            f"{counted(count, 'GPU')}",
-            f"use cuda:0 to cuda:{count - 1}, or at most {counted(count, 'process')}",
+            f"{device} does not exist: this machine has {counted(count, 'GPU')}", f"use cuda:0 to cuda:{count - 1}"
         )
-    return device if device.index is not None else torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return device

@@ -1,4 +1,4 @@
-"""Memory of a training: available bytes, errors when it is exhausted, meters of a GPU and of this process, glibc."""
+"""Memory during training: available bytes, errors when it is exhausted, meters of a GPU and of this process, glibc."""
 
 from __future__ import annotations
 

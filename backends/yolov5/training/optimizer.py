@@ -165,7 +165,7 @@ def freeze(model: YOLOv5, layers: int | Sequence[str]) -> tuple[str, ...]:
     """Freeze layers: their parameters get no gradient.
 
     Layers are counted in the order of the official networks, including those without weights: the first 10 are the
-    backbone. Keep frozen batch normalisation in evaluation mode, so that its statistics do not change.
+    backbone. The caller must keep frozen batch normalisation in evaluation mode, so that its statistics do not change.
 
     Args:
         model: The network, modified in place.

@@ -1,4 +1,4 @@
-"""Options and hyperparameters of a YOLOv5 training; the defaults are YOLOv5's for training from scratch."""
+"""Options and hyperparameters of a YOLOv5 training run; the defaults are YOLOv5's for training from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a training between two epochs, written atomically and read with its checksums verified."""
+"""The state of a training run between two epochs, written atomically and read with its checksums verified."""
 
 from __future__ import annotations
 

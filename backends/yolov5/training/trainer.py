@@ -39,7 +39,7 @@ def warnings_for(loop: Loop) -> Iterator[str]:
         yield (
             f"the warm-up takes {counted(warmup, 'batch')}, the training {total} ({epochs} x {per_epoch}): "
             f"the learning rate never reaches lr0={lr0:g}; set train.warmup_epochs=0 for no warm-up, or "
-            f"train.epochs={math.ceil(2 * warmup / per_epoch)} for a training twice as long as the warm-up"
+            f"train.epochs={math.ceil(2 * warmup / per_epoch)} for a training run twice as long as the warm-up"
         )
 
 
@@ -67,7 +67,7 @@ class Epoch:
 
 
 class TrainerListener(Protocol):
-    """Receives the progress of a training; only that of rank 0 reports it."""
+    """Receives the progress of a training run; only that of rank 0 reports it."""
 
     def begin(self, epoch: int, images: int) -> None:
         """Handle the start of an epoch with this number of images."""
@@ -82,7 +82,7 @@ class TrainerListener(Protocol):
         ...
 
     def finish(self, epoch: Epoch) -> None:
-        """Handle a finished epoch after its checkpoints are written; a resumed training may report it again."""
+        """Handle a finished epoch after its checkpoints are written; a resumed training run may report it again."""
         ...
 
     def note(self, message: str) -> None:
@@ -141,7 +141,7 @@ class Trainer:
     def _finish_epoch(self, losses: Mapping[str, float], value: float | None, seconds: float, images: int) -> None:
         """Write the checkpoints, report the epoch, then write the state.
 
-        A training that is killed before the state is written repeats the epoch with the same result, and reports it a
+        A run that is killed before the state is written repeats the epoch with the same result, and reports it a
         second time.
         """
         number, self.epoch = self.epoch, self.epoch + 1

@@ -99,10 +99,7 @@ def _grouped(model: Any) -> None:
         (_diverged, "'stem.conv.weight' in .* contains NaN or infinity; the training diverged"),
         (_grouped, r"'stages.0.down.conv.weight' has shape \(16, 4, 3, 3\), expected \(16, 8, 3, 3\)"),
         (_without_last, "its model ends in 'models.common.C3', not in 'Detect'"),
-        (
-            _set("model.1.conv.stride", (1, 1)),
-            r"'stages.0.down.conv' in .* has stride \(1, 1\), but a plain YOLOv5 has",
-        ),
+        (_set("model.1.conv.stride", (1, 1)), r"'stages.0.down.conv' in .* has stride \(1, 1\), but a plain YOLO"),
         (_set("model.2.m.0.add", False), "'stages.0.block.blocks.0' in .* has add False"),
         (_set("model.2.cv1.bn.eps", 1e-5), "'stages.0.block.main.bn' in .* has eps 1e-05"),
         (_set("model.9.m.kernel_size", 7), "'stages.3.pool.m' in .* has kernel_size 7"),

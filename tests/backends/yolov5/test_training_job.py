@@ -144,7 +144,7 @@ def test_a_warning_for_a_training_shorter_than_its_warm_up(tmp_path: Path) -> No
     (line,) = warnings_of(tmp_path, images=8, batch=4, epochs=50, warmup_epochs=3.0, lr0=0.01)
     assert "the warm-up takes 100 batches, the training 100 (50 x 2)" in line
     assert "never reaches lr0=0.01; set train.warmup_epochs=0" in line
-    assert "train.epochs=100 for a training twice as long" in line
+    assert "train.epochs=100 for a training run twice as long" in line
     assert warnings_of(tmp_path, images=8, batch=4, epochs=51, warmup_epochs=3.0) == []
 
 

@@ -112,7 +112,7 @@ def test_the_printed_line_can_be_pasted(here: Path) -> None:
         (["+stage=${x}"], "unknown stage '${x}'"),
         (["+stage=load", "+stage=build"], "stage= is given more than once"),
         (["-m", "+stage=load,5"], "unknown stage 5"),
-        (["+stage=a,b"], "a sweep: -m; a list: '+stage=[a,b]'"),
+        (["+stage=a,b"], "for a sweep add -m; for a list write '+stage=[a,b]'"),
         (["graft=onnx"], "'graft' is now 'decode'"),
         (["-m", "graft=onnx,yolo_layer"], "'graft' is now 'decode'"),
         (["+graft.namespace="], "'graft.namespace' is now 'grafts.yolo_layer.namespace'"),

@@ -95,7 +95,7 @@ def test_an_engine_without_its_file(tmp_path: Path) -> None:
     ("stated", "told"),
     [
         ({}, "machine states chip='a', but Engine.machine has no 'chip'"),
-        ({"chip": "b"}, "machine states chip='a', but Engine.machine 'b'"),
+        ({"chip": "b"}, "machine states chip='a', but Engine.machine has chip='b'"),
         ({"chip": "a", "more": "c"}, ""),
     ],
 )

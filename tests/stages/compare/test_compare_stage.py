@@ -159,8 +159,13 @@ def test_other_thresholds_are_reported(tmp_path: Path) -> None:
 
 
 def test_other_classes(tmp_path: Path) -> None:
-    with pytest.raises(HooklineError, match="the engine has 2 classes and the reference 1"):
+    with pytest.raises(HooklineError, match="the engine has 2 classes, the reference 1; give a reference with"):
         run(tmp_path, names=("person",))
+
+
+def test_classes_with_other_names(tmp_path: Path) -> None:
+    with pytest.raises(HooklineError, match=r"the classes .* have different names, first '.*' and 'tree'; give"):
+        run(tmp_path, names=("person", "tree"))
 
 
 def test_reference_without_sidecar(tmp_path: Path) -> None:

@@ -36,9 +36,10 @@ def among(monkeypatch: pytest.MonkeyPatch, *, world: int, local_world_size: int,
     monkeypatch.setattr("torch.distributed.get_rank", lambda: local)
 
 
-def refused(device: torch.device, expected: str) -> None:
-    with pytest.raises(TrainingError, match=expected), join_processes(device):
+def refused(device: torch.device, message: str, hint: str) -> None:
+    with pytest.raises(TrainingError, match=message) as caught, join_processes(device):
         pass
+    assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize(("device", "taken"), [("cuda", "cuda:0"), ("cuda:1", "cuda:1")])
@@ -88,9 +89,13 @@ def test_one_gpu_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("local", [0, 2])
 def test_more_processes_than_gpus(local: int, monkeypatch: pytest.MonkeyPatch) -> None:
     among(monkeypatch, world=3, local_world_size=3, local=local)
-    refused(torch.device("cuda"), "cuda:2 does not exist: this machine has 3 processes and 2 GPUs")
+    refused(
+        torch.device("cuda"),
+        "3 processes on this machine need 3 GPUs; it has 2",
+        "start at most 2 processes: torchrun --nproc_per_node 2",
+    )
 
 
 @pytest.mark.usefixtures("made_current")
 def test_a_gpu_that_is_not_there() -> None:
-    refused(torch.device("cuda:5"), "cuda:5 does not exist: this machine has 1 process and 2 GPUs")
+    refused(torch.device("cuda:5"), "cuda:5 does not exist: this machine has 2 GPUs", "use cuda:0 to cuda:1")
