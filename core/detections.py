@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+DEFAULT_CONF = 0.25
+"""Confidence threshold for predictions. Scores are measured with that of :mod:`core.evaluation`."""
+DEFAULT_IOU = 0.45
+"""IoU threshold of NMS for predictions."""
 MAX_SCORE = 1.01
 """Maximum score of a box (objectness times class score), with a tolerance for rounding in float16."""
 
@@ -100,8 +104,8 @@ class Filter:
             if the family has it, otherwise by the best score of the box.
     """
 
-    conf: float = 0.25
-    iou: float = 0.45
+    conf: float = DEFAULT_CONF
+    iou: float = DEFAULT_IOU
     max_det: int = 300
     classes: tuple[int, ...] = ()
     multi_label: bool = False

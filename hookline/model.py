@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 from core.containment.failures import ends_refused, failures_named
 from core.data.classes import class_ids
-from core.detections import Detections, Filter
+from core.detections import DEFAULT_CONF, DEFAULT_IOU, Detections, Filter
 from core.errors import HooklineError, shown
 from core.inference.open_model import warning_of_missed_boxes
 from core.kinds.processor import ProcessorBackend
@@ -126,8 +126,8 @@ class Model:
         self,
         images: Image | Sequence[Image],
         *,
-        conf: float = 0.25,
-        iou: float = 0.45,
+        conf: float = DEFAULT_CONF,
+        iou: float = DEFAULT_IOU,
         max_det: int = 300,
         classes: Classes = None,
     ) -> NamedDetections | list[NamedDetections]:

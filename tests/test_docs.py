@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from core.detections import DEFAULT_CONF, DEFAULT_IOU
+from core.evaluation import CONF, IOU
 from core.kinds.lookup import Origin
 from core.kinds.table import KINDS
 from core.options.ranges import PositiveFloat
@@ -77,6 +79,15 @@ def test_training_options_stand_under_their_family(generate: ModuleType) -> None
 def test_every_option_is_explained(generate: ModuleType) -> None:
     text = generate.configuration(generate.load_plugins().registry)
     assert [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+def test_options_state_the_thresholds_that_null_stands_for(generate: ModuleType) -> None:
+    text = generate.configuration(generate.load_plugins().registry)
+    stated = re.findall(r"^\| `(\w+)\.(conf|iou)` .* null: (\d\.\d+)\b", text, re.MULTILINE)
+    predicted = {"conf": DEFAULT_CONF, "iou": DEFAULT_IOU}
+    defaults = {"predict": predicted, "compare": predicted, "evaluate": {"conf": CONF, "iou": IOU}}
+    found = {stage: {name: float(value) for given, name, value in stated if given == stage} for stage in defaults}
+    assert found == defaults
 
 
 def test_sections_of_docstrings_are_indented() -> None:

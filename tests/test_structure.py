@@ -101,6 +101,22 @@ def test_the_project_file_names_all_packages() -> None:
     assert [key for key, names in named.items() if names != sorted(PACKAGES)] == []
 
 
+def test_the_pages_and_the_contract_name_the_same_layers() -> None:
+    """Those of docs/architecture.md and CONTRIBUTING.md, from the highest layer down, and those of import-linter."""
+    contract = re.search(
+        r"^layers = (\[.*?^\])$", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert contract
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", page, re.MULTILINE)
+    layers = [set(layer.split(" | ")) for layer in ast.literal_eval(contract[1])]
+    assert [set(re.findall(r"`(\w+)`", packages)) for _, packages in rows] == layers
+    assert [int(number) for number, _ in rows] == list(reversed(range(len(layers))))
+    summary = re.search(r"`run` > .*? > the rest", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    assert summary
+    assert [set(re.findall(r"`(\w+)`", part)) for part in summary[0].split(">")] == [*layers[:-1], set()]
+
+
 def test_no_two_classes_share_a_name() -> None:
     repeated = repeated_classes(MODULES)
     assert repeated.keys() == REPEATED, {name: files for name, files in repeated.items() if name not in REPEATED}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backends.nvidia.availability import check_device as check_gpu
 from backends.system.limits import CHECK_LIMIT
 from backends.trt.options import STYLE
-from backends.trt_rtx.options import CURRENT, TrtRtxOptions
+from backends.trt_rtx.options import CARD, TrtRtxOptions, only_current
 from core.errors import HooklineError, UnavailableError
 from core.kinds.check import Check, found_at
 from core.kinds.part import Availability
@@ -32,7 +32,7 @@ def probe() -> Availability:
 
 def portable(options: TrtRtxOptions) -> frozenset[str]:
     """Return the machine facts that engines do not depend on: the card, if the target cards are named."""
-    return frozenset() if CURRENT in options.compute_capabilities else frozenset({"card"})
+    return frozenset() if only_current(options.compute_capabilities) else frozenset({CARD})
 
 
 def check_build(options: TrtRtxOptions) -> Iterable[HooklineError]:
@@ -42,11 +42,10 @@ def check_build(options: TrtRtxOptions) -> Iterable[HooklineError]:
     from backends.trt.library import load as load_library
     from backends.trt_rtx.targets import read_targets
 
-    only_current = options.compute_capabilities == [CURRENT]
     try:
         read_targets(options.compute_capabilities, load_library("tensorrt_rtx").trt)
     except HooklineError as problem:
-        if not only_current or isinstance(problem, UnavailableError):
+        if not only_current(options.compute_capabilities) or isinstance(problem, UnavailableError):
             yield problem
 
 

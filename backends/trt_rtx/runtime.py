@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from backends.trt.library import load
 from backends.trt.settings import read_profile
 from backends.trt_rtx.opening import CARDS, RUNTIME, open_engine, this_release, warm_up_here
-from backends.trt_rtx.options import TrtRtxOptions
+from backends.trt_rtx.options import CARD, TrtRtxOptions, only_current
 from backends.trt_rtx.process import Job, run_worker
 from backends.trt_rtx.targets import card_here, read_targets
 from core.artifacts import Engine, OnnxModel
@@ -26,7 +26,7 @@ class TensorRtRtx:
 
     def machine(self, device: str = "auto") -> Mapping[str, str]:
         """Return the release, the only one that opens its engines, and the card here, for engines of ``[current]``."""
-        return {**this_release(), "card": card_here(device)}
+        return {**this_release(), CARD: card_here(device)}
 
     def build(self, job: BuildJob) -> Engine:
         """Build an engine for the cards of ``runtimes.tensorrt_rtx.compute_capabilities``."""
@@ -60,6 +60,7 @@ def build_engine(job: BuildJob, options: TrtRtxOptions) -> Engine:
         run_worker(encode(work), f"'{model.path.name}'", lambda message: progress.advance(note=message["phase"]))
     machine = {
         **this_release(),
+        **({CARD: cards[0]} if only_current(options.compute_capabilities) else {}),
         CARDS: ",".join(cards),
         "profile": str(profile or ""),
         "system": platform.platform(terse=True),

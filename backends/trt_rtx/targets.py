@@ -8,7 +8,7 @@ from types import ModuleType
 from backends.nvidia.gpu import choose
 from backends.nvidia.nvml import Gpu
 from backends.trt.builder_types import IBuilderConfig
-from backends.trt_rtx.options import CURRENT
+from backends.trt_rtx.options import CURRENT, only_current
 from core.errors import HooklineError, UnavailableError, unknown
 
 _NOT_NAMED = {"NONE", "CURRENT"}
@@ -26,9 +26,9 @@ def read_targets(names: Sequence[str], trt: ModuleType, device: str = "auto") ->
         HooklineError: This release does not support a name, ``current`` is one of several, or has no GPU.
     """
     known = [name.lower() for name in trt.ComputeCapability.__members__ if name not in _NOT_NAMED]
-    targets = tuple(dict.fromkeys(_target(str(name)) for name in names))
-    if targets == (CURRENT,):
+    if only_current(names):
         return (_of_gpu(_gpu_here(device), known),)
+    targets = tuple(dict.fromkeys(_target(str(name)) for name in names))
     if CURRENT in targets:
         raise HooklineError(
             "runtimes.tensorrt_rtx.compute_capabilities contains 'current' and other cards",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import is_dataclass
 from types import UnionType
 
 from core.artifacts import Artifact
@@ -78,6 +79,18 @@ def _metadata(value: object, location: str) -> object:
     return _expect(value, ModelMetadata | None, "a ModelMetadata or None", location)
 
 
+def _options(value: object, location: str) -> object:
+    if not is_dataclass(value) or isinstance(value, type):
+        raise Fault(f"must return the options (a dataclass), not {shown(value)}", location)
+    return value
+
+
+def _addition(value: object, location: str) -> object:
+    if value is not None and not callable(value):
+        raise Fault(f"must return a function or None, not {shown(value)}", location)
+    return value
+
+
 def _something(value: object, location: str) -> object:
     if value is None:
         raise Fault("must return an object, not None", location)
@@ -102,6 +115,8 @@ RESULTS: Mapping[str, Callable[[object, str], object]] = {
     "fingerprint": _facts,
     "known": _known,
     "families": _iterated_names,
+    "settle": _options,
+    "supplement": _addition,
     "head": _something,
     "recognise": _metadata,
 }

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from core.detections import DEFAULT_CONF, DEFAULT_IOU
 from core.evaluation.loop import EvaluatedImage
 from core.evaluation.overlaps import Floats, ious, shares
 from core.label_classes import ALL_CLASSES
 from core.labels import Labels
-
-CONF, IOU = 0.25, 0.45
 
 
 def confusion_matrix(
@@ -21,8 +20,8 @@ def confusion_matrix(
     classes: int,
     *,
     only: Sequence[int] = (),
-    conf: float = CONF,
-    iou: float = IOU,
+    conf: float = DEFAULT_CONF,
+    iou: float = DEFAULT_IOU,
 ) -> NDArray[np.int64]:
     """Count the predicted class of each object.
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Sample
-from core.detections import Detections
+from core.detections import DEFAULT_CONF, DEFAULT_IOU, Detections
 from core.drawing.boxes import Painter
 from core.drawing.regions import draw_regions
 from core.drawing.tiles import Tiles, label_boxes, write_jpeg
 from core.errors import counted
 from core.evaluation.charts import draw_confusion, draw_curves
-from core.evaluation.confusion import CONF, IOU, confusion_matrix
+from core.evaluation.confusion import confusion_matrix
 from core.evaluation.curves import Curves
 from core.evaluation.loop import EvaluatedImage
 from core.labels import Labels
@@ -41,7 +41,7 @@ def draw_pages(
 ) -> list[Path]:
     """Write ``val_predictions_1.jpg`` and so on: up to 16 images at equal intervals in ``seen``.
 
-    Boxes with a score of at least :data:`core.evaluation.confusion.CONF` are drawn. Ignore regions are striped.
+    Boxes with a score of at least :data:`core.detections.DEFAULT_CONF` are drawn. Ignore regions are striped.
 
     Args:
         samples, labels: All samples of the split and their labels.
@@ -74,12 +74,14 @@ def _pair(
     given, found = label_boxes(objects, image), _kept(seen.found)
     image, legend = draw_regions(image, objects), " (striped: ignored)" if len(objects.regions) else ""
     left = TILES.tile(image, given, Painter(names, scores=False), f"labels{legend}: {path.name}")
-    right = TILES.tile(image, found, Painter(names), f"predictions: {len(found)}, confidence of {CONF:g} or more")
+    right = TILES.tile(
+        image, found, Painter(names), f"predictions: {len(found)}, confidence of {DEFAULT_CONF:g} or more"
+    )
     return np.hstack([left, right])
 
 
 def _kept(found: Detections) -> Detections:
-    kept = found.scores >= CONF
+    kept = found.scores >= DEFAULT_CONF
     return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
 
 
@@ -114,7 +116,7 @@ def draw_evaluation(
     matrix = confusion_matrix(labels, seen, len(names), only=only)
     matrix = matrix[[*chosen, len(names)]][:, [*chosen, len(names)]]
     facts = [*subject, counted(len(seen), "image")]
-    thresholds = [f"confidence ≥ {CONF:g}", f"IoU > {IOU:g}"]
+    thresholds = [f"confidence ≥ {DEFAULT_CONF:g}", f"IoU > {DEFAULT_IOU:g}"]
     paths = draw_curves(curves, folder, facts)
     chosen_names = [names[index] for index in chosen]
     target = folder / "confusion_matrix.png"

@@ -71,7 +71,7 @@ def best_part(kind: str, context: RunContext, runtime: str = AUTO, *, needed: bo
         if contradicts(part, context.device):
             continue
         try:
-            return part.name, f"{kind[:-1]}: {part.name} ({_reason_to_use(part, context.device, needed=needed)})"
+            return part.name, f"{KINDS[kind].noun}: {part.name} ({_reason_to_use(part, context.device, needed=needed)})"
         except HooklineError as problem:
             refused[part.name] = problem
             if isinstance(problem, PluginError):

@@ -43,11 +43,11 @@ def build_engine(
 
         calibration, notes = feed(config, dataset, table, context)
     job = _job(config, model, calibration, context)
+    here = machine_of(config.backend, context)
     built = context.runtime(config.backend).build(job)
     with faults_of("runtimes", config.backend, context.registry):
         engine = check_engine(built, job, config.backend)
-        if context.registry.origin("runtimes", config.backend).outside:  # built-in runtimes write facts of their own
-            check_machine(engine, machine_of(config.backend, context))
+        check_machine(engine, here)
     return replace(engine, notes=(*engine.notes, *notes))
 
 

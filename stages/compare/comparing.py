@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.artifacts import AnyModel, Comparison, Engine
 from core.data.classes import class_ids
-from core.detections import Filter
+from core.detections import DEFAULT_CONF, DEFAULT_IOU, Filter
 from core.errors import HooklineError, counted, shown, with_article
 from core.files.paths import user_path
 from core.files.regular_file import is_file
@@ -29,7 +29,7 @@ from core.storage.serial import json_text
 from core.storage.sidecar import read_model
 from core.tables import describe
 from stages.compare.agreement import Agreement, summary_lines
-from stages.compare.config import CONF, IOU, CompareConfig
+from stages.compare.config import CompareConfig
 
 
 def read_reference(reference: str | None) -> AnyModel:
@@ -147,8 +147,8 @@ def compare_models(config: CompareConfig, engine: Engine, context: RunContext) -
     reference = read_reference(config.reference)
     check_classes(engine.facts.names, reference.facts.names)
     wanted = Filter(
-        conf=CONF if config.conf is None else config.conf,
-        iou=IOU if config.iou is None else config.iou,
+        conf=DEFAULT_CONF if config.conf is None else config.conf,
+        iou=DEFAULT_IOU if config.iou is None else config.iou,
         max_det=config.max_det,
         classes=class_ids(config.classes, engine.facts.names),
     )

@@ -8,9 +8,6 @@ from typing import Any
 from core.options.fields import place, shared
 from core.options.ranges import Fraction, ImageDepth, NonNegative, Positive
 
-CONF = 0.25
-IOU = 0.45
-
 
 @dataclass
 class CompareConfig:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.artifacts import AnyModel, Predictions
 from core.data.classes import class_ids
-from core.detections import Filter
+from core.detections import DEFAULT_CONF, DEFAULT_IOU, Filter
 from core.errors import HooklineError, counted, reason_of
 from core.files.paths import output_below
 from core.inference.detector import Detector
@@ -26,8 +26,6 @@ from stages.predict.result_names import ResultNames
 from stages.predict.results import Results, write_stream_report
 from stages.predict.resume_state import ResumeState
 from stages.predict.resuming import FinishedPart, read_finished_part
-
-CONF, IOU = 0.25, 0.45
 
 
 def predict_source(config: PredictConfig, model: AnyModel, context: RunContext) -> Predictions:
@@ -194,12 +192,12 @@ def _report_resumption(previous: FinishedPart, source: Source, config: PredictCo
 
 
 def _filter(config: PredictConfig, session: Session, context: RunContext) -> Filter:
-    conf = CONF if config.conf is None else config.conf
+    conf = DEFAULT_CONF if config.conf is None else config.conf
     if missed := warning_of_missed_boxes(session, conf):
         context.warn(missed)
     return Filter(
         conf=conf,
-        iou=IOU if config.iou is None else config.iou,
+        iou=DEFAULT_IOU if config.iou is None else config.iou,
         max_det=config.max_det,
         classes=class_ids(config.classes, session.facts.names),
     )

@@ -429,6 +429,13 @@ RUNNING = [
         "LookupError: odd",
     ),
     stage(
+        "stage_settle",
+        "def settle(config):  # HERE\n    config.size = 2\n"
+        "def run(config: Options, context) -> Metrics: ...\n"
+        "@hookimpl\ndef hookline_stages():\n    yield Stage(name='NAME', summary='', run=run, settle=settle)\n",
+        "settle of Stage 'stage_settle': must return the options (a dataclass), not None",
+    ),
+    stage(
         "part_load",
         "@dataclass\nclass Choice:\n    method: str = chosen('NAME', kind='calibrators')\n"
         "def load(options):\n    raise ImportError('libodd.so')  # HERE\n"

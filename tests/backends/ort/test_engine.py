@@ -49,6 +49,7 @@ def test_the_engine_equals_the_model(tmp_path, model, optimisation):
             np.testing.assert_allclose(value, expected[name], atol=1e-3)
     assert session.score_threshold == engine.score_threshold == 0.25
     assert (engine.layout, engine.runtime) == (DECODED, "onnxruntime")
+    assert load(OPTIONS).machine().items() <= engine.machine.items()
 
 
 def test_engine_carries_the_metadata_and_needs_no_function(tmp_path, model):

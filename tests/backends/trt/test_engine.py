@@ -18,6 +18,7 @@ from backends.nvidia.nvml import Gpu
 from backends.trt import opening
 from backends.trt.engine import BuildDevice, build_engine, plugins_in
 from backends.trt.library import adopt
+from backends.trt.machine import this_machine
 from backends.trt.options import Hardware, PluginForm, TrtOptions
 from core.artifacts import Engine, GraftedModel
 from core.errors import HooklineError, UnavailableError
@@ -140,6 +141,7 @@ def test_from_model_to_sidecar(tmp_path, monkeypatch):
     assert {"tensorrt": "11.0.0.0", "gpu": "NVIDIA L4", "uuid": "GPU-1", "plugins": "YoloLayer_TRT"}.items() <= (
         engine.machine.items()
     )
+    assert this_machine(bench.place.library, L4).items() <= engine.machine.items()
     assert len(engine.machine["model"]) == 64
     assert engine.settings["hardware"] == "this"
     assert "p3" in engine.settings["layers"]

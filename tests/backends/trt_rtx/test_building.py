@@ -8,7 +8,8 @@ from dataclasses import replace
 import onnx
 import pytest
 
-from backends.trt_rtx import runtime
+from backends.nvidia.nvml import Gpu
+from backends.trt_rtx import runtime, targets
 from backends.trt_rtx.options import TrtRtxOptions
 from backends.trt_rtx.plugin import hookline_runtimes
 from core.errors import HooklineError
@@ -22,6 +23,16 @@ pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed (Linux
 
 CARDS = ["sm86", "sm89", "sm120"]
 WEIGHTS = {"yolov5n": "yolov5n-v7.0.pt", "yolov5s": "yolov5s-v6.0.pt"}
+
+
+@pytest.mark.parametrize("name", ["current", " Current"])
+def test_an_engine_for_the_current_card_states_the_card_of_its_key(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(targets, "choose", lambda device: Gpu("GPU-1", "NVIDIA L4", "8.9", 0, 0, ""))
+    engine = built(tmp_path, tiny(tmp_path, Precision.fp32), cards=[name], warmup=0)
+    context, _ = context_for(tmp_path, [name])
+    key = fingerprint(BuildConfig(backend="tensorrt_rtx", precision=None), context)
+    assert (key["card"], engine.machine["compute_capabilities"]) == ("sm89", "sm89")
+    assert key.items() <= engine.machine.items()
 
 
 @pytest.fixture(scope="module")

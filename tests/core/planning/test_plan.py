@@ -53,7 +53,7 @@ def test_newer_artifact_outdates_what_was_made_from_the_older(tmp_path: Path) ->
 def test_auto_takes_the_best_usable_runtime_and_says_so(tmp_path: Path) -> None:
     plan = make_plan(["quantize"], toys.configs(), toys.context(tmp_path))
     assert plan.steps[-1].config.backend == "cpu"
-    assert plan.choices == ("runtime: cpu (toy)",)
+    assert plan.choices == ("backend: cpu (toy)",)
 
 
 @pytest.mark.parametrize(

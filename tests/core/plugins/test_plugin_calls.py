@@ -22,6 +22,7 @@ from core.containment.calls import PluginError, contained
 from core.containment.parts import guarded
 from core.errors import HooklineError
 from core.kinds.lookup import Origin
+from core.kinds.stage import Stage
 from core.model_facts import InputContract
 from core.plugins import trial
 from core.plugins.discovery import PluginInfo, Plugins
@@ -429,3 +430,23 @@ def test_what_a_family_recognises_is_checked() -> None:
     part = guarded(family, Origin("odd", "hookline-odd", "1", "hookline_odd"))
     with pytest.raises(PluginError, match="recognise of ModelFamily 'odd': must return a ModelMetadata or None"):
         part.recognise(OnnxSignature("x", InputContract(1, 64, 64), {}, {}))
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong", "right", "reason"),
+    [
+        ("settle", [None, toys.Plain, {"text": "a"}], [toys.Plain("a")], r"must return the options \(a dataclass\)"),
+        ("supplement", [5, "chart.png"], [None, print], r"must return a function or None"),
+    ],
+)
+def test_what_a_stage_settles_and_supplements_is_checked(
+    function: str, wrong: list[Any], right: list[Any], reason: str
+) -> None:
+    def returning(value: object) -> Any:
+        made = Stage(name="odd", summary="", run=print, **{function: lambda: value})  # type: ignore[arg-type]
+        return getattr(guarded(made, OUTSIDE), function)
+
+    for value in wrong:
+        with pytest.raises(PluginError, match=rf"{function} of Stage 'odd': {reason}, not .*test_plugin_calls\.py:\d+"):
+            returning(value)()
+    assert [returning(value)() for value in right] == right

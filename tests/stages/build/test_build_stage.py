@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from backends.ort.plugin import hookline_runtimes
+from backends.ort.runtime import OrtRuntime
 from core.artifacts import CalibrationTable, Dataset, Engine, GraftedModel
+from core.containment.calls import PluginError
 from core.errors import HooklineError
 from core.model_facts import DECODED, Precision
+from core.plugins.loading import load_plugins
 from stages.build import build, check, fingerprint, hookline_stages
 from stages.build.config import BuildConfig
 from stages.graft import graft
@@ -42,6 +45,15 @@ def test_from_heads_to_boxes(tmp_path, context, name):
     assert (engine.precision, engine.layout, engine.score_threshold) == (Precision.fp32, DECODED, 0.3)
     with context.runtime("onnxruntime").open(engine, device="cpu") as session:
         assert session.run(images(model, 1))["DecodeNumDetection"].item() > 0
+
+
+def test_an_engine_of_a_shipped_runtime_must_state_the_machine_of_its_key(tmp_path, context, monkeypatch):
+    decoded = graft(GraftConfig(decode="onnx"), write_heads(tmp_path / "heads.onnx"), context)
+    context = replace(context, registry=load_plugins().registry)
+    assert not context.registry.origin("runtimes", "onnxruntime").outside
+    monkeypatch.setattr(OrtRuntime, "machine", lambda self, device: {"onnxruntime": "0.1"})
+    with pytest.raises(PluginError, match=r"backend 'onnxruntime': machine states onnxruntime='0\.1', but Engine"):
+        build(BuildConfig(backend="onnxruntime", precision=None), decoded, None, None, context)
 
 
 def test_a_given_file_with_a_bare_node_is_refused_in_the_build(tmp_path, context):

@@ -174,6 +174,12 @@ def test_the_table_of_label_rows_has_every_problem(repo_root: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("problem", list(RowProblem))
+def test_a_problem_of_a_row_is_a_kind_of_its_severity(problem: RowProblem) -> None:
+    severity, _ = KINDS[problem.value]
+    assert severity is (Severity.error if problem.is_error else Severity.warning)
+
+
 def test_a_good_data_set_has_none(tmp_path: Path) -> None:
     audit = audit_of(tmp_path)
     assert audit.findings == []
