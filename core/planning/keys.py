@@ -2,8 +2,8 @@
 
 A key depends on content, not on paths: the options of the stage, the content of its inputs, and for the stage and each
 part that affects the result its distribution, version, options and packages (``Stage.packages``, ``Part.packages``).
-For an editable installation and for a module of ``$HOOKLINE_PLUGINS``, it depends on the code. It does not depend on
-Python or on other packages.
+For an editable installation and for a module of ``$HOOKLINE_PLUGINS``, it depends on the code, of hookline also on the
+modules that the code imports. It does not depend on Python or on other packages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from core.artifacts import AnyModel, Artifact
 from core.kinds.family_options import keyed_with_families
 from core.model_facts import DECODED
 from core.options.fields import keyed_options, unversioned_parts
-from core.plugins.code import code_digest, is_edited_in_place
+from core.plugins.code import OURS, code_digest, is_edited_in_place
+from core.plugins.own_code import own_code_digest
 from core.process.resources import machine
 from core.process.versions import installed
 from core.selection.openers import opener
@@ -121,4 +122,10 @@ def _author(origin: Origin, cache_dir: Path) -> tuple[str, str]:
         cache_dir: Folder of the cache of digests.
     """
     edited = not origin.installed or is_edited_in_place(origin.distribution, origin.package)
-    return str(origin), code_digest(origin.code, cache_dir) if origin.code and edited else ""
+    return str(origin), _code(origin, cache_dir) if origin.code and edited else ""
+
+
+def _code(origin: Origin, cache_dir: Path) -> str:
+    """Return the digest of the code of a plugin; for hookline it includes the modules that the plugin imports."""
+    ours = not origin.outside and origin.package in OURS
+    return (own_code_digest if ours else code_digest)(origin.code, cache_dir)

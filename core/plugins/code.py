@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import importlib.util
 import json
@@ -12,11 +11,10 @@ from functools import lru_cache
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
+from core.plugins.imports import imported_modules
 from core.process.installation import HOME, NAME, PACKAGES
 from core.storage.digest import files_digest
 
-IMPORTING = frozenset({"__import__", "found_at", "import_module"})
-"""Functions with the name of a module as first argument: ``import_module("heavy")``, ``found_at("heavy:load")``."""
 OURS = frozenset({NAME, *PACKAGES})
 """Packages of hookline, in the folder :data:`HOME`. Every key has the version of hookline."""
 SOURCE = ".py"
@@ -61,27 +59,8 @@ def _module_files(folder: Path, name: str) -> list[Path]:
 
 def _imported(file: Path) -> list[str]:
     """Return the top-level names of the imports of a source file, without repetition."""
-    if file.suffix != SOURCE:  # compiled
-        return []
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # the import of the file fails too
-        return []
-    modules = (name for node in ast.walk(tree) for name in _modules(node))
-    return list(dict.fromkeys(name.partition(":")[0].partition(".")[0] for name in modules))
-
-
-def _modules(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        return [node.module] if node.module and not node.level else []
-    if isinstance(node, ast.Call) and node.args:
-        function, first = node.func, node.args[0]
-        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if called in IMPORTING and isinstance(first, ast.Constant) and isinstance(first.value, str):
-            return [first.value]
-    return []
+    modules = imported_modules(file) if file.suffix == SOURCE else ()  # not a compiled one
+    return list(dict.fromkeys(name.partition(".")[0] for name in modules))
 
 
 def code_digest(package: str, cache_dir: Path | None = None) -> str:

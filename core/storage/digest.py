@@ -82,20 +82,20 @@ def _digest_if_readable(path: Path, cache: DigestCache) -> str:
 
 def _digest(path: Path, cache: DigestCache) -> str:
     name = os.fsencode(path.absolute())
-    if known := cache.look_up(name, _state(path.stat())):
+    if known := cache.look_up(name, file_state(path.stat())):
         return known
     with open_regular(path) as file:
         now, before = time.time_ns(), os.fstat(file.fileno())
         digest = _read(file)
         after = os.fstat(file.fileno())
     # A file that changed just before it was read could change during the read without a new state.
-    if now - max(before.st_mtime_ns, before.st_ctime_ns) > SETTLED_NS and _state(before) == _state(after):
-        cache.remember(name, _state(before), digest)
+    if now - max(before.st_mtime_ns, before.st_ctime_ns) > SETTLED_NS and file_state(before) == file_state(after):
+        cache.remember(name, file_state(before), digest)
     return digest
 
 
-def _state(status: os.stat_result) -> str:
-    """Return a text that changes with the content; SQLite's integers are too small for some inodes."""
+def file_state(status: os.stat_result) -> str:
+    """Return a text that changes with the content of a file; SQLite's integers are too small for some inodes."""
     numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return " ".join(map(str, numbers))
 

@@ -89,7 +89,7 @@ def test_a_file_changed_just_now_is_not_remembered(tmp_path: Path, monkeypatch: 
     """Its next change may get the same time stamps."""
     file, cache = write_old(tmp_path / "x", b"abc"), tmp_path / "cache"
     monkeypatch.setattr(digest, "SETTLED_NS", 3_600_000_000_000)
-    monkeypatch.setattr(digest, "_state", lambda _: "the same")
+    monkeypatch.setattr(digest, "file_state", lambda _: "the same")
     file_digest(file, cache)
     file.write_bytes(b"abd")
     assert file_digest(file, cache) == sha256(b"abd")
