@@ -53,9 +53,13 @@ sys.addaudithook(_AUDIT)
 
 @contextmanager
 def writes_outside(*folders: Path) -> Iterator[list[str]]:
-    """Yield the list of writes outside ``folders``, which grows during the block."""
+    """Yield the list of writes outside ``folders``, which grows during the block.
+
+    Python writes no bytecode meanwhile: modules that are imported in the block would add it to their own folders.
+    """
     _AUDIT.allowed, _AUDIT.found = tuple(os.path.realpath(folder) for folder in folders), []
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield _AUDIT.found
     finally:
-        _AUDIT.allowed = None
+        _AUDIT.allowed, sys.dont_write_bytecode = None, bytecode
