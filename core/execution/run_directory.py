@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import secrets
 import shutil
@@ -91,11 +92,16 @@ def remember_directories() -> Iterator[None]:
             raise
         _made.add(name)
 
+    accessor = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10 keeps a reference to os.mkdir there
     os.mkdir = remember
+    if accessor:
+        accessor.mkdir = staticmethod(remember)
     try:
         yield
     finally:
         os.mkdir = make
+        if accessor:
+            accessor.mkdir = make
 
 
 def remove(run_dir: Path) -> None:
