@@ -74,8 +74,15 @@ def _names_hookline(file: Path) -> bool:
 
 
 def _owners(name: str) -> str:
-    others = set(importlib.metadata.packages_distributions().get(name, ())) - {NAME}
-    return f" ({', '.join(sorted(others))})" if others else ""
+    # packages_distributions() of Python 3.10 sees only distributions with a top_level.txt.
+    others = {
+        item.name for item in importlib.metadata.distributions() if any(_top(file) == name for file in item.files or ())
+    }
+    return f" ({', '.join(sorted(others - {NAME}))})" if others - {NAME} else ""
+
+
+def _top(file: importlib.metadata.PackagePath) -> str:
+    return file.parts[0] if file.parts else ""
 
 
 def _changed_files() -> Iterator[str]:
