@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 
 ALL_CLASSES = -1
 """The class id of a region that applies to every class."""
@@ -30,7 +31,19 @@ class LabelClasses:
     @cached_property
     def ids(self) -> tuple[int | None, ...]:
         """Class id of the model by class id in the label files; None for a class of regions."""
-        return tuple(None if name in self.ignore else self.names.index(name) for name in self.written)
+        numbers = count()
+        return tuple(None if name in self.ignore else next(numbers) for name in self.written)
+
+    @cached_property
+    def _ignored(self) -> Mapping[str, Sequence[int]]:
+        """Class ids of the model by class of regions."""
+        numbers: dict[str, list[int]] = {}
+        for number, name in enumerate(self.names):
+            numbers.setdefault(name, []).append(number)
+        return {
+            region: [number for name in names for number in numbers[name]] or [ALL_CLASSES]
+            for region, names in self.ignore.items()
+        }
 
     def ignored_by(self, written: int) -> Sequence[int]:
         """Return the class ids of the model to ignore in a region, or :data:`ALL_CLASSES`.
@@ -38,5 +51,4 @@ class LabelClasses:
         Args:
             written: Class id in the label files.
         """
-        names = self.ignore[self.written[written]]
-        return [self.names.index(name) for name in names] or [ALL_CLASSES]
+        return self._ignored[self.written[written]]

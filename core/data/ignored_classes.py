@@ -26,10 +26,11 @@ def ignored_classes(file: YamlFile[dict[Scalar, Value]], names: Sequence[str]) -
     if not isinstance(given, dict):
         raise HooklineError(f"'ignore' in {place} is {shown(given)}", _FORM)
     found = {str(key): _applies_to(value, key, file.location("ignore", key)) for key, value in given.items()}
+    written = set(names)
     for name in found:
-        if name not in names:
+        if name not in written:
             raise unknown(f"class in 'ignore' of {place}:", name, names)
-    objects = [name for name in names if name not in found]
+    objects = written.difference(found)
     if not objects:
         raise HooklineError(
             f"'ignore' in {place} names every class",

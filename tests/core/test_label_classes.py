@@ -40,6 +40,13 @@ def test_the_model_has_the_other_classes() -> None:
     assert decode(LabelClasses, encode(CLASSES)) == CLASSES
 
 
+def test_classes_of_the_same_name_stay_apart() -> None:
+    classes = LabelClasses(("car", "crowd", "car", "person"), {"crowd": ("person", "car")})
+    assert classes.names == ("car", "car", "person")
+    assert classes.ids == (0, None, 1, 2)
+    assert list(classes.ignored_by(1)) == [2, 0, 1]
+
+
 def test_objects_and_regions_of_a_label_file(tmp_path: Path) -> None:
     spec = read_data_yaml(write(tmp_path))
     assert (spec.names, spec.classes) == (CLASSES.names, CLASSES)
