@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from core.media.segments import JPEG_START, PNG_START, is_webp, jpeg_segments
+from core.media.segments import JPEG_START, PNG_START, TIFF_STARTS, is_webp, jpeg_segments
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -201,25 +201,29 @@ def starts_with(*marks: bytes) -> Callable[[bytes], bool]:
     return lambda content: content.startswith(marks)
 
 
-def is_avif(content: bytes) -> bool:
-    """Return whether these bytes begin an AVIF file, or another one with its container."""
+def is_isobmff(content: bytes) -> bool:
+    """Return whether these bytes begin an ISO base media file: AVIF, HEIC or a video."""
     return content[4:8] == b"ftyp"
 
 
-is_tiff = starts_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+is_bmp = starts_with(b"BM")
+is_gif = starts_with(b"GIF8")
+is_hdr = starts_with(b"#?RADIANCE", b"#?RGBE")
 is_jpeg2000 = starts_with(JPEG2000_START, b"\0\0\0\x0cjP  ")
+is_pam = starts_with(b"P7")
+is_tiff = starts_with(*TIFF_STARTS, b"II+\0", b"MM\0+")
 
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Size | None]], ...] = (
     (starts_with(JPEG_START), _jpeg),
     (starts_with(PNG_START), _png),
-    (starts_with(b"BM"), _bmp),
+    (is_bmp, _bmp),
     (is_webp, _webp),
     (is_tiff, _tiff),
     (starts_with(*(b"P%c" % kind for kind in b"123456fF")), _pnm),
-    (starts_with(b"P7"), _pam),
-    (starts_with(b"GIF8"), _gif),
+    (is_pam, _pam),
+    (is_gif, _gif),
     (is_jpeg2000, _jpeg2000),
-    (is_avif, _avif),
-    (starts_with(b"#?RADIANCE", b"#?RGBE"), _hdr),
+    (is_isobmff, _avif),
+    (is_hdr, _hdr),
     (starts_with(b"\x59\xa6\x6a\x95"), _sun),
 )

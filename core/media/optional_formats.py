@@ -9,35 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import one_line
-from core.media.header import JPEG2000_START
+from core.media.header import is_gif, is_isobmff, is_jpeg2000, is_tiff
+from core.media.segments import is_webp
 from core.media.suffixes import INSTALL_HEIF
 
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 MAX_BRANDS = 64
 """Number of brands of a file that are compared."""
-_OPTIONAL = (
-    ((b"GIF8",), ".gif", "GIF"),
-    ((JPEG2000_START, b"\0\0\0\x0cjP  "), ".jp2", "JPEG 2000"),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), ".tif", "TIFF"),
-    ((b"RIFF",), ".webp", "WebP"),
-)
-"""First bytes, suffix and name of the formats that a build of OpenCV can lack, besides AVIF."""
 
 
 def brands(content: bytes) -> frozenset[bytes]:
     """Return the brands in the header of an ISO base media file; none for other files."""
-    if content[4:8] != b"ftyp":
+    if not is_isobmff(content):
         return frozenset()
     end = min(int.from_bytes(content[:4], "big"), 16 + 4 * MAX_BRANDS)
     compatible = (content[start : start + 4] for start in range(16, end, 4))
     return frozenset([content[8:12], *compatible])
 
 
+def is_avif(content: bytes) -> bool:
+    """Return whether these bytes begin an AVIF file."""
+    return bool(brands(content) & AVIF_BRANDS)
+
+
 def is_heif(content: bytes) -> bool:
     """Return whether these bytes begin an image in HEIC, which OpenCV does not decode."""
-    found = brands(content)
-    return bool(found & HEIF_BRANDS) and not found & AVIF_BRANDS
+    return bool(brands(content) & HEIF_BRANDS) and not is_avif(content)
 
 
 def decode_heif(content: bytes) -> NDArray[np.uint8] | str:
@@ -64,13 +62,22 @@ def decode_heif(content: bytes) -> NDArray[np.uint8] | str:
     return np.ascontiguousarray(image[:, :, :3])
 
 
+_OPTIONAL = (
+    (is_gif, ".gif", "GIF"),
+    (is_jpeg2000, ".jp2", "JPEG 2000"),
+    (is_tiff, ".tif", "TIFF"),
+    (is_webp, ".webp", "WebP"),
+    (is_avif, ".avif", "AVIF"),
+)
+"""Test, suffix and name of the formats that a build of OpenCV can lack."""
+
+
 def missing_part(content: bytes) -> str:
     """Return that the installed OpenCV was built without the format of these bytes; empty if it was not.
 
     OpenCV builds reader and writer of these formats together, and it looks for a writer without a file.
     """
-    names = [(suffix, name) for starts, suffix, name in _OPTIONAL if content.startswith(starts)]
-    if brands(content) & AVIF_BRANDS:
-        names.append((".avif", "AVIF"))
-    lacking = [name for suffix, name in names if not cv2.haveImageWriter(suffix)]
-    return f"the installed OpenCV {cv2.__version__} was built without {lacking[0]}" if lacking else ""
+    for begins, suffix, name in _OPTIONAL:
+        if begins(content) and not cv2.haveImageWriter(suffix):
+            return f"the installed OpenCV {cv2.__version__} was built without {name}"
+    return ""

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from core.media.header import (
     JPEG2000_START,
     TEXT_HEADER,
-    is_avif,
+    is_gif,
+    is_hdr,
+    is_isobmff,
     is_jpeg2000,
+    is_pam,
     is_tiff,
     starts_with,
     tiff_entries,
@@ -163,9 +166,9 @@ def _of_bits(bits: int, *, alpha: bool, hidden_alpha: bool) -> PixelFormat:
 
 
 _FIXED: tuple[tuple[Callable[[bytes], bool], PixelFormat], ...] = (
-    (starts_with(b"GIF8"), PixelFormat(alpha=True, unchanged=True)),
+    (is_gif, PixelFormat(alpha=True, unchanged=True)),
     (starts_with(b"Pf", b"PF"), PixelFormat(bits=32, pixel_bytes=12)),
-    (starts_with(b"#?RADIANCE", b"#?RGBE"), PixelFormat(bits=32, pixel_bytes=12, white=1)),
+    (is_hdr, PixelFormat(bits=32, pixel_bytes=12, white=1)),
 )
 """Formats with one kind of pixels."""
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], PixelFormat]], ...] = (
@@ -173,7 +176,7 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], PixelFormat]], 
     (is_webp, _webp),
     (is_tiff, _tiff),
     (starts_with(*(b"P%c" % kind for kind in b"2356")), _pnm),
-    (starts_with(b"P7"), _pam),
+    (is_pam, _pam),
     (is_jpeg2000, _jpeg2000),
-    (is_avif, _avif),
+    (is_isobmff, _avif),
 )

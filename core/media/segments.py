@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 JPEG_START, PNG_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 TIFF_STARTS = (b"II*\0", b"MM\0*")
+"""First bytes of a TIFF; BigTIFF has others."""
 UPRIGHT = 1
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap height and width."""

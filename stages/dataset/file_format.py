@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from core.media.header import jpeg_frame, tiff_entries
-from core.media.segments import JPEG_START, PNG_START, TIFF_STARTS, is_webp, jpeg_segments
+from core.media.header import is_bmp, is_gif, is_jpeg2000, is_tiff, jpeg_frame, tiff_entries
+from core.media.pixel_format import pixel_format
+from core.media.segments import JPEG_START, PNG_START, is_webp, jpeg_segments
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -35,12 +36,12 @@ def format_of(content: bytes) -> str:
     starts = {
         "JPEG": content.startswith(JPEG_START),
         "PNG": content.startswith(PNG_START),
-        "BMP": content.startswith(b"BM"),
+        "BMP": is_bmp(content),
         "WebP": is_webp(content),
-        "TIFF": content.startswith((*TIFF_STARTS, b"II+\0", b"MM\0+")),
+        "TIFF": is_tiff(content),
         "Netpbm": content[:1] == b"P" and content[1:2] in {b"1", b"2", b"3", b"4", b"5", b"6"},
-        "GIF": content.startswith(b"GIF8"),
-        "JPEG 2000": content.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")),
+        "GIF": is_gif(content),
+        "JPEG 2000": is_jpeg2000(content),
         "AVIF": content[4:12] == b"ftypavif",
     }
     return next((name for name, begins in starts.items() if begins), "")
@@ -85,12 +86,7 @@ def _bmp(content: bytes) -> str:
 
 
 def _webp(content: bytes) -> str:
-    kind = content[12:16]
-    if kind == b"VP8X":
-        return "RGBA" if content[20] & 0x10 else ""
-    if kind == b"VP8L":
-        return "RGBA" if struct.unpack_from("<I", content, 21)[0] >> 28 & 1 else ""
-    return ""
+    return "RGBA" if pixel_format(content).alpha else ""
 
 
 def _tiff(content: bytes) -> str:
