@@ -82,13 +82,7 @@ def images_below(folder: Path, passed: PassedOver) -> list[Path]:
         folder: The folder.
         passed: Collects the other files.
     """
-    images = []
-    for path in files_below(folder):
-        if is_image(path):
-            images.append(path)
-        else:
-            passed.add(path)
-    return sorted(images)
+    return sorted(passed.selected(files_below(folder), is_image))
 
 
 def _images(place: Path, root: Path, passed: PassedOver) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import HooklineError, counted
@@ -44,7 +44,7 @@ def files_of(text: str, passed: PassedOver) -> list[Path]:
 
 
 def _folder(folder: Path, passed: PassedOver) -> list[Path]:
-    found = sorted(_read(files_below(plain_path(folder)), passed), key=lambda path: path.as_posix())
+    found = sorted(passed.selected(files_below(plain_path(folder)), _is_media), key=lambda path: path.as_posix())
     if not found:
         raise HooklineError(f"no images or video in folder '{folder}'", _supported(passed))
     return found
@@ -52,22 +52,11 @@ def _folder(folder: Path, passed: PassedOver) -> list[Path]:
 
 def _matching(pattern: Path, passed: PassedOver) -> list[Path]:
     found = [plain_path(path) for path in matching(pattern)]
-    media = _read(filter(is_file, found), passed)
+    media = passed.selected(filter(is_file, found), _is_media)
     if not media:
         other = f"; it matches {counted(len(found), 'file')} of other kinds" if found else ""
         raise HooklineError(f"no image or video matches '{pattern}'{other}", _supported(passed))
     return media
-
-
-def _read(files: Iterable[Path], passed: PassedOver) -> list[Path]:
-    """Return the images and videos of ``files``; add the others to ``passed``."""
-    found = []
-    for file in files:
-        if _is_media(file):
-            found.append(file)
-        else:
-            passed.add(file)
-    return found
 
 
 def _supported(passed: PassedOver) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,7 +81,17 @@ class PassedOver:
     def __init__(self) -> None:
         self._files: set[Path] = set()
 
-    def add(self, file: Path) -> None:
+    def selected(self, files: Iterable[Path], wanted: Callable[[Path], bool]) -> list[Path]:
+        """Return the files for which ``wanted`` returns True, and collect the others."""
+        found = []
+        for file in files:
+            if wanted(file):
+                found.append(file)
+            else:
+                self._add(file)
+        return found
+
+    def _add(self, file: Path) -> None:
         """Add a file, unless it is hidden or expected next to images."""
         hidden = file.name.startswith(".")
         expected = file.suffix.lower() in COMPANION_SUFFIXES or file.name.lower() in COMPANION_NAMES
