@@ -91,3 +91,11 @@ def test_plain_rows_are_those_without_repairs() -> None:
                 row = None
             plain = (row.class_id, *row.box) if row and not row.repairs else None
             assert plain_row(line, 3) == plain, line
+
+
+def test_plain_rows_are_inside_an_image_of_any_size() -> None:
+    rng = np.random.default_rng(0)
+    for x, excess in zip(rng.uniform(0, 0.5, 3000), rng.choice([0, 0.9e-4, 1e-4, 1.1e-4], 3000), strict=True):
+        for box in (f"{x} .5 {2 * (x + excess)} .5", f".5 {1 - x} .5 {2 * (x + excess)}"):
+            repairs = parse_row(f"1 {box}", 3, lambda: (10**7, 10**7)).repairs
+            assert (plain_row(f"1 {box}", 3) is None) == bool(repairs), box
