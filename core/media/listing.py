@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.errors import HooklineError, counted
@@ -54,9 +54,17 @@ def _matching(pattern: Path, passed: PassedOver) -> list[Path]:
     found = [plain_path(path) for path in matching(pattern)]
     media = passed.selected(filter(is_file, found), _is_media)
     if not media:
-        other = f"; it matches {counted(len(found), 'file')} of other kinds" if found else ""
-        raise HooklineError(f"no image or video matches '{pattern}'{other}", _supported(passed))
+        raise HooklineError(f"no image or video matches '{pattern}'{_other_matches(found)}", _supported(passed))
     return media
+
+
+def _other_matches(found: Sequence[Path]) -> str:
+    folders = sum(map(is_folder, found))
+    files = len(found) - folders
+    parts = [f"{counted(files, 'file')} of other kinds"] if files else []
+    if folders:
+        parts.append(counted(folders, "folder"))
+    return f"; it matches {' and '.join(parts)}" if parts else ""
 
 
 def _supported(passed: PassedOver) -> str:

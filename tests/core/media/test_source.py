@@ -120,6 +120,8 @@ def test_streams(text: str, live: bool) -> None:
         ("{folder}/other", r"in folder .*other'; passed over 1 \.psd; supported: images such as \.jpg"),
         ("{folder}/*.tif", r"no image or video matches '.*\*\.tif'; supported"),
         ("{folder}/*.md", r"matches '.*\*\.md'; it matches 1 file of other kinds"),
+        ("{folder}/*e*", r"matches '.*\*e\*'; it matches 2 files of other kinds and 2 folders; supported"),
+        ("{folder}/empt?", r"matches '.*empt\?'; it matches 1 folder; supported"),
         ("{folder}/notes.md", "unknown kind of file"),
         (
             "{folder}/x.M3U8",
