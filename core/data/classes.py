@@ -101,8 +101,9 @@ def match_classes(model: Sequence[str], data: Sequence[str], classes: Sequence[i
     if len(model) == len(data) and all(one == other for one, other in by_name.items()):
         return ClassMatch(remark=_renamed(model, data))
     needed = [data[number] for number in classes] or data
-    if missing := [name for name in needed if name not in ids or name not in common]:
-        raise _unmatched(model, data, missing, [name for name in needed if name not in missing])
+    matched = ids.keys() & common.keys()
+    if missing := [name for name in needed if name not in matched]:
+        raise _unmatched(model, data, missing, [name for name in needed if name in matched])
     others = "; detections of the others are left out" if len(by_name) < len(model) else ""
     are = "is" if len(by_name) == 1 else "are"
     return ClassMatch(
