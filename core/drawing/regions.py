@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.drawing.palette import BLACK, WHITE
-from core.labels import Labels
+from core.labels import Labels, distinct_regions
 
 PERIOD = 8
 """Distance of the stripes, in widths of a stripe."""
@@ -23,7 +23,8 @@ def draw_regions(image: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     stripe = max(1, round((height + width) * 0.002))
     tones = (np.arange(width) + np.arange(height)[:, None]) // stripe % PERIOD
-    centres, halves = labels.regions[:, :2], labels.regions[:, 2:] / 2
+    regions = distinct_regions(labels)
+    centres, halves = regions[:, :2], regions[:, 2:] / 2
     corners = np.concatenate([centres - halves, centres + halves], axis=1).clip(0, 1) * [width, height, width, height]
     for left, top, right, bottom in corners.round().astype(int).tolist():
         region = slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
