@@ -11,10 +11,10 @@ from core.errors import HooklineError, unknown
 from core.execution.console import Console
 from core.fetch.assets import asset
 from core.files.paths import user_path
-from core.media.choices import AUTO_DEPTH, FULL_DEPTH, MAX_DEPTH, MIN_DEPTH, Depth
+from core.media.choices import AUTO_DEPTH, FULL_DEPTH, MAX_DEPTH, MAX_PIXELS, MIN_DEPTH, Depth, OnError
 from core.media.frame import Frame
 from core.media.source import Source, list_source
-from core.media.tolerance import MAX_PIXELS, OnError, Tolerance
+from core.media.tolerance import Tolerance
 from core.options.ranges import Range
 from core.process.environment import cache_home
 from hookline.options import COUNT, check_range

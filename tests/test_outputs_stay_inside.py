@@ -11,8 +11,8 @@ import pytest
 
 from core.artifacts import Predictions
 from core.files.paths import free_path, output_below, output_path, write_file
+from core.media.choices import MAX_PIXELS
 from core.media.source import list_source
-from core.media.tolerance import MAX_PIXELS
 from stages.frames import frames
 from stages.frames.config import FramesConfig
 from stages.predict import predict

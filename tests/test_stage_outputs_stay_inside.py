@@ -24,7 +24,7 @@ from core.files.paths import free_path, output_path
 from core.kinds.context import RunContext
 from core.kinds.table import check_part
 from core.kinds.tracker import Tracker
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.storage.incomplete import IncompleteWork, interrupted
 from core.storage.store import Store, complete, write_sidecar
 from stages.build import build

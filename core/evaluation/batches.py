@@ -10,8 +10,8 @@ from functools import partial
 
 from core.data.dataset import Sample
 from core.errors import HooklineError
+from core.media.choices import MAX_PIXELS
 from core.media.picture import UnreadableError, picture_size
-from core.media.tolerance import MAX_PIXELS
 from core.model_facts import InputContract
 from core.process.resources import usable_cores
 

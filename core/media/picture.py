@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files.regular_file import open_regular, read_regular
-from core.media.choices import AUTO_DEPTH, Depth
+from core.media.choices import AUTO_DEPTH, MAX_PIXELS, Depth
 from core.media.header import jpeg_frame, stored_size
 from core.media.native_output import captured, damage_in
 from core.media.optional_formats import decode_heif, is_heif, missing_part
@@ -18,7 +18,7 @@ from core.media.pixel_format import PLAIN, PixelFormat, pixel_format
 from core.media.pixel_notes import Alpha, DepthRange
 from core.media.pixels import eight_bit_bgr
 from core.media.segments import JPEG_START, PNG_START, SIDEWAYS, UPRIGHT, orientation, png_chunks
-from core.media.tolerance import MAX_PIXELS, largest_file, too_many_bytes, too_many_pixels
+from core.media.tolerance import largest_file, too_many_bytes, too_many_pixels
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 PNG_END = b"IEND"

@@ -11,11 +11,12 @@ import av.error
 import cv2
 
 from core.errors import HooklineError, counted
+from core.media.choices import MAX_PIXELS
 from core.media.frame import CORRUPT, Frame
 from core.media.inbox import BrokenError, Shot
 from core.media.live import live_frames
 from core.media.source import Source
-from core.media.tolerance import MAX_PIXELS, Tolerance
+from core.media.tolerance import Tolerance
 from core.media.video import Converter, decoded, frame_rate, open_video
 from core.media.video_report import VideoReport, reason, record
 from core.reporting import ignore

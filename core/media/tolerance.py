@@ -10,8 +10,6 @@ from core.errors import HooklineError, counted, listed
 from core.media.choices import AUTO_DEPTH, MAX_PIXELS, Depth, OnError
 from core.media.pixel_notes import PixelNotes
 
-__all__ = ["MAX_PIXELS", "Gap", "OnError", "Tolerance", "Unreadable", "largest_file", "too_many_pixels"]
-
 BYTES_PER_PIXEL, METADATA = 8, 1 << 26
 """Maximum size of an image file: 16 bits of red, green, blue and alpha per pixel, plus metadata."""
 

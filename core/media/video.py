@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from core.errors import HooklineError
 from core.files.regular_file import open_regular
-from core.media.tolerance import MAX_PIXELS, too_many_pixels
+from core.media.choices import MAX_PIXELS
+from core.media.tolerance import too_many_pixels
 from core.media.video_report import VideoReport, reason
 
 if TYPE_CHECKING:

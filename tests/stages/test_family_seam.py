@@ -20,7 +20,7 @@ from core.errors import HooklineError
 from core.inference.open_model import open_model
 from core.kinds.context import RunContext
 from core.kinds.model import ModelFamily
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import InputContract, Preprocessing
 from core.storage.metadata import ModelMetadata, OnnxSignature
 from core.storage.sidecar import write_sidecar

@@ -12,7 +12,7 @@ from core.artifacts import Dataset
 from core.data.dataset import load_split
 from core.evaluation.images import read_picture
 from core.kinds.stage import Stage
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.options.fields import followed, is_keyed
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig

@@ -16,7 +16,7 @@ from backends.yolov5.plugin import hookline_models
 from core.artifacts import CalibrationTable
 from core.calibration import Ranges
 from core.kinds.context import RunContext
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.calibrate.config import CalibrateConfig
 from tests.support.quantize_tools import pictures
 from tests.support.stage_tools import Memory, make_context

@@ -10,7 +10,7 @@ from core.artifacts import Dataset
 from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples, load_split
 from core.labels import load_labels
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.convert import convert
 from stages.convert.config import ConvertConfig
 from tests.support.dataset_tools import write_picture

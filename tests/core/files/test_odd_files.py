@@ -11,9 +11,10 @@ from core.data.data_yaml import read_data_yaml
 from core.data.dataset import content_digest, list_samples
 from core.errors import HooklineError
 from core.labels import load_labels
+from core.media.choices import OnError
 from core.media.reader import read_frames
 from core.media.source import list_source
-from core.media.tolerance import OnError, Tolerance
+from core.media.tolerance import Tolerance
 from tests.support.dataset_tools import write_picture
 
 pytestmark = pytest.mark.timeout(20)

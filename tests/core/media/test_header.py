@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from core.media import picture as picture_module
+from core.media.choices import MAX_PIXELS
 from core.media.header import stored_size
 from core.media.picture import UnreadableError, decode_checked, picture_size, read_picture
 from core.media.segments import orientation
-from core.media.tolerance import MAX_PIXELS
 
 FORMATS = (
     "jpg", "png", "bmp", "webp", "tif", "ppm", "pgm", "pbm", "pam", "pfm", "gif", "jp2", "avif", "hdr", "sr",

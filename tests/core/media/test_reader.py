@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import HooklineError
+from core.media.choices import OnError
 from core.media.frame import Frame
 from core.media.reader import frame_count, read_frames, sample_frames, spread_frames
 from core.media.source import Source, list_source
-from core.media.tolerance import OnError, Tolerance
+from core.media.tolerance import Tolerance
 from core.media.video_report import VideoReport
 from tests.support.media_tools import (
     damage_packets,

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from core.errors import HooklineError
+from core.media.choices import OnError
 from core.media.reader import frame_count, read_frames, sample_frames
 from core.media.source import list_source
-from core.media.tolerance import OnError, Tolerance
+from core.media.tolerance import Tolerance
 from core.media.video import UnreadableVideoError, count_frames, video_frames
 from core.media.video_report import VideoReport
 

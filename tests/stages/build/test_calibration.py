@@ -16,7 +16,7 @@ from core.errors import HooklineError
 from core.kinds.building import BuildJob, CalibrationFeed
 from core.kinds.context import RunContext
 from core.kinds.quantizer import QuantizeJob, Quantizer
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import CalibrationInput, InputContract, Precision
 from stages.build import build, fingerprint
 from stages.build import select as select_for_build

@@ -13,9 +13,10 @@ from core.artifacts import Dataset, OnnxModel
 from core.data.dataset import Sample
 from core.data.writing import write_listing
 from core.errors import HooklineError
+from core.media.choices import OnError
 from core.media.reader import sample_frames
 from core.media.source import list_source
-from core.media.tolerance import OnError, Tolerance
+from core.media.tolerance import Tolerance
 from core.model_facts import InputContract
 from stages.calibrate import calibrate, check, fingerprint, select
 from tests.support.calibrate_tools import config, ranges_of

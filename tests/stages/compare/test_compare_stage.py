@@ -12,7 +12,7 @@ import pytest
 from core.artifacts import Comparison, Engine
 from core.errors import HooklineError
 from core.kinds.part import Availability
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.storage.sidecar import write_sidecar
 from core.storage.store import complete
 from stages.compare import check, hookline_stages

@@ -14,8 +14,8 @@ from core.data.data_yaml import read_data_yaml
 from core.data.dataset import list_samples, load_split
 from core.errors import HooklineError
 from core.labels import load_labels
+from core.media.choices import MAX_PIXELS
 from core.media.picture import picture_size, read_picture
-from core.media.tolerance import MAX_PIXELS
 from stages.convert import check
 from stages.convert.config import ConvertConfig, Format, Link
 from stages.convert.images import new_names

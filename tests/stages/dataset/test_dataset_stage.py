@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.data.dataset import load_split
 from core.errors import HooklineError
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.dataset import check, dataset, fingerprint
 from stages.dataset.config import Bad, DatasetConfig
 from tests.support.dataset_tools import write_dataset

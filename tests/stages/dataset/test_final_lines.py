@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.dataset import dataset
 from stages.dataset.config import Bad, DatasetConfig
 from tests.support.commands import run_hookline

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.errors import HooklineError
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.dataset.findings import KINDS, Severity

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.dataset import dataset
 from stages.dataset.auditing import run_audit
 from stages.dataset.charts import shape_figure

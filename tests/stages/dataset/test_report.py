@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.artifacts import Dataset
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from stages.dataset import dataset
 from stages.dataset.charts import box_centres, box_shapes, class_balance
 from stages.dataset.config import DatasetConfig

@@ -16,7 +16,7 @@ from backends.yolov5.plugin import hookline_models
 from core.artifacts import Dataset, Engine, Metrics, OnnxModel, QuantizedModel
 from core.errors import HooklineError
 from core.kinds.runtime import Runtime
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import DECODED, InputContract
 from core.planning.planner import make_plan
 from stages.dataset import dataset

@@ -11,7 +11,7 @@ from backends.ort.plugin import hookline_runtimes
 from backends.yolov5.plugin import hookline_models
 from core.artifacts import OnnxModel
 from core.data.data_yaml import read_data_yaml
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import InputContract, ModelFacts
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig

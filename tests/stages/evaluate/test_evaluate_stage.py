@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from core.artifacts import Checkpoint, Dataset, Metrics
 from core.detections import Detections
 from core.errors import HooklineError
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import DECODED
 from core.options.model_form import ModelForm
 from stages.dataset import dataset

@@ -15,7 +15,7 @@ from backends.cv.plugin import hookline_processors
 from core.artifacts import Engine, Metrics, OnnxModel
 from core.detections import Detections
 from core.errors import HooklineError
-from core.media.tolerance import MAX_PIXELS
+from core.media.choices import MAX_PIXELS
 from core.model_facts import InputContract
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig

@@ -13,11 +13,10 @@ import pytest
 
 from core.artifacts import Dataset, Metrics
 from core.data.dataset import Sample
-from core.media.choices import Decoding
+from core.media.choices import MAX_PIXELS, Decoding
 from core.media.listing import files_of
 from core.media.picture import read_picture
 from core.media.suffixes import PassedOver
-from core.media.tolerance import MAX_PIXELS
 from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.evaluate import hookline_stages, supplement

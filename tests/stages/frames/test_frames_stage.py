@@ -10,8 +10,8 @@ import pytest
 
 from core.artifacts import ImageList
 from core.errors import HooklineError
+from core.media.choices import MAX_PIXELS, OnError
 from core.media.source import SourceKind, list_source
-from core.media.tolerance import MAX_PIXELS, OnError
 from stages.frames import check, frames
 from stages.frames.config import FramesConfig, Order
 from tests.support.media_tools import (

@@ -13,10 +13,11 @@ import pytest
 from core.artifacts import Checkpoint, Engine, GraftedModel, OnnxModel, Predictions
 from core.detections import Detections
 from core.errors import HooklineError
+from core.media.choices import MAX_PIXELS
 from core.media.frame import Frame
 from core.media.reader import read_frames
 from core.media.source import list_source
-from core.media.tolerance import MAX_PIXELS, Gap, Tolerance
+from core.media.tolerance import Gap, Tolerance
 from core.options.model_form import ModelForm
 from stages.predict import check, hookline_stages, predict, select
 from stages.predict.config import PredictConfig

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from core.errors import HooklineError
+from core.media.choices import OnError
 from core.media.reader import read_frames
 from core.media.source import list_source
-from core.media.tolerance import OnError, Tolerance
+from core.media.tolerance import Tolerance
 from stages.predict import check, predict
 from stages.predict.resume_state import STATE
 from tests.stages.predict.test_predict_stage import PERSON, config
