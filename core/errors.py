@@ -185,7 +185,8 @@ def nearest(name: str, options: Iterable[str]) -> list[str]:
     """Return at most three options that are similar to ``name``, the most similar one first."""
     given = name[:LONGEST_VALUE].lower()
     scores = {option: _likeness(given, option.lower()) for option in islice(options, MAX_COMPARED)}
-    close = [option for option, score in scores.items() if score >= max(MIN_SIMILARITY, max(scores.values()) - 0.1)]
+    lowest = max(MIN_SIMILARITY, max(scores.values(), default=0.0) - 0.1)
+    close = [option for option, score in scores.items() if score >= lowest]
     return sorted(close, key=lambda option: (-scores[option], -_shared_start(given, option.lower())))[:3]
 
 
