@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from enum import Enum
 from itertools import islice
@@ -136,6 +136,13 @@ def _cut(text: str, longest: int) -> str:
         return text
     head = 2 * (longest - 3) // 3
     return f"{text[:head]}...{text[head + 3 - longest :]}"
+
+
+def error_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause (or the error during whose handling it was raised), the cause of that, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def code_of(error: BaseException) -> str:
