@@ -1,4 +1,4 @@
-"""Digest of the code of a stage or part of hookline: its package, and what this imports from hookline's packages.
+"""Digest of the code of a stage or part of hookline: its package, and the modules of hookline that this imports.
 
 A stage or backend works with modules of ``core`` and of other backends, most of which it imports inside functions. In a
 checkout that is edited in place, a change of any of them may change its result, and a change of another file does not.
@@ -19,7 +19,7 @@ from core.process.installation import HOME
 from core.storage.digest import digest_each, file_state, text_digest
 
 READER = f"{imports.__name__.replace('.', '/')}{SOURCE}"
-"""The file that reads imports: what another version of it has found is not used."""
+"""The file that reads imports; results of another version of it are not used."""
 
 
 def own_code_digest(code: str, cache_dir: Path | None = None) -> str:
