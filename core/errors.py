@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from enum import Enum
 from itertools import islice
@@ -138,6 +138,13 @@ def _cut(text: str, longest: int) -> str:
     return f"{text[:head]}...{text[head + 3 - longest :]}"
 
 
+def error_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause (or the error during whose handling it was raised), the cause of that, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def code_of(error: BaseException) -> str:
     """Return the class of an error for summary.json and status.json. The codes are stable.
 
@@ -185,7 +192,8 @@ def nearest(name: str, options: Iterable[str]) -> list[str]:
     """Return at most three options that are similar to ``name``, the most similar one first."""
     given = name[:LONGEST_VALUE].lower()
     scores = {option: _likeness(given, option.lower()) for option in islice(options, MAX_COMPARED)}
-    close = [option for option, score in scores.items() if score >= max(MIN_SIMILARITY, max(scores.values()) - 0.1)]
+    lowest = max(MIN_SIMILARITY, max(scores.values(), default=0.0) - 0.1)
+    close = [option for option, score in scores.items() if score >= lowest]
     return sorted(close, key=lambda option: (-scores[option], -_shared_start(given, option.lower())))[:3]
 
 

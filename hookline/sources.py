@@ -87,8 +87,7 @@ def frames(
         depth: As for :func:`read_image`.
         reconnect: Seconds to reconnect to an interrupted stream; with 0, the interruption is its end.
         warn: Called with one line per skipped or damaged file, per gap of a stream, and for files in a folder that are
-            not read. In a stage, pass
-            ``context.warn``. None prints to standard error.
+            not read. In a stage, pass ``context.warn``. None prints to standard error.
 
     Returns:
         An iterator of frames, which opens files one by one. Close or delete it to stop.

@@ -11,7 +11,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
 
 from core.config.wrong_values import renamed_option, wrong_value
-from core.errors import HooklineError, nearest, shown, unknown
+from core.errors import HooklineError, error_chain, nearest, shown, unknown
 from core.kinds.stage import Stage
 from core.kinds.table import KINDS, PART_KINDS
 from core.options.top_level import TopLevelOptions
@@ -49,7 +49,7 @@ def explained(registry: Registry) -> Iterator[None]:
 
 def explain(error: BaseException, registry: Registry) -> HooklineError | None:
     """Return the user error behind a configuration error; None if there is no such mistake."""
-    chain = list(_chain(error))
+    chain = list(error_chain(error))
     for link in chain:
         if isinstance(link, HooklineError):
             return link
@@ -205,9 +205,3 @@ def _one_line(error: BaseException) -> str:
         line for line in lines if line and not line.startswith(("full_key:", "object_type", "reference_type"))
     )
     return f"{key}: {text}" if key and key not in text else text
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

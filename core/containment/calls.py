@@ -17,7 +17,7 @@ from types import FrameType, ModuleType
 from typing import TypeAlias, TypeVar
 
 from core.containment.output import output_of
-from core.errors import HooklineError, reason_of
+from core.errors import HooklineError, error_chain, reason_of
 from core.kinds.lookup import Origin, Parts
 from core.process.signals import interruption_behind, received
 from core.process.time_limit import OverdueError, within
@@ -163,16 +163,10 @@ def location_in(error: BaseException, origin: Origin, location: str = "") -> str
         return error.location
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    links = [list(_lines(link)) for link in _chain(error)]
+    links = [list(_lines(link)) for link in error_chain(error)]
     own = [location for lines in links for name, location in reversed(lines) if name == origin.package != ""]
     others = [location for name, location in reversed(links[0]) if name not in _OURS]
     return next(iter([*own, *filter(None, [location]), *others]), "")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _lines(error: BaseException) -> Iterator[tuple[str, str]]:

@@ -76,9 +76,9 @@ def check_model(target: Path, source: OnnxModel, precision: Precision) -> None:
         raise Fault(f"must give precision={precision.value}, but wrote a model without {_EVIDENCE[precision]}")
 
 
-def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], former: Sequence[onnx.ValueInfoProto]) -> None:
-    if len(made) != len(former) or not all(map(_fits, made, former)):
-        wanted, found = (shown([_described(item) for item in items]) for items in (former, made))
+def _check_values(what: str, made: Sequence[onnx.ValueInfoProto], previous: Sequence[onnx.ValueInfoProto]) -> None:
+    if len(made) != len(previous) or not all(map(_fits, made, previous)):
+        wanted, found = (shown([_described(item) for item in items]) for items in (previous, made))
         raise Fault(f"must keep the {what} {wanted}, but wrote {found}")
 
 

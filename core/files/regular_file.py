@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import HooklineError
+from core.errors import HooklineError, error_chain
 
 CHUNK = 1 << 20
 KINDS = {
@@ -126,7 +126,7 @@ def disk_errors() -> Iterator[None]:
     except HooklineError:
         raise
     except Exception as error:
-        causes = [link for link in _causes(error) if isinstance(link, OSError)]
+        causes = [link for link in error_chain(error) if isinstance(link, OSError)]
         named = (cause.filename2 or cause.filename for cause in causes)
         where = next((f" at '{name}'" for name in named if name), "")
         if any(cause.errno == errno.EFBIG for cause in causes) or os.strerror(errno.EFBIG) in str(error):
@@ -144,9 +144,3 @@ def _is_refusal(error: OSError) -> bool:
     """Return whether permissions are missing, or a file exists in place of a folder."""
     file_in_place = error.errno == errno.EEXIST and error.filename and Path(os.fsdecode(error.filename)).is_file()
     return error.errno in _REFUSED or bool(file_in_place)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

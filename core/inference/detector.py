@@ -1,4 +1,4 @@
-"""A detector: a model with what turns frames into its input and its outputs into boxes."""
+"""A detector: a model with its pre- and post-processing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PreparedBatch:
 
 @dataclass(frozen=True)
 class Detector:
-    """A model, and what turns frames into its input and its outputs into boxes.
+    """A model with its pre- and post-processing: frames in, boxes out.
 
     Attributes:
         session: The opened model.

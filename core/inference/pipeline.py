@@ -84,7 +84,7 @@ class DetectedBatch:
     Attributes:
         frames: In order.
         letterboxes: Where each frame was placed.
-        outputs: Raw outputs, on the device of the session; valid until the next batch is asked for.
+        outputs: Raw outputs, on the device of the session; valid until the next batch is requested.
         found: The boxes of each frame.
     """
 
@@ -97,7 +97,7 @@ class DetectedBatch:
 def batches_of(frames: Iterable[Frame], size: int, contract: InputContract) -> Iterator[ImageBatch]:
     """Yield batches of ``size`` frames; the last one may be smaller.
 
-    Where reading fails, the frames before the failure come first.
+    After a read error, the frames before it are yielded first.
     """
     taken: list[Frame] = []
     with _closed_after(frames) as remaining:
@@ -120,14 +120,14 @@ def prepared(
 ) -> AbstractContextManager[Iterator[PreparedT]]:
     """Prepare batches in a thread, up to ``depth`` ahead of the block.
 
-    An error of reading or preparing is raised, with its type, where the batch would have come. Leaving the block ends
-    the thread and closes what is read, also when an exception or Ctrl-C leaves it.
+    An error of reading or preparing is raised, with its type, when its batch is requested. The end of the block, by an
+    exception or Ctrl-C too, ends the thread and closes ``batches``.
 
     Args:
-        batches: What to read, in order.
+        batches: The batches to read, in order.
         prepare: Makes the network input, e.g. :meth:`Detector.prepare`.
         clock: For the phase ``prepare``.
-        depth: Number of prepared batches that may wait; 0: no thread, each batch is read when it is asked for.
+        depth: Number of prepared batches that may wait; 0: no thread, each batch is read when it is requested.
     """
     work = _prepared(batches, prepare, clock)
     return ahead(work, depth) if depth else _closed_after(work)
@@ -149,13 +149,13 @@ def detected(
 ) -> Iterator[Iterator[DetectedBatch]]:
     """Find the boxes of batches that are read and prepared ahead, as :func:`prepared` does.
 
-    The network runs in the thread that asks for the next batch::
+    The network runs in the thread that requests the next batch::
 
         with detected(batches, detector, clock, depth=batches_ahead(size)) as found:
             for batch in found: ...
 
     Args:
-        batches: What to read, in order.
+        batches: The batches to read, in order.
         detector: The model.
         clock: For the phases ``prepare``, ``inference`` and ``detect``; ``clock.each("read", frames)`` adds the first.
         depth: Number of prepared batches that may wait.
@@ -175,7 +175,7 @@ def _detected(ready: Iterator[PreparedBatch], detector: Detector, clock: Clock) 
 
 @contextmanager
 def _closed_after(items: Iterable[ItemT]) -> Iterator[Iterator[ItemT]]:
-    """Iterate over ``items``; close them when the block is left, where they can be closed."""
+    """Iterate over ``items``; at the end of the block close them, if they have ``close``."""
     iterator = iter(items)
     try:
         yield iterator

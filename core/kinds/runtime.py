@@ -54,7 +54,8 @@ class RuntimeBackend(Protocol):
         engine whose ``machine`` lacks one of these facts or has another value for it.
 
         Args:
-            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. For ``auto``, choose the device that ``build`` uses, and
+                the same one for the whole process.
         """
         ...
 

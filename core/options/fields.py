@@ -23,6 +23,7 @@ def shared(
     presentation: bool = False,
     place: bool = False,
     fingerprinted: bool = False,
+    not_for: type[object] | None = None,
 ) -> Any:  # noqa: ANN401 - the field has the type that its annotation states
     """Return a field that follows a top-level option: its default is the value of that option.
 
@@ -46,6 +47,8 @@ def shared(
         presentation: As in :func:`presentation`.
         place: As in :func:`place`.
         fingerprinted: As in :func:`fingerprinted`.
+        not_for: Type of artifact for which the option has no effect, if the stage can provide several. The plan reports
+            an option that no stage uses.
     """
     value = f"${{{word}}}" if otherwise is None else f"${{otherwise:${{{word}}},{encode(otherwise)}}}"
     return field(
@@ -59,6 +62,7 @@ def shared(
             "presentation": presentation,
             "place": place,
             "fingerprinted": fingerprinted,
+            "not_for": not_for,
         },
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from core.artifacts import Checkpoint, Engine
+from core.artifacts import Engine
 from core.containment.calls import PluginError
 from core.errors import HooklineError, shown
 from core.kinds.family_options import family_options_of, option_fields_of
@@ -161,9 +161,8 @@ def _references(overrides: Sequence[str], plan: Plan, registry: Parts) -> Iterat
     """Yield the options that options of planned stages and other overrides refer to."""
     for step in plan.steps:
         for _, item in option_fields_of(step.stage.signature.config, registry):
-            found = _REFERENCE.findall(str(item.default))
-            # The stage load compares precision= with that of an ONNX file or engine. A checkpoint has none.
-            yield from found if step.provides is not Checkpoint else (name for name in found if name != "precision")
+            if item.metadata.get("not_for") is not step.provides:
+                yield from _REFERENCE.findall(str(item.default))
     given = set(map(_option, overrides))
     for name, item in TopLevelOptions.__dataclass_fields__.items():
         if name not in given:

@@ -1,4 +1,4 @@
-"""Digest of the code of a stage or part of hookline: its package, and what this imports from hookline's packages.
+"""Digest of the code of a stage or part of hookline: its package, and the modules of hookline that this imports.
 
 A stage or backend works with modules of ``core`` and of other backends, most of which it imports inside functions. In a
 checkout that is edited in place, a change of any of them may change its result, and a change of another file does not.
@@ -18,10 +18,8 @@ from core.plugins.imports import ImportCache, import_cache
 from core.process.installation import HOME
 from core.storage.digest import digest_each, file_state, text_digest
 
-WHOLE = "cuda_plugins"
-"""The package that counts with all of its files: its modules read the sources of kernels by their names."""
 READER = f"{imports.__name__.replace('.', '/')}{SOURCE}"
-"""The file that reads imports: what another version of it has found is not used."""
+"""The file that reads imports; results of another version of it are not used."""
 
 
 def own_code_digest(code: str, cache_dir: Path | None = None) -> str:
@@ -103,14 +101,16 @@ class _Checkout:
         return self._imported[name]
 
     def _files_of(self, module: str) -> Iterator[str]:
-        """Yield the files that the import of a module runs: the module and the packages that contain it."""
+        """Yield the files that the import of a module runs: the module and the packages that contain it.
+
+        The CUDA source in ``kernels`` with the name of the module is included: the module launches its kernels.
+        """
         names = module.split(".")
-        if names[0] == WHOLE:
-            yield from self._below(WHOLE)
-            return
         for count in range(1, len(names) + 1):
             place = "/".join(names[:count])
-            yield from (file for file in (f"{place}/__init__{SOURCE}", f"{place}{SOURCE}") if file in self._digests)
+            folder, _, name = place.rpartition("/")
+            possible = (f"{place}/__init__{SOURCE}", f"{place}{SOURCE}", f"{folder}/kernels/{name}.cu")
+            yield from (file for file in possible if file in self._digests)
 
     def _below(self, package: str) -> Iterator[str]:
         folder = package.replace(".", "/")

@@ -15,7 +15,7 @@ OWN_YAML = "conf"
 
 
 class SharedYaml:
-    """YAML files by path, with their plugins. Of two files with one path, Hydra would silently take the first."""
+    """YAML files by path, with their plugins."""
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}

@@ -186,4 +186,4 @@ def _device_of(runtime: str, context: RunContext) -> str:
 
 
 def _has_doctor(context: RunContext) -> bool:
-    return any(stage.name == DOCTOR for stage in context.registry.all(Stage).values())
+    return DOCTOR in context.registry.all(Stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from core.artifacts import Checkpoint
 from core.model_facts import Precision
 from core.options.fields import shared
 
@@ -22,5 +23,5 @@ class LoadConfig:
 
     weights: str | None = shared("weights", place=True)
     imgsz: Any = shared("imgsz", presentation=True)  # a checkpoint has no size; the other models are not stored
-    precision: Precision | None = shared("precision", presentation=True)
+    precision: Precision | None = shared("precision", presentation=True, not_for=Checkpoint)
     backend: str = shared("backend", presentation=True)

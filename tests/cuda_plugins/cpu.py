@@ -71,3 +71,14 @@ def dirty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     memory = np.full(size + 16, 0xAB, np.uint8)
     start = -memory.ctypes.data % 16
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def decode_memory(heads: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return copies of the heads, and the outputs of ``YoloLayer_TRT`` for three anchors, in :func:`dirty` memory."""
+    inputs = [dirty(head.shape, head.dtype) for head in heads]
+    for place, head in zip(inputs, heads, strict=True):
+        place[...] = head
+    batch, rows = len(heads[0]), 3 * sum(head.shape[2] * head.shape[3] for head in heads)
+    shapes = [(batch, 1), (batch, rows, 4), (batch, rows), (batch, rows)]
+    types = [np.int32, np.float32, np.float32, np.int32]
+    return inputs, [dirty(shape, dtype) for shape, dtype in zip(shapes, types, strict=True)]

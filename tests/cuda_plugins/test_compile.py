@@ -45,3 +45,9 @@ def test_a_source_stands_alone(name: str) -> None:
     text = nvrtc.source(name)
     assert "#include" not in text
     assert re.search(r'extern "C" __global__ void', text)
+
+
+@pytest.mark.parametrize("name", nvrtc.names())
+def test_the_module_with_the_name_of_a_source_launches_it(name: str) -> None:
+    """The keys of the store cover a source through this module."""
+    assert f'"{name}"' in (nvrtc.FOLDER.parent / f"{name}.py").read_text(encoding="utf-8")

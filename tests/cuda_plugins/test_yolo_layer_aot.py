@@ -27,12 +27,7 @@ def decode(heads, settings, grid, threads, *, last_warp_first=False):
     """Launch the entry with TensorRT's arguments: inputs, heights and widths, outputs."""
     levels, half = len(heads), heads[0].dtype == np.float16
     compiled = cpu.library("yolo_layer", "yolo_layer_aot", yolo_layer_aot.defines(settings, levels, half))
-    memory = [cpu.dirty(head.shape, head.dtype) for head in heads]
-    for place, head in zip(memory, heads, strict=True):
-        place[...] = head
-    batch, rows = len(heads[0]), 3 * sum(head.shape[2] * head.shape[3] for head in heads)
-    outputs = [cpu.dirty((batch, 1), np.int32), cpu.dirty((batch, rows, 4), np.float32)]
-    outputs += [cpu.dirty((batch, rows), np.float32), cpu.dirty((batch, rows), np.int32)]
+    memory, outputs = cpu.decode_memory(heads)
     arguments = [np.array([array.ctypes.data], np.uintp) for array in memory]
     arguments += [np.array([size], np.int32) for head in heads for size in head.shape[2:]]
     arguments += [np.array([array.ctypes.data], np.uintp) for array in outputs]

@@ -173,12 +173,7 @@ def test_channels_must_fit(trt, creator):
 
 def run(trt, plugin, heads, stream=5):
     """Enqueue on NumPy memory."""
-    memory = [cpu.dirty(head.shape, head.dtype) for head in heads]
-    for place, head in zip(memory, heads, strict=True):
-        place[...] = head
-    batch, rows = len(heads[0]), 3 * sum(head.shape[2] * head.shape[3] for head in heads)
-    outputs = [cpu.dirty((batch, 1), np.int32), cpu.dirty((batch, rows, 4), np.float32)]
-    outputs += [cpu.dirty((batch, rows), np.float32), cpu.dirty((batch, rows), np.int32)]
+    memory, outputs = cpu.decode_memory(heads)
     kind = "HALF" if heads[0].dtype == np.float16 else "FLOAT"
     inputs = described_all(trt, [head.shape for head in heads], kind)
     addresses = [[array.ctypes.data for array in arrays] for arrays in (memory, outputs)]

@@ -1,4 +1,4 @@
-"""Full disks."""
+"""Full disks, and the permissions of new files."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def small_disk(place: Path, size: int) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Set the umask of this process in the block."""
+    previous = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(previous)

@@ -12,6 +12,7 @@ import pytest
 
 from backends.trt.timing_cache import TimingCache, read_cache, timing_cache, write_cache
 from tests.backends.trt.fake_tensorrt import fake_tensorrt
+from tests.support.disk_tools import umask
 
 
 def configuration(**script: Any) -> Any:
@@ -137,9 +138,6 @@ def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
 
 
 def test_other_users_can_read_a_cache_file(tmp_path: Path) -> None:
-    former = os.umask(0o077)
-    try:
+    with umask(0o077):
         write_cache(tmp_path / "a.cache", b"content")
-    finally:
-        os.umask(former)
     assert (tmp_path / "a.cache").stat().st_mode & 0o777 == 0o644

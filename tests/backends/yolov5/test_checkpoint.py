@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from backends.yolov5 import checkpoint
 from backends.yolov5.checkpoint import Weights, load, save
 from backends.yolov5.errors import CheckpointError
+from tests.support.disk_tools import umask
 from tests.support.yolov5_tools import tiny_weights
 
 
@@ -37,13 +37,10 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_the_mode_follows_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
-    former = os.umask(umask)
-    try:
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_mode_follows_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
+    with umask(mask):
         save(tiny_weights(), tmp_path / "x.safetensors")
-    finally:
-        os.umask(former)
     assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == mode
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import HooklineError
 from core.files.paths import NAME_BYTES, free_path, output_below, output_path, replacing, write_file
+from tests.support.disk_tools import umask
 
 PIECES = ["..", ".", "/", "//", "\\", "a", "..a", "a..", " ", "\0", "\n", "~", "-", "é", "日" * 90, "x" * 300, ".txt",
           "\udcff", "$HOME", "%2e%2e", "..%2f", "C:", "con", "*", "link", "\u202e", "\U0001f600"]  # fmt: skip
@@ -96,9 +97,6 @@ def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
 
 
 def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
-    mask = os.umask(0o027)
-    try:
+    with umask(0o027):
         write_file(tmp_path / "a", b"")
-    finally:
-        os.umask(mask)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640

@@ -28,11 +28,13 @@ FILES = {
     "stages/a/__pycache__/work.pyc": "",
     "stages/b/__init__.py": "if TYPE_CHECKING:\n    from core.types import Type",
     "backends/__init__.py": "",
-    "backends/gpu/__init__.py": "from cuda_plugins import loading",
+    "backends/gpu/__init__.py": "from cuda_plugins import loading, nms",
     "cuda_plugins/__init__.py": "",
     "cuda_plugins/loading.py": "",
+    "cuda_plugins/nms.py": "import core.named",
     "cuda_plugins/other.py": "import core.unused",
     "cuda_plugins/kernels/nms.cu": "",
+    "cuda_plugins/kernels/other.cu": "",
 }
 
 
@@ -50,8 +52,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 OF_A = {name for name in FILES if name.startswith(("stages/a/", "core/"))} - {
     "core/deep/other.py", "core/types.py", "core/unused.py", "stages/a/.hidden", "stages/a/__pycache__/work.pyc",
 }  # fmt: skip
-OF_GPU = {name for name in FILES if name.startswith(("backends/", "cuda_plugins/"))} | {
-    "core/__init__.py", "core/unused.py",
+OF_GPU = {name for name in FILES if name.startswith("backends/")} | {
+    "core/__init__.py", "core/named.py", "cuda_plugins/__init__.py", "cuda_plugins/loading.py", "cuda_plugins/nms.py",
+    "cuda_plugins/kernels/nms.cu",
 }  # fmt: skip
 
 
