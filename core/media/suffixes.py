@@ -75,9 +75,14 @@ def unknown_kind(path: Path) -> HooklineError:
 
 
 class PassedOver:
-    """Collects the files of folders and patterns that are not read, each once, to report them per suffix."""
+    """Collects the files of folders and patterns that are not read, each once, to report them per suffix.
+
+    Attributes:
+        repeated: Number of entries of a split that name an image again (:func:`core.data.dataset.list_samples`).
+    """
 
     def __init__(self) -> None:
+        self.repeated = 0
         self._files: set[Path] = set()
 
     def add(self, file: Path) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.files.regular_file import is_folder, open_regular
-from core.media.listing import list_entries
-from core.media.matching import files_below, name_key
+from core.media.matching import name_key
 from core.media.suffixes import INSTALL_HEIF, PassedOver, is_heif, is_image
 from core.storage.digest import text_digest
 from stages.dataset.config import DatasetConfig
@@ -37,29 +36,23 @@ def list_splits(data: str, notes: list[str] | None = None) -> tuple[DataSpec, Sp
 
     Args:
         data: Path of the data.yaml.
-        notes: Gets one line per split with the files in its folders that are not images.
+        notes: Gets the lines about files in the folders that are not images, and about repeated paths, per split.
     """
     spec = read_data_yaml(data)
     splits, lines = {}, []
     for split in spec.splits:
         passed = PassedOver()
         splits[split] = list_samples(spec, split, passed)
-        lines.append(passed.line(f"of '{split}'"))
+        lines += [passed.line(f"of '{split}'"), _repeated(split, passed.repeated)]
     if notes is not None:
         notes += filter(None, lines)
     return spec, splits
 
 
-def repeated_entries(spec: DataSpec, splits: Splits) -> dict[str, int]:
-    """Return the number of entries per split that name an image again; each image is used once."""
-    return {split: sum(map(_count, spec.splits[split])) - len(samples) for split, samples in splits.items()}
-
-
-def _count(place: Path) -> int:
-    """Return the number of images in a folder, or of entries of a list."""
-    if is_folder(place):
-        return sum(map(is_image, files_below(place)))
-    return sum(1 for _ in list_entries(place))
+def _repeated(split: str, count: int) -> str:
+    """Return a line with the number of paths that name an image again; empty for none."""
+    paths = counted(count, "repeated path")
+    return f"left out {paths} in the lists of '{split}': each image is used once" if count else ""
 
 
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
