@@ -89,11 +89,11 @@ def orphan_labels(split: str, samples: Sequence[Sample], places: Iterable[Path])
             of its images, which may contain images that are not in the list.
     """
     for folder, labels in _folders(samples, places):
-        files = _files(folder)
-        wanted = {f"{file.stem}.txt" for file in files if is_image(file)}
-        texts = (file for file in _files(labels) if file.suffix.lower() == ".txt")
-        orphans = [file for file in texts if file.name not in wanted and _has_rows(file)]
-        owners = _owners(files) if orphans else {}
+        names = _names(folder)
+        wanted = {f"{os.path.splitext(name)[0]}.txt" for name in names if is_image(name)}  # noqa: PTH122  as in _names
+        others = (labels / name for name in _names(labels) if name not in wanted)
+        orphans = [file for file in others if file.suffix.lower() == ".txt" and _has_rows(file)]
+        owners = _owners(folder / name for name in names) if orphans else {}
         for file in orphans:
             yield AuditFinding("stray-label", split, file, None, _message(file, folder, owners))
 
@@ -123,19 +123,24 @@ def _message(label: Path, folder: Path, owners: Mapping[str, Sequence[Path]]) ->
 
 def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Path, Path]]:
     """Return the folders of images with the folders of their labels, sorted, without duplicates."""
-    pairs = {sample.image.parent: label_path(sample.image).parent for sample in samples}
+    pairs = {folder: _labels_of(folder) for folder in {sample.image.parent for sample in samples}}
     for place in places:
-        labels = label_path(place / "x").parent
+        labels = _labels_of(place)
         if is_folder(place) and labels != place:
-            below = sorted(folder for folder in labels.rglob("*") if is_folder(folder))
+            below = sorted(Path(parent, name) for parent, folders, _ in os.walk(labels) for name in folders)
             pairs |= {place / folder.relative_to(labels): folder for folder in [labels, *below]}
     return sorted(pairs.items())
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder; none if it is missing or not readable."""
+def _labels_of(folder: Path) -> Path:
+    """Return the folder of the label files of the images in ``folder``."""
+    return label_path(folder / "x").parent
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the sorted names in a folder; none if it is missing or not readable."""
     try:
-        return sorted(folder.iterdir())
+        return sorted(os.listdir(folder))  # noqa: PTH208  names, not paths: eight times as fast, for millions of files
     except OSError:
         return []
 
