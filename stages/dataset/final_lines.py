@@ -12,7 +12,7 @@ from stages.dataset.auditing import Audit
 from stages.dataset.findings import AuditFinding, Severity, counts, of_severity
 from stages.dataset.sample_checks import CheckedSample
 
-REPAIRS = {problem.value for problem in RowProblem if not problem.is_error} - {RowProblem.beyond.value}
+REPAIRS = {problem.value for problem in RowProblem if problem.is_repair}
 """Kinds of findings with which a row is not used as written."""
 MAX_NAMED = 5
 """Maximum number of skipped images named in a line; the report lists all."""
