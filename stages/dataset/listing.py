@@ -56,7 +56,7 @@ def _repeated(split: str, count: int) -> str:
 
 
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
-    """Return what listing and report depend on: paths, content, and label files without an image."""
+    """Return what listing, report and notes depend on: paths, content, and the files that are left out."""
     notes: list[str] = []
     spec, splits = list_splits(data, notes)
     places = [spec.path, *(sample.image for samples in splits.values() for sample in samples)]
