@@ -55,7 +55,7 @@ def list_samples(spec: DataSpec, split: str, passed: PassedOver | None = None) -
     Args:
         spec: The data.yaml.
         split: Name of the split.
-        passed: Collects the files in the folders that are not images.
+        passed: Collects the files in the folders that are not images, and counts the paths that name an image again.
 
     Raises:
         HooklineError: The data.yaml does not have the split, the split has no images, or it lists a missing image.
@@ -63,7 +63,9 @@ def list_samples(spec: DataSpec, split: str, passed: PassedOver | None = None) -
     if split not in spec.splits:
         raise unknown("split", split, spec.splits)
     passed = PassedOver() if passed is None else passed
-    images = dict.fromkeys(image for place in spec.splits[split] for image in _images(place, spec.root, passed))
+    found = [image for place in spec.splits[split] for image in _images(place, spec.root, passed)]
+    images = dict.fromkeys(found)
+    passed.repeated += len(found) - len(images)
     if not images:
         places = ", ".join(f"'{place}'" for place in spec.splits[split])
         hint = f"suffixes of images: {' '.join(IMAGE_SUFFIXES)}"

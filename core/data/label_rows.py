@@ -22,7 +22,7 @@ ImageSize = Callable[[], tuple[int, int] | None]
 
 
 class RowProblem(str, Enum):
-    """Problems of a label row: errors, and repairs, with which the row is used or, if it repeats another, dropped."""
+    """Problems of a label row: errors, repairs, and ``beyond``, with which the row is used as written."""
 
     malformed = "malformed-row"
     unknown_class = "class-out-of-range"
@@ -38,6 +38,11 @@ class RowProblem(str, Enum):
     def is_error(self) -> bool:
         """Whether the row cannot be used."""
         return self in _ERRORS
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether the row is used in another form or, if it repeats another one, dropped."""
+        return not self.is_error and self is not RowProblem.beyond
 
 
 _ERRORS = {RowProblem.malformed, RowProblem.unknown_class, RowProblem.outside, RowProblem.empty}

@@ -76,9 +76,14 @@ def unknown_kind(path: Path) -> HooklineError:
 
 
 class PassedOver:
-    """Collects the files of folders and patterns that are not read, each once, to report them per suffix."""
+    """Collects the files of folders and patterns that are not read, each once, to report them per suffix.
+
+    Attributes:
+        repeated: Number of entries of a split that name an image again (:func:`core.data.dataset.list_samples`).
+    """
 
     def __init__(self) -> None:
+        self.repeated = 0
         self._files: set[Path] = set()
 
     def selected(self, files: Iterable[Path], wanted: Callable[[Path], bool]) -> list[Path]:

@@ -23,7 +23,7 @@ from core.kinds.context import RunContext
 from core.kinds.session import Session
 from core.media.matching import nearest_names
 from core.media.reader import files_read, frame_count, sample_frames
-from core.media.source import list_source
+from core.media.source import Source, list_source
 from core.media.tolerance import Tolerance
 from core.storage.serial import json_text
 from core.storage.sidecar import read_model
@@ -152,9 +152,10 @@ def compare_models(config: CompareConfig, engine: Engine, context: RunContext) -
         max_det=config.max_det,
         classes=class_ids(config.classes, engine.facts.names),
     )
+    source = list_source(config.source)
     processor, agreement = context.processor(config.processor), Agreement()
     with open_model(engine, context) as first, open_model(reference, context) as second:
-        notes = (*list_source(config.source).notes, *_thresholds(first, second, wanted.conf))
+        notes = (*source.notes, *_thresholds(first, second, wanted.conf))
         for note in notes:
             context.warn(note)
         detectors = (
@@ -164,12 +165,12 @@ def compare_models(config: CompareConfig, engine: Engine, context: RunContext) -
         for session in (first, second):
             warm_up(session, config.warmup)
         bench = Bench(detectors, Duel((first, second)), agreement)
-        pictures = _run(config, bench, context, (*engine.notes, *reference.notes))
+        pictures = _run(config, source, bench, context, (*engine.notes, *reference.notes))
     values = {**bench.duel.values(), **agreement.values(), "pictures": pictures}
     content = {
         "engine": describe(engine),
         "reference": describe(reference),
-        "source": {"digest": list_source(config.source).digest(context.cache_dir)},
+        "source": {"digest": source.digest(context.cache_dir)},
         "conf": wanted.conf,
         "iou": wanted.iou,
         "values": values,
@@ -189,12 +190,11 @@ def _thresholds(first: Session, second: Session, conf: float) -> tuple[str, ...]
     return (f"the engine drops boxes below {one:g} and the reference below {two:g}: set conf={max(one, two):g}",)
 
 
-def _run(config: CompareConfig, bench: Bench, context: RunContext, notes: tuple[str, ...]) -> int:
+def _run(config: CompareConfig, source: Source, bench: Bench, context: RunContext, notes: tuple[str, ...]) -> int:
     """Run both models, which have these notes, on the images; return how many images there were.
 
     Nothing is read or prepared during an inference, so that latencies are those of an idle machine.
     """
-    source = list_source(config.source)
     total = max(min(frame_count(source) or config.pictures, config.pictures), 1)
     contract = bench.detectors[0].session.contract
     rounds = -(-config.inferences * contract.batch // total)

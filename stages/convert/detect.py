@@ -199,8 +199,7 @@ def _json_kind(file: Path) -> str:
     try:
         opened = open_regular(file)
     except OSError as error:
-        hint = "change its permissions, or move it out of the source"
-        raise HooklineError(f"cannot read '{file}' ({error.strerror})", hint) from error
+        raise unreadable(file, error) from error
     with opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
         if start == b"{" and all(content.find(word) >= 0 for word in (b'"images"', b'"annotations"', b'"categories"')):

@@ -12,8 +12,8 @@ from xml.parsers import expat
 from core.errors import HooklineError
 from core.files.regular_file import is_file, read_regular
 from core.media.listing import list_entries
-from stages.convert.config import Format
-from stages.convert.detect import AnnotationPlace, files_of
+from stages.convert.config import SPLITS, Format
+from stages.convert.detect import AnnotationPlace, files_of, unreadable
 from stages.convert.images import ImageFinder
 from stages.convert.records import Annotations, Box, Corners, Item
 
@@ -53,9 +53,7 @@ def _parse(file: Path) -> ElementTree.Element:
     try:
         content = read_regular(file, MAX_BYTES)
     except OSError as error:
-        raise HooklineError(
-            f"cannot read '{file}' ({error.strerror})", "check its permissions, or move it out of the source"
-        ) from error
+        raise unreadable(file, error) from error
     scanner = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
@@ -110,7 +108,7 @@ def _text(element: ElementTree.Element, path: str) -> str:
 def _image_sets(folder: Path) -> Mapping[str, str]:
     """Return the split of each stem from VOC's ImageSets/Main; empty without that folder."""
     found: dict[str, str] = {}
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         file = folder / "ImageSets" / "Main" / f"{split}.txt"
         if is_file(file):
             found |= {line.split()[0]: split for _, line in list_entries(file)}

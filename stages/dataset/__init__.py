@@ -37,8 +37,7 @@ def check(config: DatasetConfig) -> Iterable[HooklineError]:
     from stages.dataset.findings import kind_problems
     from stages.dataset.listing import given_data
 
-    yield from kind_problems("dataset.only", config.only)
-    yield from kind_problems("dataset.skip", config.skip)
+    yield from kind_problems(config.only, config.skip)
     try:
         network_size(config.imgsz, 1)
         yield from list_problems(read_data_yaml(given_data(config)))

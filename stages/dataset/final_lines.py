@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from core.data.label_rows import RowProblem
 from core.errors import counted, listed
@@ -12,25 +12,18 @@ from stages.dataset.auditing import Audit
 from stages.dataset.findings import AuditFinding, Severity, counts, of_severity
 from stages.dataset.sample_checks import CheckedSample
 
-REPAIRS = {problem.value for problem in RowProblem if not problem.is_error} - {RowProblem.beyond.value}
+REPAIRS = {problem.value for problem in RowProblem if problem.is_repair}
 """Kinds of findings with which a row is not used as written."""
 MAX_NAMED = 5
 """Maximum number of skipped images named in a line; the report lists all."""
 
 
-def final_lines(audit: Audit, repeats: Mapping[str, int]) -> tuple[str, ...]:
+def final_lines(audit: Audit) -> tuple[str, ...]:
     """Return one line per split and reason for images, labels and label rows that are not used as they are.
 
-    Args:
-        audit: The audit with all its findings.
-        repeats: Number of entries of each split that name an image again.
+    ``audit`` has all its findings, also those that are not reported.
     """
-    lines = [_repeated(split, count) for split, count in repeats.items() if count]
-    return (*lines, *_skipped(audit), *_repaired(audit), *_strays(audit))
-
-
-def _repeated(split: str, count: int) -> str:
-    return f"left out {counted(count, 'repeated path')} in the lists of '{split}': each image is used once"
+    return (*_skipped(audit), *_repaired(audit), *_strays(audit))
 
 
 def _skipped(audit: Audit) -> Iterator[str]:

@@ -101,14 +101,17 @@ class AuditFinding:
         return KINDS[self.kind][0]
 
 
-def kind_problems(option: str, given: Sequence[str]) -> Iterator[HooklineError]:
-    """Yield an error per value of the option ``option`` that is no kind of findings, or one of errors to skip."""
-    for kind in given:
-        if kind not in KINDS:
-            yield unknown(f"kind of finding in {option}:", kind, KINDS, listed="docs/dataset.md lists all kinds")
-        elif option.endswith("skip") and KINDS[kind][0] is Severity.error:
+def kind_problems(only: Sequence[str], skip: Sequence[str]) -> Iterator[HooklineError]:
+    """Yield an error per unknown kind in the options ``only`` and ``skip``, and per kind of errors in ``skip``."""
+    for option, given in (("only", only), ("skip", skip)):
+        for kind in given:
+            if kind not in KINDS:
+                listed = "docs/dataset.md lists all kinds"
+                yield unknown(f"kind of finding in dataset.{option}:", kind, KINDS, listed=listed)
+    for kind in skip:
+        if kind in KINDS and KINDS[kind][0] is Severity.error:
             yield HooklineError(
-                f"{option}: {shown(kind)} is an error, and an image with an error cannot be used",
+                f"dataset.skip: {shown(kind)} is an error, and an image with an error cannot be used",
                 "leave such images out with dataset.bad=skip; dataset.skip takes kinds of warnings and notes",
             )
 

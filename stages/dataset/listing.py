@@ -9,10 +9,9 @@ from pathlib import Path
 
 from core.data.data_yaml import DataSpec, read_data_yaml
 from core.data.dataset import Sample, content_digest, label_path, list_samples
-from core.errors import HooklineError
+from core.errors import HooklineError, counted
 from core.files.regular_file import is_folder, open_regular
-from core.media.listing import list_entries
-from core.media.matching import files_below, name_key
+from core.media.matching import name_key
 from core.media.suffixes import INSTALL_HEIF, PassedOver, is_heif, is_image
 from core.storage.digest import text_digest
 from stages.dataset.config import DatasetConfig
@@ -37,33 +36,27 @@ def list_splits(data: str, notes: list[str] | None = None) -> tuple[DataSpec, Sp
 
     Args:
         data: Path of the data.yaml.
-        notes: Gets one line per split with the files in its folders that are not images.
+        notes: Gets the lines about files in the folders that are not images, and about repeated paths, per split.
     """
     spec = read_data_yaml(data)
     splits, lines = {}, []
     for split in spec.splits:
         passed = PassedOver()
         splits[split] = list_samples(spec, split, passed)
-        lines.append(passed.line(f"of '{split}'"))
+        lines += [passed.line(f"of '{split}'"), _repeated(split, passed.repeated)]
     if notes is not None:
         notes += filter(None, lines)
     return spec, splits
 
 
-def repeated_entries(spec: DataSpec, splits: Splits) -> dict[str, int]:
-    """Return the number of entries per split that name an image again; each image is used once."""
-    return {split: sum(map(_count, spec.splits[split])) - len(samples) for split, samples in splits.items()}
-
-
-def _count(place: Path) -> int:
-    """Return the number of images in a folder, or of entries of a list."""
-    if is_folder(place):
-        return sum(map(is_image, files_below(place)))
-    return sum(1 for _ in list_entries(place))
+def _repeated(split: str, count: int) -> str:
+    """Return a line with the number of paths that name an image again; empty for none."""
+    paths = counted(count, "repeated path")
+    return f"left out {paths} in the lists of '{split}': each image is used once" if count else ""
 
 
 def fingerprint_of(data: str, cache_dir: Path) -> dict[str, str]:
-    """Return what listing and report depend on: paths, content, and label files without an image."""
+    """Return what listing, report and notes depend on: paths, content, and the files that are left out."""
     notes: list[str] = []
     spec, splits = list_splits(data, notes)
     places = [spec.path, *(sample.image for samples in splits.values() for sample in samples)]
@@ -96,11 +89,11 @@ def orphan_labels(split: str, samples: Sequence[Sample], places: Iterable[Path])
             of its images, which may contain images that are not in the list.
     """
     for folder, labels in _folders(samples, places):
-        files = _files(folder)
-        wanted = {f"{file.stem}.txt" for file in files if is_image(file)}
-        texts = (file for file in _files(labels) if file.suffix.lower() == ".txt")
-        orphans = [file for file in texts if file.name not in wanted and _has_rows(file)]
-        owners = _owners(files) if orphans else {}
+        names = _names(folder)
+        wanted = {f"{os.path.splitext(name)[0]}.txt" for name in names if is_image(name)}  # noqa: PTH122  as in _names
+        others = (labels / name for name in _names(labels) if name not in wanted)
+        orphans = [file for file in others if file.suffix.lower() == ".txt" and _has_rows(file)]
+        owners = _owners(folder / name for name in names) if orphans else {}
         for file in orphans:
             yield AuditFinding("stray-label", split, file, None, _message(file, folder, owners))
 
@@ -130,19 +123,24 @@ def _message(label: Path, folder: Path, owners: Mapping[str, Sequence[Path]]) ->
 
 def _folders(samples: Sequence[Sample], places: Iterable[Path]) -> list[tuple[Path, Path]]:
     """Return the folders of images with the folders of their labels, sorted, without duplicates."""
-    pairs = {sample.image.parent: label_path(sample.image).parent for sample in samples}
+    pairs = {folder: _labels_of(folder) for folder in {sample.image.parent for sample in samples}}
     for place in places:
-        labels = label_path(place / "x").parent
+        labels = _labels_of(place)
         if is_folder(place) and labels != place:
-            below = sorted(folder for folder in labels.rglob("*") if is_folder(folder))
+            below = sorted(Path(parent, name) for parent, folders, _ in os.walk(labels) for name in folders)
             pairs |= {place / folder.relative_to(labels): folder for folder in [labels, *below]}
     return sorted(pairs.items())
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder; none if it is missing or not readable."""
+def _labels_of(folder: Path) -> Path:
+    """Return the folder of the label files of the images in ``folder``."""
+    return label_path(folder / "x").parent
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the sorted names in a folder; none if it is missing or not readable."""
     try:
-        return sorted(folder.iterdir())
+        return sorted(os.listdir(folder))  # noqa: PTH208  names, not paths: eight times as fast, for millions of files
     except OSError:
         return []
 

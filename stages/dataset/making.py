@@ -17,7 +17,7 @@ from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.config import Bad, DatasetConfig
 from stages.dataset.final_lines import final_lines
 from stages.dataset.findings import AuditFinding, Severity, counted_kinds, lines_of, of_severity, selected
-from stages.dataset.listing import given_data, list_splits, repeated_entries
+from stages.dataset.listing import given_data, list_splits
 from stages.dataset.report import write_report
 from stages.dataset.statistics import class_table, numbers_of, split_line, split_table
 
@@ -35,7 +35,7 @@ def make_dataset(config: DatasetConfig, context: RunContext) -> Dataset:
         context.note(note)
     decoding = Decoding(config.max_pixels, config.image_depth)
     audit = run_audit(spec, splits, context, decoding, network_size(config.imgsz, 1))
-    notes = final_lines(audit, repeated_entries(spec, splits))
+    notes = final_lines(audit)
     audit.findings = selected(audit.findings, config.only, config.skip)
     stops = _stops(audit, config)
     numbers = numbers_of(audit)

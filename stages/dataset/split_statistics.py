@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-from core.labels import Labels
+from core.labels import Labels, distinct_regions
 from stages.dataset.image_cache import ImageFacts
 
 
@@ -39,8 +39,8 @@ class SplitStatistics:
             self.no_label += 1
         elif not len(labels):
             self.empty_label += 1
-        # A region that several classes ignore has a row for each.
-        self.regions += len({tuple(box) for box in labels.regions.tolist()})
+        if len(labels.regions):
+            self.regions += len(distinct_regions(labels))
         self._classes.extend(labels.classes.tolist())
         self._owners.extend([number] * len(labels))
         self._boxes.extend(labels.boxes.ravel().tolist())

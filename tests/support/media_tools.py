@@ -36,6 +36,12 @@ def half_a_jpeg(height: int = 48, width: int = 64) -> bytes:
     return content[: len(content) // 2] + b"\xff\xd9"
 
 
+def oriented_jpeg(content: bytes, orientation: int) -> bytes:
+    """Return a JPEG file with an EXIF orientation."""
+    exif = b"Exif\0\0MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + content[2:]
+
+
 def oriented_tiff(image: NDArray[np.uint8], orientation: int) -> bytes:
     """A TIFF with this orientation, its directory after the pixels."""
     content = bytes(cv2.imencode(".tif", image)[1])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.media.picture import UnreadableError, read_picture
-from tests.support.media_tools import make_picture, write_pictures
+from tests.support.media_tools import make_picture, oriented_jpeg, write_pictures
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])
@@ -36,10 +36,7 @@ def test_everything_becomes_three_channels_of_eight_bits(tmp_path: Path, stored:
 
 def exif_oriented(orientation: int) -> bytes:
     """A 64x48 JPEG with an EXIF orientation tag."""
-    jpeg = cv2.imencode(".jpg", make_picture())[1].tobytes()
-    tag = b"\x01\x12\x00\x03\x00\x00\x00\x01" + bytes([0, orientation]) + b"\x00\x00"
-    body = b"Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01" + tag + b"\x00\x00\x00\x00"
-    return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
+    return oriented_jpeg(cv2.imencode(".jpg", make_picture())[1].tobytes(), orientation)
 
 
 @pytest.mark.parametrize(("orientation", "shape"), [(1, (48, 64, 3)), (6, (64, 48, 3))])

@@ -23,7 +23,7 @@ from stages.convert.records import rotated
 from stages.convert.split import sizes, stratify
 from tests.support.convert_tools import by_name, contents, labels_of, pictures, run
 from tests.support.dataset_tools import write_dataset
-from tests.support.media_tools import oriented_tiff
+from tests.support.media_tools import oriented_jpeg, oriented_tiff
 
 ROW = (0.5, 0.5, 0.5, 0.5)
 
@@ -95,10 +95,8 @@ def test_boxes_turn_as_images_do(tmp_path: Path, tag: int) -> None:
     stored = np.zeros((40, 80, 3), np.uint8)
     stored[8:16, 40:72] = 255
     encoded = cv2.imencode(".jpg", stored)[1].tobytes()
-    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0" + bytes([tag]) + b"\0\0\0\0\0\0"
-    exif = b"Exif\0\0" + tiff
     file = tmp_path / "a.jpg"
-    file.write_bytes(encoded[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + encoded[2:])
+    file.write_bytes(oriented_jpeg(encoded, tag))
     shown = read_picture(file)
     rows, columns = np.nonzero(shown[..., 0] > 128)
     expected = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
@@ -110,9 +108,7 @@ def test_boxes_turn_as_images_do(tmp_path: Path, tag: int) -> None:
 def test_annotations_made_on_the_stored_image_are_turned(tmp_path: Path) -> None:
     source = tmp_path / "set"
     pictures(source, "a.jpg", "b.jpg")
-    encoded = (source / "a.jpg").read_bytes()
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    (source / "a.jpg").write_bytes(encoded[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + encoded[2:])
+    (source / "a.jpg").write_bytes(oriented_jpeg((source / "a.jpg").read_bytes(), 6))
     place = "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>32</xmax><ymax>12</ymax></bndbox>"
     size = "<size><width>64</width><height>48</height></size>"
     (source / "c.tif").write_bytes(oriented_tiff(read_picture(source / "b.jpg"), 6))

@@ -219,6 +219,17 @@ def test_files_that_are_passed_over_are_counted_per_split(tmp_path: Path) -> Non
     assert before.keys() < fingerprint(plain(file), context).keys()
 
 
+def test_a_list_that_names_an_image_again_is_checked_again(tmp_path: Path) -> None:
+    file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER]}, "val": {"c": [OTHER]}})
+    file.write_text(file.read_text().replace("train: images/train", "train: train.txt"))
+    context, _ = make_context(tmp_path)
+    entry, seen = "images/train/a.png\n", []
+    for count in (1, 2, 3):  # the line with their number is part of the stored result
+        (file.parent / "train.txt").write_text(entry * count)
+        seen.append(tuple(sorted(fingerprint(plain(file), context).items())))
+    assert len(set(seen)) == 3
+
+
 def test_a_gif_in_a_data_set_is_its_first_frame(tmp_path: Path) -> None:
     file = write_dataset(tmp_path / "set", {"train": {"a": [OBJECT, OTHER]}, "val": {"c": [OTHER]}})
     moving = [Image.effect_noise((64, 48), 99), Image.effect_noise((64, 48), 9)]

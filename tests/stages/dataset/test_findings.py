@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from stages.dataset.auditing import Audit, run_audit
 from stages.dataset.findings import KINDS, AuditFinding, Severity, counted_kinds, lines_of
 from stages.dataset.listing import list_splits
 from tests.support.dataset_tools import write_dataset, write_picture
-from tests.support.media_tools import half_a_jpeg
+from tests.support.media_tools import half_a_jpeg, oriented_jpeg
 from tests.support.stage_tools import make_context
 
 OBJECT, OTHER = (0, 0.5, 0.5, 0.2, 0.2), (1, 0.5, 0.5, 0.2, 0.2)
@@ -48,10 +47,8 @@ def rows(text: str) -> Callable[[Path], object]:
 def turn(root: Path) -> None:
     """The image as a JPEG with an EXIF rotation of 90 degrees."""
     content = cv2.imencode(".jpg", cv2.imread(str(picture(root))))[1].tobytes()
-    exif = b"Exif\0\0MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
     picture(root).unlink()
-    turned = content[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + content[2:]
-    picture(root).with_suffix(".jpg").write_bytes(turned)
+    picture(root).with_suffix(".jpg").write_bytes(oriented_jpeg(content, 6))
 
 
 def copy(source: str, target: str) -> Callable[[Path], object]:

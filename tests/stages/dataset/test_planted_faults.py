@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ from stages.dataset import dataset
 from stages.dataset.config import DatasetConfig
 from stages.dataset.findings import KINDS, Severity
 from tests.support.dataset_tools import Row, write_dataset
+from tests.support.media_tools import oriented_jpeg
 from tests.support.stage_tools import make_context
 
 NAMES = ("person", "dog", "cat", "bird", "cow", "unicorn")
@@ -74,12 +74,9 @@ def plant(folder: Path) -> Path:
     image("002").write_bytes(image("002").read_bytes()[:3000])
     jpeg = cv2.imencode(".jpg", cv2.imread(str(image("003"))))[1].tobytes()
     image("003").write_bytes(jpeg)
-    exif = b"Exif\0\0MM" + struct.pack(">HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
     image("004").unlink()
     turned = cv2.imencode(".jpg", np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
-    image("004").with_suffix(".jpg").write_bytes(
-        turned[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + turned[2:]
-    )
+    image("004").with_suffix(".jpg").write_bytes(oriented_jpeg(turned, 6))
     cv2.imwrite(str(image("005")), np.full((8, 60, 3), 90, np.uint8))
     cv2.imwrite(str(image("006")), cv2.imread(str(image("006")), cv2.IMREAD_GRAYSCALE))
     image("008").write_bytes(image("007").read_bytes())
