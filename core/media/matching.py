@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from core.files.regular_file import is_file, is_folder
 
 RECURSIVE = "**"
-_NUMBER = re.compile(r"%%|%(\d{0,2})d")
+_NUMBER = re.compile(r"%%|%(0?\d{0,2})d")
 """A number in the name of a sequence, as FFmpeg writes it: ``%d``, or ``%04d`` with leading zeros; or a ``%``."""
 
 

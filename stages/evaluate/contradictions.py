@@ -183,8 +183,8 @@ class _ImageMatches:
         for label, number in enumerate(self._labels.classes.tolist()):
             own = self._best.get(label, 0.0)
             if own < self._record.confidence:
-                matching = f"the best one has confidence {own:.3f}" if own else "there is none"
-                reason = f"label '{self._label(label)}' is not found: of detections that match it, {matching}"
+                match = f"the best matching detection has confidence {own:.3f}" if own else "no detection matches it"
+                reason = f"label '{self._label(label)}' is not found: {match}"
                 weight = self._record.recall.get(number, 0.0) ** 2 * (1 - own)
                 yield Contradiction(ContradictionKind.not_found, weight, reason, label)
 

@@ -21,6 +21,8 @@ from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.decode_cost import Cost
 
 DECODES = {"one_class": "one class per box", "both": "both, as in the engine"}
+MIN_LOST = 0.0005
+"""Smallest loss of AP50 that three decimals do not print as 0.000."""
 
 
 def cost_table(cost: Cost, engine: Scores) -> str:
@@ -40,7 +42,7 @@ def cost_table(cost: Cost, engine: Scores) -> str:
     lines += [
         f"{titles[part.decode.name]}: class '{part.worst}' loses most, {part.worst_lost:.3f} of its AP50"
         for part in cost.parts[:2]
-        if part.worst
+        if part.worst_lost >= MIN_LOST
     ]
     return "\n".join(lines)
 

@@ -214,6 +214,8 @@ def test_a_numbered_sequence(tmp_path: Path) -> None:
     write_pictures(tmp_path, ["50%-1.png", "50%-2.png", "one_%02d.png", "one_01.png"])
     assert list_source(f"{tmp_path}/50%%-%d.png").names == ("50%-1.png", "50%-2.png")
     assert list_source(f"{tmp_path}/one_%02d.png").names == ("one_%02d.png",)
+    write_pictures(tmp_path, ["000000000009.png", "000000000010.png", "00011.png"])
+    assert list_source(f"{tmp_path}/%012d.png").names == ("000000000009.png", "000000000010.png")
 
 
 def test_a_sequence_of_another_kind(tmp_path: Path) -> None:

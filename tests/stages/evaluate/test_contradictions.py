@@ -72,7 +72,7 @@ def test_reasons_and_indices() -> None:
     assert [(item.reason, item.label, item.detection) for item in items] == [
         (f"no label: the model detects 'person' with confidence 0.95; {nearest}", None, 0),
         ("label 'dog': the model detects 'person' with confidence 0.90", 1, 1),
-        ("label 'person' is not found: of detections that match it, there is none", 0, None),
+        ("label 'person' is not found: no detection matches it", 0, None),
     ]
     (item,) = found([(*A, 0)], [(*A, 1, 0.9), (*A, 0, 0.35)])
     assert item.reason == "label 'person': the model detects 'dog' with confidence 0.90, and 'person' with 0.35"
