@@ -55,7 +55,8 @@ def convert_source(config: ConvertConfig, context: RunContext) -> Dataset:
             f"no boxes remain: {counted(len(labelled), 'image')} without boxes, {len(found.missing)} missing",
             "check convert.source, convert.pictures and convert.names",
         )
-    _report_remarks(found.remarks, context)
+    _report(found.remarks, context.warn)
+    _report(found.notes, context.note)
     _report_classes(labelled, found, chosen, context)
     splits = split_images(labelled, config.split, context)
     return write_splits(splits, chosen.classes, config.link, context)
@@ -152,10 +153,10 @@ def _report_missing(missing: Sequence[str], config: ConvertConfig, context: RunC
     context.warn(f"skipped {message}")
 
 
-def _report_remarks(remarks: Counter[str], context: RunContext) -> None:
-    for what, count in sorted(remarks.items()):
+def _report(cases: Counter[str], report: Callable[[str], None]) -> None:
+    for what, count in sorted(cases.items()):
         if count:
-            (context.note if what.endswith("(kept)") else context.warn)(f"{what}: {count:,}")
+            report(f"{what}: {count:,}")
 
 
 def _report_classes(

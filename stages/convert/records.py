@@ -64,6 +64,7 @@ class Annotations:
         items: One per image.
         missing: Names of annotated images that were not found.
         remarks: Number of times that each unusual case occurred.
+        notes: Number of times that each case occurred in which nothing was changed.
     """
 
     given: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class Annotations:
     items: list[Item] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
 
     def add_regions(self, name: str, targets: tuple[str, ...]) -> None:
         """Add a class of ignore regions.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -32,7 +31,7 @@ def read_voc(place: AnnotationPlace, images: ImageFinder, into: Annotations) -> 
         if root.tag != "annotation":
             into.remarks["XML files that are not annotations, skipped"] += 1
             continue
-        boxes = tuple(_boxes(root, file, into.remarks))
+        boxes = tuple(_boxes(root, file, into))
         names.update(box.name for box in boxes)
         filename = _text(root, "filename") or file.stem
         image = images.find(filename, file) or images.find(file.stem, file, suffix=False)
@@ -67,16 +66,16 @@ def _parse(file: Path) -> ElementTree.Element:
         raise HooklineError(f"'{file}' is not valid XML ({error})", "correct or remove it") from error
 
 
-def _boxes(root: ElementTree.Element, file: Path, remarks: Counter[str]) -> Iterator[Box]:
+def _boxes(root: ElementTree.Element, file: Path, into: Annotations) -> Iterator[Box]:
     for item in root.iter("object"):
         name, frame = _text(item, "name"), item.find("bndbox")
         if not name:
             raise HooklineError(f"an object in '{file}' has no name", "add its <name>, or remove the object")
         if frame is None:
-            remarks["objects without a box, dropped"] += 1
+            into.remarks["objects without a box, dropped"] += 1
             continue
         for flag in FLAGS:
-            remarks[f"boxes marked {flag} (kept)"] += _text(item, flag) == "1"
+            into.notes[f"boxes marked {flag} (kept)"] += _text(item, flag) == "1"
         yield Box(name, _corners(frame, file))
 
 

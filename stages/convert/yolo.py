@@ -64,7 +64,7 @@ def _read_unlisted(place: AnnotationPlace, images: ImageFinder, into: Annotation
         )
         raise HooklineError(f"'{place.path}' has no classes.txt", hint)
     _take_names(into, into.given, "convert.names")
-    into.remarks["folders without classes.txt, whose class ids follow convert.names (kept)"] += 1
+    into.notes["label folders without classes.txt, read with the classes of convert.names"] += 1
     _read_labels(place, into.given, images, into)
 
 

@@ -184,7 +184,7 @@ def test_label_files_without_a_list_of_classes(tmp_path: Path, kind: Format) -> 
     assert dataset.names == ("dog", "person", "cat")
     found = {name.partition("/")[2]: [row[0] for row in rows] for name, rows in labels_of(dataset).items()}
     assert found == {"a.jpg": ["person"], "b.jpg": ["dog"], "c.jpg": []}
-    assert "folders without classes.txt, whose class ids follow convert.names (kept): 1" in memory.notes
+    assert "label folders without classes.txt, read with the classes of convert.names: 1" in memory.notes
     with pytest.raises(HooklineError, match="has class 1, but the data set has 1 class"):
         run(tmp_path, **options, names=["dog"])
     for names in (None, {"dog": "cat"}):
